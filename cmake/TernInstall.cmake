@@ -1,6 +1,10 @@
 install(DIRECTORY dialects lib ${CMAKE_BINARY_DIR}/dialects DESTINATION include/tern
   FILES_MATCHING PATTERN "*.h" PATTERN "*.td" PATTERN "*.inc" PATTERN "*.def" PATTERN CMakeFiles EXCLUDE)
 install(DIRECTORY include DESTINATION include/tern FILES_MATCHING PATTERN "*.h")
+get_property(has GLOBAL PROPERTY TERN_HAS_LIBRARIES)
+if(NOT has)
+  return()
+endif()
 set(dir ${CMAKE_INSTALL_LIBDIR}/cmake/Tern)
 install(EXPORT TernTargets NAMESPACE tern:: DESTINATION ${dir})
 configure_package_config_file(cmake/TernConfig.cmake.in TernConfig.cmake INSTALL_DESTINATION ${dir})

@@ -14,6 +14,7 @@ function(tern_library name)
     target_link_libraries(${name} PUBLIC MLIR LLVM)
     target_precompile_headers(${name} REUSE_FROM TernPch)
   endif()
+  set_property(GLOBAL PROPERTY TERN_HAS_LIBRARIES ON)
   install(TARGETS ${name} EXPORT TernTargets INCLUDES DESTINATION include/tern include/tern/include)
 endfunction()
 
