@@ -1,0 +1,41 @@
+//===- Emit.h - the kernel generators of the CPU target -------------------===//
+#ifndef TERN_TARGET_CPU_EMIT_H
+#define TERN_TARGET_CPU_EMIT_H
+
+#include "lib/Target/Cpu/Isa.h"
+#include "lib/Target/Cpu/Problem.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace tern::cpu {
+
+/// A generated kernel: a private func.func of scf, vector, memref, arith, math and micro ops on flat one-dimensional memrefs
+/// (memref<1073741824xT>: static, so that they become bare pointers) with a last argument %task : index.
+/// The caller runs it for task = 0 .. tasks - 1, in any order and in parallel.
+struct Kernel {
+  mlir::func::FuncOp function;
+  int64_t tasks = 1;
+  int64_t scratchBytes = 0; ///< > 0: one more argument before %task, that many bytes per task
+};
+
+/// Every generator appends one function named `name` to `module`. A problem that a generator cannot serve is answered by refuse()
+/// with the reason, which the caller asks first; emitting a refused problem is a bug.
+Kernel emitConv(mlir::ModuleOp module, llvm::StringRef name, const ConvProblem &, const Isa &);
+Kernel emitEltwise(mlir::ModuleOp module, llvm::StringRef name, const EltwiseProblem &, const Isa &);
+Kernel emitRelayout(mlir::ModuleOp module, llvm::StringRef name, const RelayoutProblem &, const Isa &);
+Kernel emitPool(mlir::ModuleOp module, llvm::StringRef name, const PoolProblem &, const Isa &);
+Kernel emitGlobalReduce(mlir::ModuleOp module, llvm::StringRef name, const GlobalReduceProblem &, const Isa &);
+Kernel emitSoftmax(mlir::ModuleOp module, llvm::StringRef name, const SoftmaxProblem &, const Isa &);
+Kernel emitResize(mlir::ModuleOp module, llvm::StringRef name, const ResizeProblem &, const Isa &);
+Kernel emitCopy(mlir::ModuleOp module, llvm::StringRef name, const CopyProblem &, const Isa &);
+Kernel emitFill(mlir::ModuleOp module, llvm::StringRef name, const FillProblem &, const Isa &);
+/// `quantize` false: the absmax pass of a per-tensor problem.
+Kernel emitDynamicQuant(mlir::ModuleOp module, llvm::StringRef name, const DynamicQuantProblem &, const Isa &, bool quantize);
+
+std::string refuse(const ConvProblem &);
+std::string refuse(const EltwiseProblem &);
+std::string refuse(const RelayoutProblem &);
+std::string refuse(const PoolProblem &);
+std::string refuse(const ResizeProblem &);
+
+} // namespace tern::cpu
+#endif
