@@ -1,0 +1,86 @@
+/* What generated code and the runtime agree on. C99; included by the runtime and by the compiler. */
+#ifndef TERN_RUNTIME_PROGRAM_H
+#define TERN_RUNTIME_PROGRAM_H
+#include "tern-c/artifact.h"
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { TERN_LEVELS = 3 };
+
+/* Bytes after the end of the arena and of the weights that a kernel may read. Inputs and outputs have no such slack. */
+enum { TERN_SLACK = 128 };
+
+/* The whole model. inputs, outputs: data pointers in signature order. arena: arena_bytes, 64-byte aligned, zero before
+ * the first run and kept from run to run. weights: weights.bin, 64-byte aligned at least. */
+typedef void (*tern_run_function)(void *context, void *const *inputs, void *const *outputs, uint8_t *arena,
+                                  const uint8_t *weights);
+
+typedef struct {
+  uint32_t abi; /* TERN_ABI */
+  const char *name;
+  uint32_t input_count, output_count, step_count;
+  const tern_tensor_info *inputs, *outputs;
+  const tern_step *steps;
+  uint64_t arena_bytes;
+  uint64_t weights_bytes;             /* size of weights.bin; 0: the model has none */
+  uint64_t weights_hash;              /* tern_hash of weights.bin */
+  tern_run_function run[TERN_LEVELS]; /* by TERN_ISA_*; NULL: not in this file */
+} tern_program;
+
+/* Defined by the generated object. */
+extern
+#if defined(__GNUC__)
+    __attribute__((visibility("hidden")))
+#endif
+    const tern_program tern_generated_program;
+
+/* Generated code calls this once for each step, in order: fn(arguments, 0 .. tasks - 1), on any thread, in any order.
+ * tasks >= 1; one task, or more than 2^24, run on the calling thread. context is the one that `run` was given. */
+void tern_parallel_for(void *context, int32_t step, void (*fn)(void *arguments, int64_t task), void *arguments,
+                       int64_t tasks);
+
+/* Hash of weights.bin: FNV-1a on 64-bit words in eight interleaved lanes (memory speed), the rest bytewise. */
+static inline uint64_t tern_hash(const void *data, uint64_t size) {
+  const uint64_t basis = 0xcbf29ce484222325u, prime = 0x100000001b3u;
+  const unsigned char *p = (const unsigned char *)data;
+  uint64_t lane[8], word, hash = basis ^ size, rest = size & 63;
+  for (int i = 0; i < 8; i++)
+    lane[i] = basis + (uint64_t)i;
+  for (uint64_t at = 0; at + 64 <= size; at += 64)
+    for (int i = 0; i < 8; i++) {
+      memcpy(&word, p + at + 8 * i, 8);
+      lane[i] = (lane[i] ^ word) * prime;
+      lane[i] ^= lane[i] >> 32; /* a product moves bits upwards only */
+    }
+  for (int i = 0; i < 8; i++) {
+    hash = (hash ^ lane[i]) * prime;
+    hash ^= hash >> 32;
+  }
+  for (uint64_t i = 0; i < rest; i++)
+    hash = (hash ^ p[size - rest + i]) * prime;
+  return hash;
+}
+
+/* The compiler writes these structs as constants: their layout is part of the ABI. */
+#ifdef __cplusplus
+#define TERN_CHECK_LAYOUT(what, text) static_assert(what, text)
+#else
+#define TERN_CHECK_LAYOUT(what, text) _Static_assert(what, text)
+#endif
+TERN_CHECK_LAYOUT(sizeof(tern_tensor_info) == 32, "name 0, dtype 8, rank 12, dims 16, bytes 24");
+TERN_CHECK_LAYOUT(sizeof(tern_step) == 128 && offsetof(tern_step, output_offset) == 40 &&
+                      offsetof(tern_step, dims) == 64 && offsetof(tern_step, channel_stride) == 80 &&
+                      offsetof(tern_step, scale) == 120,
+                  "natural alignment, no other padding");
+TERN_CHECK_LAYOUT(sizeof(tern_program) == 104 && offsetof(tern_program, inputs) == 32 &&
+                      offsetof(tern_program, run) == 80,
+                  "natural alignment, no other padding");
+#undef TERN_CHECK_LAYOUT
+
+#ifdef __cplusplus
+}
+#endif
+#endif
