@@ -1,0 +1,294 @@
+//===- NNOps.td - graph ops with ONNX semantics ----------------------------===//
+// ONNX semantics of one recent opset; optional inputs and attributes are normalized by the importer. Families (unary, binary, compare,
+// reduce, pool) are one op with a kind: a new member is one row of Elementwise.def or one enum case.
+#ifndef NN_OPS
+#define NN_OPS
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/CommonTypeConstraints.td"
+include "mlir/IR/CommonAttrConstraints.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "dialects/NN/IR/NNInterfaces.td"
+
+def NN_Dialect : Dialect {
+  let name = "nn";
+  let cppNamespace = "::tern::nn";
+  let summary = "What to compute: ONNX semantics on tensors of real numbers";
+  let useDefaultAttributePrinterParser = 1;
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::ml_program::MLProgramDialect"];
+  let hasConstantMaterializer = 1;
+}
+
+//===-- kinds ---------------------------------------------------------------===//
+class NN_Enum<string name, list<string> cases, list<int> numbers> : I32EnumAttr<name, name,
+    !foreach(i, numbers, I32EnumAttrCase<cases[i], i>)> {
+  let cppNamespace = "::tern::nn";
+  let genSpecializedAttr = 0;
+}
+class NN_EnumAttr<EnumInfo info, string mnemonic> : EnumAttr<NN_Dialect, info, mnemonic>;
+
+// Rows and their meaning: Elementwise.def.
+def NN_UnaryKind : NN_Enum<"UnaryKind", [
+  "relu", "leaky_relu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "exp", "log", "sqrt", "rsqrt", "reciprocal", "neg", "abs", "floor",
+  "ceil", "round", "sign", "erf", "gelu", "gelu_tanh", "silu", "elu", "selu", "celu", "softplus", "softsign", "mish", "thresholded_relu",
+  "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "logical_not", "bitwise_not", "isnan", "isinf"],
+  !range(0, 43)>;
+def NN_BinaryKind : NN_Enum<"BinaryKind", [
+  "add", "sub", "mul", "div", "pow", "min", "max", "mod", "fmod", "prelu", "logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or",
+  "bitwise_xor", "shift_left", "shift_right"], !range(0, 18)>;
+def NN_CompareKind : NN_Enum<"CompareKind", ["eq", "lt", "le", "gt", "ge"], !range(0, 5)>;
+def NN_ReduceKind : NN_Enum<"ReduceKind", ["sum", "mean", "max", "min", "prod", "l1", "l2", "log_sum", "log_sum_exp", "sum_square"], !range(0, 10)>;
+def NN_PoolKind : NN_Enum<"PoolKind", ["max", "avg", "lp"], !range(0, 3)>;
+def NN_PadMode : NN_Enum<"PadMode", ["constant", "reflect", "edge", "wrap"], !range(0, 4)>;
+def NN_ResizeMode : NN_Enum<"ResizeMode", ["nearest", "linear", "cubic"], !range(0, 3)>;
+def NN_ResizeCoord : NN_Enum<"ResizeCoord", ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric", "tf_crop_and_resize"], !range(0, 6)>;
+def NN_NearestMode : NN_Enum<"NearestMode", ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"], !range(0, 4)>;
+
+def NN_Unary : NN_EnumAttr<NN_UnaryKind, "unary">;
+def NN_Binary : NN_EnumAttr<NN_BinaryKind, "binary">;
+def NN_Compare : NN_EnumAttr<NN_CompareKind, "compare">;
+def NN_Reduce : NN_EnumAttr<NN_ReduceKind, "reduce">;
+def NN_Pool : NN_EnumAttr<NN_PoolKind, "pool">;
+def NN_PadModeAttr : NN_EnumAttr<NN_PadMode, "pad_mode">;
+def NN_ResizeModeAttr : NN_EnumAttr<NN_ResizeMode, "resize_mode">;
+def NN_ResizeCoordAttr : NN_EnumAttr<NN_ResizeCoord, "resize_coord">;
+def NN_NearestModeAttr : NN_EnumAttr<NN_NearestMode, "nearest_mode">;
+
+//===-- base classes ----------------------------------------------------------===//
+defvar NN_Tensor = AnyRankedTensor;
+def NN_Name : OptionalAttr<StrAttr>;
+defvar NN_Ints = DenseI64ArrayAttr;
+defvar NN_Infer = DeclareOpInterfaceMethods<InferTypeOpInterface, ["inferReturnTypes", "isCompatibleReturnTypes"]>;
+
+class NN_Op<string mnemonic, list<Trait> traits = []> : Op<NN_Dialect, mnemonic, !listconcat([Pure], traits)>;
+
+//===-- compute ---------------------------------------------------------------===//
+def NN_MatmulOp : NN_Op<"matmul", [NN_Infer, DeclareOpInterfaceMethods<QuantizableOpInterface>]> {
+  let summary = "Matrix product with numpy batch broadcasting, optional transposition and bias";
+  let description = [{
+    y[.., m, n] = sum_k a[.., m, k] * b[.., k, n] (+ bias[n]). `transpose_a`: a is [.., k, m]; `transpose_b`: b is [.., n, k] (constant weights, N2).
+    Rank-1 operands are reshaped by the importer. bias: [N].
+  }];
+  let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs, Optional<NN_Tensor>:$bias, UnitAttr:$transpose_a, UnitAttr:$transpose_b, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def NN_ConvOp : NN_Op<"conv", [NN_Infer, DeclareOpInterfaceMethods<QuantizableOpInterface>]> {
+  let summary = "Convolution over 1, 2 or 3 spatial dimensions, grouped, strided, dilated";
+  let description = [{
+    x: [N, C, spatial...], w: [O, C / group, kernel...], bias: [O]. `pads`: all begins, then all ends (explicit; auto_pad is resolved by the importer).
+  }];
+  let arguments = (ins NN_Tensor:$x, NN_Tensor:$w, Optional<NN_Tensor>:$bias, NN_Ints:$strides, NN_Ints:$pads, NN_Ints:$dilations,
+                       DefaultValuedAttr<I64Attr, "1">:$group, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x `,` $w (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def NN_ConvTransposeOp : NN_Op<"conv_transpose", [NN_Infer, DeclareOpInterfaceMethods<QuantizableOpInterface>]> {
+  let summary = "Transposed convolution";
+  let description = [{ x: [N, C, spatial...], w: [C, O / group, kernel...] (ONNX order), bias: [O]. pads crop the result; output_padding adds rows at its end. }];
+  let arguments = (ins NN_Tensor:$x, NN_Tensor:$w, Optional<NN_Tensor>:$bias, NN_Ints:$strides, NN_Ints:$pads, NN_Ints:$dilations,
+                       NN_Ints:$output_padding, DefaultValuedAttr<I64Attr, "1">:$group, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x `,` $w (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def NN_PoolOp : NN_Op<"pool", [NN_Infer]> {
+  let summary = "Pooling windows: max, avg or lp";
+  let description = [{ x: [N, C, spatial...]. pads: begins, then ends. ceil_mode as ONNX. Padding is skipped unless count_include_pad (avg). p: exponent of lp. }];
+  let arguments = (ins NN_Pool:$kind, NN_Tensor:$x, NN_Ints:$kernel, NN_Ints:$strides, NN_Ints:$pads, NN_Ints:$dilations, UnitAttr:$ceil_mode,
+                       UnitAttr:$count_include_pad, DefaultValuedAttr<I64Attr, "2">:$p, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def NN_BatchNormOp : NN_Op<"batch_norm", [NN_Infer]> {
+  let summary = "Inference batch normalization over axis 1";
+  let description = [{ y = (x - mean[c]) / sqrt(variance[c] + epsilon) * scale[c] + bias[c]. }];
+  let arguments = (ins NN_Tensor:$x, NN_Tensor:$scale, NN_Tensor:$bias, NN_Tensor:$mean, NN_Tensor:$variance, F32Attr:$epsilon, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def NN_SoftmaxOp : NN_Op<"softmax", [NN_Infer]> {
+  let summary = "Softmax (or its logarithm) along one axis";
+  let arguments = (ins NN_Tensor:$x, I64Attr:$axis, UnitAttr:$log, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===-- elementwise -----------------------------------------------------------===//
+def NN_UnaryOp : NN_Op<"unary", [NN_Infer]> {
+  let summary = "Elementwise function of one tensor";
+  let description = [{ alpha and beta as in ONNX (leaky_relu, elu, hard_sigmoid, selu, celu, thresholded_relu). isnan, isinf, logical_not: i1 results. }];
+  let arguments = (ins NN_Unary:$kind, NN_Tensor:$x, OptionalAttr<F32Attr>:$alpha, OptionalAttr<F32Attr>:$beta, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def NN_BinaryOp : NN_Op<"binary", [NN_Infer]> {
+  let summary = "Elementwise function of two tensors with numpy broadcasting";
+  let description = [{ Both operands have one element type (pow: the result has that of the base). prelu: x < 0 ? slope * x : x. }];
+  let arguments = (ins NN_Binary:$kind, NN_Tensor:$lhs, NN_Tensor:$rhs, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def NN_CompareOp : NN_Op<"compare", [NN_Infer]> {
+  let summary = "Elementwise comparison with broadcasting; i1 result";
+  let arguments = (ins NN_Compare:$kind, NN_Tensor:$lhs, NN_Tensor:$rhs, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_SelectOp : NN_Op<"select", [NN_Infer]> {
+  let summary = "condition ? on_true : on_false, with broadcasting of all three (ONNX Where)";
+  let arguments = (ins NN_Tensor:$condition, NN_Tensor:$on_true, NN_Tensor:$on_false, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$condition `,` $on_true `,` $on_false attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def NN_ClipOp : NN_Op<"clip", [NN_Infer]> {
+  let summary = "min(max(x, min), max) with constant bounds; an absent bound does not bind";
+  let description = [{ Bounds are exact in f64 for every element type. When min > max the result is max (ONNX). }];
+  let arguments = (ins NN_Tensor:$x, OptionalAttr<F64Attr>:$min, OptionalAttr<F64Attr>:$max, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_CastOp : NN_Op<"cast"> {
+  let summary = "Element type conversion as ONNX Cast (float to integer truncates; to i1: x != 0)";
+  let arguments = (ins NN_Tensor:$x, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+//===-- reduction -------------------------------------------------------------===//
+def NN_ReduceOp : NN_Op<"reduce", [NN_Infer]> {
+  let summary = "Reduction over axes (ascending, non-negative, never empty)";
+  let arguments = (ins NN_Reduce:$kind, NN_Tensor:$x, NN_Ints:$axes, UnitAttr:$keepdims, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===-- movement --------------------------------------------------------------===//
+def NN_ReshapeOp : NN_Op<"reshape"> {
+  let summary = "Same elements in row-major order, other shape (Reshape, Flatten, Squeeze, Unsqueeze)";
+  let arguments = (ins NN_Tensor:$x, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def NN_TransposeOp : NN_Op<"transpose", [NN_Infer]> {
+  let summary = "Permutation of axes: result dimension i is x dimension perm[i]";
+  let arguments = (ins NN_Tensor:$x, NN_Ints:$perm, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def NN_SliceOp : NN_Op<"slice", [NN_Infer]> {
+  let summary = "Strided box; starts, sizes and steps for every axis, normalized (starts inside, steps may be negative)";
+  let arguments = (ins NN_Tensor:$x, NN_Ints:$starts, NN_Ints:$sizes, NN_Ints:$steps, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def NN_ConcatOp : NN_Op<"concat", [NN_Infer]> {
+  let summary = "Concatenation along one axis (non-negative)";
+  let arguments = (ins Variadic<NN_Tensor>:$xs, I64Attr:$axis, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$xs attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def NN_PadOp : NN_Op<"pad", [NN_Infer]> {
+  let summary = "Padding (negative: cropping) of every axis; `value` in constant mode";
+  let arguments = (ins NN_Tensor:$x, NN_Ints:$low, NN_Ints:$high, DefaultValuedAttr<NN_PadModeAttr, "PadMode::constant">:$mode,
+                       DefaultValuedAttr<F64Attr, "0.0">:$value, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def NN_ExpandOp : NN_Op<"expand"> {
+  let summary = "numpy broadcast to the shape of the result";
+  let arguments = (ins NN_Tensor:$x, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def NN_GatherOp : NN_Op<"gather", [NN_Infer]> {
+  let summary = "Rows of x along `axis` chosen by integer indices (negative ones count from the end)";
+  let arguments = (ins NN_Tensor:$x, NN_Tensor:$indices, I64Attr:$axis, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x `,` $indices attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def NN_ResizeOp : NN_Op<"resize"> {
+  let summary = "ONNX Resize; scales has one entry per axis (1 where nothing is resized)";
+  let arguments = (ins NN_Tensor:$x, DenseF64ArrayAttr:$scales, NN_ResizeModeAttr:$mode, NN_ResizeCoordAttr:$coord,
+                       DefaultValuedAttr<NN_NearestModeAttr, "NearestMode::round_prefer_floor">:$nearest,
+                       DefaultValuedAttr<F64Attr, "-0.75">:$cubic_coeff, UnitAttr:$exclude_outside, UnitAttr:$antialias, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===-- shape -----------------------------------------------------------------===//
+def NN_ShapeOp : NN_Op<"shape", [NN_Infer]> {
+  let summary = "Sizes of dimensions start..end as i64";
+  let arguments = (ins NN_Tensor:$x, DefaultValuedAttr<I64Attr, "0">:$start, OptionalAttr<I64Attr>:$end, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
+}
+
+def NN_RangeOp : NN_Op<"range"> {
+  let summary = "start, start + delta, ... below limit (scalars: rank-0 tensors)";
+  let arguments = (ins NN_Tensor:$start, NN_Tensor:$limit, NN_Tensor:$delta, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$start `,` $limit `,` $delta attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===-- anything else ---------------------------------------------------------===//
+def NN_OnnxOp : Op<NN_Dialect, "onnx"> {
+  let summary = "An ONNX op that Tern does not know, kept as it is; lowering it is an error";
+  let description = [{
+    `op_type` of `domain` at `opset`; `attrs` holds the ONNX attributes (integers, floats, strings, arrays of them, tensors as elements attributes).
+    An absent optional input is recorded by its position in `absent`. Results may be unranked when their shape is unknown.
+  }];
+  let arguments = (ins StrAttr:$op_type, Variadic<AnyType>:$inputs, DefaultValuedAttr<StrAttr, "\"\"">:$domain, DefaultValuedAttr<I64Attr, "0">:$opset,
+                       DictionaryAttr:$attrs, OptionalAttr<NN_Ints>:$absent, NN_Name:$name);
+  let results = (outs Variadic<AnyType>:$outputs);
+  let assemblyFormat = "$op_type `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)";
+}
+#endif

@@ -1,0 +1,107 @@
+//===- TernAttrs.td - formats, encoders, choices, the quantized type -------===//
+#ifndef TERN_ATTRS
+#define TERN_ATTRS
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/CommonTypeConstraints.td"
+include "mlir/IR/CommonAttrConstraints.td"
+
+def Tern_Dialect : Dialect {
+  let name = "tern";
+  let cppNamespace = "::tern";
+  let summary = "Quantized values: formats, quantize/dequantize, fused integer ops, kernel calls";
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+}
+
+// ElementInterface: how an element kind that is not a builtin type says what it is to lib/Formats.
+def Tern_ElementInterface : AttrInterface<"ElementInterface"> {
+  let cppNamespace = "::tern";
+  let methods = [ InterfaceMethod<"The element of lib/Formats that this attribute spells.", "::tern::Element", "getElement"> ];
+}
+
+class Tern_Enum<string name, list<string> cases, list<int> numbers> : I32EnumAttr<name, name, !foreach(i, numbers, I32EnumAttrCase<cases[i], i>)> {
+  let cppNamespace = "::tern";
+  let genSpecializedAttr = 0;
+}
+// The order of the cases is that of the enums of lib/Formats, which define their meaning.
+def Tern_PlaneRole : Tern_Enum<"PlaneRole", ["scale", "zero", "min", "select", "table", "tail", "sparse", "lowrank_a", "lowrank_b"], !range(0, 9)>;
+def Tern_EncodeRule : Tern_Enum<"EncodeRule", ["absmax", "signed_absmax", "absmean", "minmax", "floor_pow2", "ceil_pow2", "given"], !range(0, 7)>;
+def Tern_EncodeRound : Tern_Enum<"EncodeRound", ["rne", "rna", "rtz", "floor", "half_up", "tie_low"], !range(0, 6)>;
+def Tern_EncodeOrder : Tern_Enum<"EncodeOrder", ["round_then_zp", "zp_then_round"], !range(0, 2)>;
+def Tern_EncodeSat : Tern_Enum<"EncodeSat", ["clamp", "wrap", "error"], !range(0, 3)>;
+
+class Tern_Attr<string name, string m, list<Trait> traits = []> : AttrDef<Tern_Dialect, name, traits> { let mnemonic = m; }
+
+def Tern_PlaneAttr : Tern_Attr<"Plane", "plane"> {
+  let summary = "One parameter plane of a format: role, type, block (absent: one value; -1 is printed '*': the whole dimension)";
+  let parameters = (ins EnumParameter<Tern_PlaneRole>:$role, "::mlir::Type":$type, OptionalArrayRefParameter<"int64_t">:$block);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def Tern_FormatAttr : Tern_Attr<"Format", "format"> {
+  let summary = "What a code means: element and parameter planes (F1-F4)";
+  let description = [{ `#tern.format<ELEM, ROLE<type, [block]>, ...>`; ELEM is a TypeAttr (si8, ui4, f8E4M3FN, ...) or an attribute with ElementInterface. }];
+  let genMnemonicAlias = 1;
+  let parameters = (ins "::mlir::Attribute":$elem, OptionalArrayRefParameter<"::tern::PlaneAttr">:$planes);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The plain struct of lib/Formats that this attribute wraps.
+    ::tern::Format getFormat() const;
+    /// The attribute for a plain format.
+    static FormatAttr get(::mlir::MLIRContext *context, const ::tern::Format &format);
+  }];
+}
+
+def Tern_EncodeAttr : Tern_Attr<"Encode", "encode"> {
+  let summary = "How codes are chosen: <RULE(, LO to HI)?(, round = R)?(, order = O)?(, sat = S)?> (F5, F6)";
+  let parameters = (ins EnumParameter<Tern_EncodeRule>:$rule, OptionalArrayRefParameter<"int64_t">:$range, EnumParameter<Tern_EncodeRound>:$round,
+                        EnumParameter<Tern_EncodeOrder>:$order, EnumParameter<Tern_EncodeSat>:$sat);
+  let hasCustomAssemblyFormat = 1;
+  let extraClassDeclaration = [{
+    ::tern::Encode getEncode() const;
+    static EncodeAttr get(::mlir::MLIRContext *context, const ::tern::Encode &encode);
+  }];
+}
+
+def Tern_KernelUseAttr : Tern_Attr<"KernelUse", "kernel"> {
+  let summary = "A row of the target's kernel table and the range of m it serves (-1: no upper bound)";
+  let parameters = (ins "::mlir::StringAttr":$row, "int64_t":$lo, "int64_t":$hi);
+  let assemblyFormat = "`<` $row `,` $lo `to` $hi `>`";
+}
+
+def Tern_ChoiceAttr : Tern_Attr<"Choice", "choice"> {
+  let summary = "The decision of the plan for one op (IR.md 6): formats, encoders, method, layout, kernels";
+  let description = [{
+    x, w, y: formats of activation, weight and result (absent: stays float). x_static: the range of the activation is known, its scale and zero
+    point are x_scale and x_zero (else it is quantized at run time).
+  }];
+  let genMnemonicAlias = 1;
+  let parameters = (ins OptionalParameter<"::mlir::StringAttr">:$method, OptionalParameter<"::tern::FormatAttr">:$x, OptionalParameter<"::tern::EncodeAttr">:$x_encode,
+    OptionalParameter<"::mlir::FloatAttr">:$x_scale, OptionalParameter<"::mlir::IntegerAttr">:$x_zero,
+    OptionalParameter<"::tern::FormatAttr">:$w, OptionalParameter<"::tern::EncodeAttr">:$w_encode, OptionalParameter<"::tern::FormatAttr">:$y,
+    OptionalParameter<"::mlir::Attribute">:$layout, OptionalArrayRefParameter<"::tern::KernelUseAttr">:$kernels);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Tern_QuantType : TypeDef<Tern_Dialect, "Quant"> {
+  let mnemonic = "quant";
+  let summary = "Logical shape x expressed type, format, optional layout: codes together with scales, zero points, ...";
+  let genMnemonicAlias = 1;
+  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, "::mlir::Type":$expressed, "::tern::FormatAttr":$format, "::mlir::Attribute":$layout);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The tensor of real numbers this value stands for.
+    ::mlir::RankedTensorType getExpressedTensor() const;
+    /// Types of the plain planes, codes first, as planeShapes() gives them: signless; below 8 bits packed bytes along the last axis.
+    ::llvm::SmallVector<::mlir::RankedTensorType> getPlaneTypes() const;
+    static QuantType get(::mlir::RankedTensorType tensor, FormatAttr format);
+  }];
+}
+#endif
