@@ -1,0 +1,73 @@
+"""The real models as one table, for the demo, the end-to-end tests and the benchmarks.
+
+    model = zoo.get("ocr_cls")          # fetched on first use, into $TERN_MODELS or build/models
+    model.path, model.task, model.shapes
+
+`task` is a module of tasks/: score(run, cache), calibration(cache, n), maybe nll(run, cache). `run(feeds)` takes a
+dictionary of numpy arrays and gives the outputs in graph order.
+"""
+import dataclasses
+import importlib
+import os
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(os.environ.get("TERN_MODELS") or HERE.parent / "build" / "models")
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    name: str
+    fetch: tuple            # names for fetch.py
+    task_name: str
+    score_name: str
+    pictures: int           # calibration feeds that the accuracy bars are stated for
+
+    @property
+    def path(self):
+        return CACHE / f"{self.name}.onnx"
+
+    @property
+    def task(self):
+        tasks = str(HERE / "tasks")
+        if tasks not in sys.path:
+            sys.path.insert(0, tasks)
+        return importlib.import_module(self.task_name)
+
+    def scores(self, run):
+        """{name: value} of everything the task measures."""
+        found = {self.score_name: self.task.score(run, CACHE)}
+        if hasattr(self.task, "nll"):
+            found["nll"] = self.task.nll(run, CACHE)
+        return found
+
+    def calibration(self, folder, n=None):
+        """Writes calibration feeds as FOLDER/0000.npz and so on, the form that --calib takes; returns FOLDER."""
+        import numpy as np
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for i, feeds in enumerate(self.task.calibration(CACHE, n or self.pictures)):
+            np.savez(folder / f"{i:04d}.npz", **feeds)
+        return folder
+
+
+MODELS = {m.name: m for m in (
+    Model("ocr_cls", ("ocr", "data"), "ocr_cls", "accuracy", 32),
+    Model("ocr_det", ("ocr", "data"), "ocr_det", "F-score", 32),
+    Model("ocr_rec", ("ocr", "data"), "ocr_rec", "character accuracy", 32),
+    Model("efficientnet_lite0", ("efficientnet", "data"), "imagenet20", "top-1", 32),
+    Model("magika", ("magika", "data"), "filetype", "accuracy", 32),
+)}
+
+
+def get(name):
+    """The model, fetched if need be; SystemExit with one sentence when there is no such model or no network."""
+    if name not in MODELS:
+        sys.exit(f"no model is called {name!r}; there are digits, {', '.join(MODELS)}")
+    model = MODELS[name]
+    step = subprocess.run([sys.executable, str(HERE / "fetch.py"), str(CACHE), *model.fetch], capture_output=True, text=True)
+    if step.returncode:
+        sys.exit((step.stderr or step.stdout).strip().splitlines()[-1])
+    return model
