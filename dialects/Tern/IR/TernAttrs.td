@@ -43,6 +43,28 @@ def Tern_PlaneAttr : Tern_Attr<"Plane", "plane"> {
   let hasCustomAssemblyFormat = 1;
 }
 
+//===-- element kinds that are not builtin types ---------------------------------===//
+class Tern_ElementAttr<string name, string m, dag params> : Tern_Attr<name, m, [DeclareAttrInterfaceMethods<Tern_ElementInterface>]> {
+  let parameters = params;
+}
+def Tern_LutAttr : Tern_ElementAttr<"Lut", "lut", (ins "unsigned":$bits)> {
+  let summary = "Code = index into the table plane (2^bits entries)";
+  let assemblyFormat = "`<` $bits `>`";
+}
+def Tern_FixedAttr : Tern_ElementAttr<"Fixed", "fixed", (ins "unsigned":$width, "int":$integer_bits)> {
+  let summary = "Signed code * 2^(integer_bits - width)";
+  let assemblyFormat = "`<` $width `,` $integer_bits `>`";
+}
+def Tern_TernaryAttr : Tern_ElementAttr<"Ternary", "ternary", (ins)> { let summary = "-1, 0, 1"; }
+def Tern_BipolarAttr : Tern_ElementAttr<"Bipolar", "bipolar", (ins "unsigned":$bits)> {
+  let summary = "Odd integers -(2^bits - 1) .. 2^bits - 1";
+  let assemblyFormat = "`<` $bits `>`";
+}
+def Tern_MinifloatAttr : Tern_ElementAttr<"Minifloat", "minifloat", (ins "unsigned":$exponent, "unsigned":$mantissa, "int":$bias, "::mlir::StringAttr":$special)> {
+  let summary = "sign, exponent, mantissa; special codes: finite, ieee, fnuz or fn (E5)";
+  let assemblyFormat = "`<` $exponent `,` $mantissa `,` $bias `,` $special `>`";
+}
+
 def Tern_FormatAttr : Tern_Attr<"Format", "format"> {
   let summary = "What a code means: element and parameter planes (F1-F4)";
   let description = [{ `#tern.format<ELEM, ROLE<type, [block]>, ...>`; ELEM is a TypeAttr (si8, ui4, f8E4M3FN, ...) or an attribute with ElementInterface. }];
