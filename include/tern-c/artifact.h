@@ -102,7 +102,8 @@ typedef struct {
   const char *kernel;     /* kernel symbol, "k12_conv_u8s8" */
   const char *row;        /* row of the kernel table, "cpu.conv.u8s8" */
   uint64_t macs, bytes;   /* multiply-adds; memory traffic */
-  uint64_t output_offset; /* of its first result in the arena; UINT64_MAX: none, or a model output */
+  uint64_t output_offset; /* of the buffer (halo included) of its first result in the arena; UINT64_MAX: none, or a
+                             model output */
   int32_t output_index;   /* the model output it writes; -1: none */
   int32_t dtype, rank;
   const int64_t *dims;    /* logical shape of its first result, in ONNX order */

@@ -1,0 +1,143 @@
+/* A context: the arena of one thread, and the run. */
+#include "lib/Runtime/Runtime.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct tern_context {
+  tern_model *model;
+  tern_memory arena;
+  tern_hook hook;
+  void *user;
+  bool pooled; /* this run has the pool of the model */
+  _Atomic uint32_t running;
+  void *const *current_output; /* of this run: the hook shows them */
+  void **inputs, **outputs;    /* pointers that tern_run passes on */
+};
+
+tern_context *tern_context_open(tern_model *model, const int64_t *dims, size_t ndims, tern_error *error) {
+  const tern_program *program = model->program;
+  (void)dims;
+  if (ndims) {
+    tern_fail(error, TERN_ERROR_ARGUMENT, "%llu sizes given, but all sizes of model '%.60s' are fixed; pass none",
+              (unsigned long long)ndims, program->name);
+    return NULL;
+  }
+  tern_context *context = calloc(1, sizeof *context);
+  void **pointers = calloc((size_t)program->input_count + program->output_count + 1, sizeof *pointers);
+  if (!context || !pointers || !tern_memory_allocate(&context->arena, program->arena_bytes, model->huge_pages)) {
+    free(context), free(pointers);
+    tern_fail(error, TERN_ERROR_MEMORY, "out of memory: model '%.60s' needs %llu bytes for a context", program->name,
+              (unsigned long long)program->arena_bytes);
+    return NULL;
+  }
+  context->model = model;
+  context->inputs = pointers;
+  context->outputs = pointers + program->input_count;
+  return context;
+}
+
+void tern_context_close(tern_context *context) {
+  if (!context)
+    return;
+  tern_memory_free(&context->arena);
+  free(context->inputs);
+  free(context);
+}
+
+void tern_context_set_hook(tern_context *context, tern_hook hook, void *user) {
+  context->hook = hook;
+  context->user = user;
+}
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void loop(tern_context *context, tern_task task, void *arguments, int64_t tasks) {
+  if (context->pooled && tasks > 1 && tasks <= TERN_MAX_TASKS) {
+    tern_pool_run(context->model->pool, task, arguments, tasks);
+    return;
+  }
+  for (int64_t i = 0; i < tasks; i++)
+    task(arguments, i);
+}
+
+void tern_parallel_for(void *opaque, int32_t index, tern_task task, void *arguments, int64_t tasks) {
+  tern_context *context = opaque;
+  if (!context->hook) {
+    loop(context, task, arguments, tasks);
+    return;
+  }
+  double start = seconds();
+  loop(context, task, arguments, tasks);
+  double time = seconds() - start;
+  const tern_step *step = context->model->program->steps + index;
+  const void *output = step->output_index >= 0             ? context->current_output[step->output_index]
+                       : step->output_offset != UINT64_MAX ? context->arena.data + step->output_offset
+                                                           : NULL;
+  context->hook(context->user, index, time, output);
+}
+
+int tern_run_pointers(tern_context *context, void *const *inputs, void *const *outputs) {
+  tern_model *model = context->model;
+  context->current_output = outputs;
+  context->pooled = tern_pool_take(model->pool);
+  model->run(context, inputs, outputs, context->arena.data, model->weights.data);
+  if (context->pooled)
+    tern_pool_release(model->pool);
+  return 0;
+}
+
+static int check(const tern_model *model, const tern_tensor *inputs, size_t input_count, const tern_tensor *outputs,
+                 size_t output_count, tern_error *error) {
+  const tern_program *program = model->program;
+  if (input_count != program->input_count || output_count != program->output_count)
+    return tern_fail(error, TERN_ERROR_ARGUMENT,
+                     "got %llu inputs and %llu outputs, model '%.60s' has %u inputs and %u outputs",
+                     (unsigned long long)input_count, (unsigned long long)output_count, program->name,
+                     program->input_count, program->output_count);
+  int code = 0;
+  for (size_t i = 0; i < input_count && !code; i++)
+    code = tern_check_tensor("input", i, inputs + i, program->inputs + i, error);
+  for (size_t i = 0; i < output_count && !code; i++) {
+    code = tern_check_tensor("output", i, outputs + i, program->outputs + i, error);
+    for (size_t j = 0; j < input_count + i && !code; j++) {
+      bool input = j < input_count;
+      size_t k = input ? j : j - input_count;
+      if (tern_overlap(outputs + i, input ? inputs + k : outputs + k))
+        code = tern_fail(error, TERN_ERROR_ARGUMENT, "output %u '%.60s' overlaps %s %u '%.60s'; give it its own memory",
+                         (unsigned)i, program->outputs[i].name, input ? "input" : "output", (unsigned)k,
+                         (input ? program->inputs : program->outputs)[k].name);
+    }
+  }
+  return code;
+}
+
+int tern_run(tern_context *context, const tern_tensor *inputs, size_t input_count, const tern_tensor *outputs,
+             size_t output_count, tern_error *error) {
+  int code = check(context->model, inputs, input_count, outputs, output_count, error);
+  if (code)
+    return code;
+  if (atomic_exchange_explicit(&context->running, 1, memory_order_acquire))
+    return tern_fail(error, TERN_ERROR_BUSY, "this context is running already; open one context for each thread");
+  for (size_t i = 0; i < input_count; i++)
+    context->inputs[i] = inputs[i].data;
+  for (size_t i = 0; i < output_count; i++)
+    context->outputs[i] = outputs[i].data;
+  tern_run_pointers(context, context->inputs, context->outputs);
+  atomic_store_explicit(&context->running, 0, memory_order_release);
+  return 0;
+}
+
+int tern_state_reset(tern_context *context) {
+  (void)context; /* programs of this ABI keep no state */
+  return 0;
+}
+
+int64_t tern_state_length(const tern_context *context) {
+  (void)context;
+  return 0;
+}
