@@ -46,6 +46,7 @@ def write(model, target):
 
 def main(source, destination):
     failed = 0
+    sys.path.insert(0, str(source / "support"))
     own = pathlib.Path(__file__).stat().st_mtime
     for path in sorted(source.rglob("*.onnxtxt")):
         target = destination / path.relative_to(source).with_suffix(".onnx")
