@@ -1,0 +1,61 @@
+// One definition of code -> value and value -> code per element kind (internal to lib/Formats). The kind is looked at
+// once per run of elements, never per element.
+#ifndef TERN_FORMATS_ELEMENTCODEC_H
+#define TERN_FORMATS_ELEMENTCODEC_H
+
+#include "lib/Formats/Element.h"
+#include "lib/Formats/Encode.h"
+
+#include <array>
+
+namespace tern {
+
+/// Elements that are worked on at once: fits the L1 cache, and a multiple of 8, so that packed runs start on a byte.
+constexpr int64_t kRun = 1024;
+
+class Decoder {
+public:
+  explicit Decoder(const Element &elem);
+
+  /// Unpacks n codes that start on a byte. Not for a lut, whose values are in the table plane.
+  void row(const uint8_t *packed, int64_t n, float *out) const;
+
+private:
+  void run(const uint8_t *packed, int64_t n, float *out) const;
+
+  Element elem;
+  std::array<float, 256> own; // values of all codes of a kind without arithmetic of its own
+};
+
+class Encoder {
+public:
+  /// `zeroType`: the type of the zero plane, null if there is none.
+  Encoder(const Element &elem, const Encode &encode, const Element *zeroType = nullptr);
+
+  /// The 2^b entries of a lut, for the runs that follow.
+  void setTable(const float *entries);
+  /// Codes of n <= kRun values that are already divided by their scale; `zero` has one entry per value or is null.
+  /// Returns the index of the first value outside the range when sat = error, else -1.
+  int64_t run(const float *y, const float *zero, int64_t n, int32_t *codes) const;
+
+private:
+  template <typename Real> void integers(const float *y, const float *zero, int64_t n, int32_t *codes) const;
+  int64_t integersChecked(const float *y, const float *zero, int64_t n, int32_t *codes) const;
+  void floats(const float *y, int64_t n, int32_t *codes) const;
+  void minifloats(const float *y, int64_t n, int32_t *codes) const;
+  void nearest(const float *y, int64_t n, int32_t *codes) const;
+  void setValues(const float *values, int count);
+
+  Element elem;
+  Encode encode;
+  int64_t lo, hi;
+  bool zeroFirst; // add the zero point before rounding
+  bool wide;      // f32 would not hold the codes
+  // For kinds that search: count of thresholds below a value -> code.
+  int numThresholds = 0;
+  std::array<float, 256> thresholds;
+  std::array<int32_t, 256> sortedCodes;
+};
+
+} // namespace tern
+#endif // TERN_FORMATS_ELEMENTCODEC_H
