@@ -1,0 +1,101 @@
+#include "lib/Support/Manifest.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace llvm;
+
+namespace {
+struct ElementType {
+  int32_t dtype;
+  StringLiteral name;
+  size_t size;
+};
+constexpr ElementType elementTypes[] = {
+    {TERN_F32, "f32", 4}, {TERN_F16, "f16", 2}, {TERN_BF16, "bf16", 2}, {TERN_F64, "f64", 8}, {TERN_U8, "u8", 1},
+    {TERN_I8, "i8", 1},   {TERN_U16, "u16", 2}, {TERN_I16, "i16", 2},   {TERN_I32, "i32", 4}, {TERN_U32, "u32", 4},
+    {TERN_I64, "i64", 8}, {TERN_U64, "u64", 8}, {TERN_BOOL, "bool", 1},
+};
+} // namespace
+
+StringRef tern::dtypeName(int32_t dtype) {
+  for (const ElementType &type : elementTypes)
+    if (type.dtype == dtype)
+      return type.name;
+  return {};
+}
+
+int32_t tern::dtypeFromName(StringRef name) {
+  for (const ElementType &type : elementTypes)
+    if (type.name == name)
+      return type.dtype;
+  return 0;
+}
+
+size_t tern::dtypeSize(int32_t dtype) {
+  for (const ElementType &type : elementTypes)
+    if (type.dtype == dtype)
+      return type.size;
+  return 0;
+}
+
+namespace tern {
+
+static json::Value toJSON(const ManifestTensor &tensor) {
+  return json::Object{{"name", tensor.name}, {"dtype", dtypeName(tensor.dtype)}, {"shape", json::Array(tensor.shape)}};
+}
+
+static bool fromJSON(const json::Value &value, ManifestTensor &tensor, json::Path path) {
+  json::ObjectMapper map(value, path);
+  std::string dtype;
+  if (!map || !map.map("name", tensor.name) || !map.map("dtype", dtype) || !map.map("shape", tensor.shape))
+    return false;
+  tensor.dtype = dtypeFromName(dtype);
+  if (!tensor.dtype)
+    path.field("dtype").report("unknown element type; known are f32, f16, bf16, f64, u8, i8, ..., bool");
+  return tensor.dtype != 0;
+}
+
+json::Value Manifest::toJSON() const {
+  auto list = [](ArrayRef<ManifestTensor> tensors) {
+    json::Array array;
+    for (const ManifestTensor &tensor : tensors)
+      array.push_back(tern::toJSON(tensor));
+    return array;
+  };
+  return json::Object{
+      {"abi", abi},
+      {"name", name},
+      {"target", target},
+      {"library", library},
+      {"isa", json::Array(isa)},
+      {"inputs", list(inputs)},
+      {"outputs", list(outputs)},
+      // A string: JSON numbers of other readers have 53 bits.
+      {"weights", json::Object{{"file", weights}, {"bytes", weightsBytes}, {"hash", utohexstr(weightsHash, true, 16)}}},
+      {"arena_bytes", arenaBytes},
+  };
+}
+
+static bool fromJSON(const json::Value &value, Manifest &m, json::Path path) {
+  json::ObjectMapper map(value, path);
+  json::Value weights = nullptr;
+  if (!map || !map.map("abi", m.abi) || !map.map("name", m.name) || !map.map("target", m.target) ||
+      !map.mapOptional("library", m.library) || !map.mapOptional("isa", m.isa) || !map.map("inputs", m.inputs) ||
+      !map.map("outputs", m.outputs) || !map.mapOptional("arena_bytes", m.arenaBytes))
+    return false;
+  const json::Value *w = value.getAsObject()->get("weights");
+  if (!w)
+    return true;
+  std::string hash;
+  json::ObjectMapper inner(*w, path.field("weights"));
+  if (!inner || !inner.map("file", m.weights) || !inner.map("bytes", m.weightsBytes) || !inner.map("hash", hash))
+    return false;
+  if (StringRef(hash).getAsInteger(16, m.weightsHash)) {
+    path.field("weights").field("hash").report("expected 16 hexadecimal digits");
+    return false;
+  }
+  return true;
+}
+
+Expected<Manifest> Manifest::parse(StringRef text) { return json::parse<Manifest>(text, "manifest"); }
+
+} // namespace tern
