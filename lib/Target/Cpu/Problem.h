@@ -48,7 +48,8 @@ enum class ExprOp : uint8_t {
   IntToF32, ///< i32 accumulator, u8/s8/i32 input -> f32, exact integer value (u8: 0..255)
   Dequant,  ///< (x, scale): (f32(x) - a) * scale, x an integer input, a the zero point (an integer): exact subtraction, one product
   Quant,    ///< (x, scale): clamp(roundeven(x / scale) + a, lo, hi) as an integer; a the zero point (IEEE division)
-  Requant   ///< (x, multiplier): clamp(roundeven(f32(x) * multiplier) + a, lo, hi) as an integer; x f32 or i32; one product, one rounding
+  Requant   ///< (x, multiplier): clamp(roundeven(f32(x) * multiplier) + a, lo, hi) as an integer; x f32 or i32; one product, one
+            ///< rounding. With x alone there is no product.
 };
 
 /// Where a value of the program comes from.
