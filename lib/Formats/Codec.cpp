@@ -45,116 +45,171 @@ const float *Parameters::combine(const std::vector<Part> &parts, int64_t begin, 
   return buffer;
 }
 
-static void lookUp(const Parameters::Part &table, int bits, const uint8_t *packed, int64_t begin, int64_t end,
-                   float *out) {
-  int32_t codes[kRun];
-  unpackCodes(bits, /*isSigned=*/false, end - begin, packed, codes);
-  table.map.forBlocks(table.rowStart, begin, end, [&](int64_t entry, int64_t i, int64_t stop) {
-    const float *values = table.values.data() + (entry << bits);
-    for (; i < stop; ++i)
-      out[i - begin] = values[codes[i - begin]];
-  });
-}
+namespace {
 
-std::string decode(const Format &format, Span<const int64_t> shape, Span<const ConstBytes> planes, float *out) {
-  if (std::string error = verify(format, shape); !error.empty())
-    return error;
-  std::vector<PlaneShape> shapes = planeShapes(shape, format);
-  if (std::string error = checkPlanes(format, shape, planes, shapes); !error.empty())
-    return error;
-  Parameters params(format, shape, planes);
-  Decoder decoder(format.elem);
-  Rows rows(shape);
-  float s[kRun], z[kRun], m[kRun];
-  const uint8_t *packed = planes[0].data();
-  for (int64_t r = 0; r < rows.count; ++r, rows.next()) {
-    params.startRow(rows);
-    for (int64_t begin = 0; begin < rows.length; begin += kRun) {
-      int64_t end = std::min(rows.length, begin + kRun), n = end - begin;
-      float *x = out + r * rows.length + begin;
-      const uint8_t *from = packed + begin * format.elem.bits / 8;
-      if (params.table.empty())
-        decoder.row(from, n, x);
-      else
-        lookUp(params.table[0], format.elem.bits, from, begin, end, x);
-      if (const float *zero = params.zeros(begin, end, z))
-        for (int64_t i = 0; i < n; ++i)
-          x[i] = x[i] - zero[i];
-      if (const float *scale = params.scales(begin, end, s))
-        for (int64_t i = 0; i < n; ++i)
-          x[i] = x[i] * scale[i];
-      if (const float *min = params.minima(begin, end, m))
-        for (int64_t i = 0; i < n; ++i)
-          x[i] = x[i] + min[i];
+/// Runs of at most kRun elements of one row, with the parameters of one tensor.
+class RunCodec {
+public:
+  RunCodec(const Format &format, const Encode &encode, Span<const int64_t> shape, Span<const ConstBytes> planes)
+      : params(format, shape, planes), bits(format.elem.bits), encoder(format.elem, encode, zeroType(format)),
+        decoder(format.elem) {}
+
+  void startRow(const Rows &rows) { params.startRow(rows); }
+
+  /// Codes of the elements [begin, end) of the row; x points at the first. Returns what Encoder::run returns.
+  int64_t encode(const float *x, int64_t begin, int64_t end, int32_t *codes) {
+    int64_t n = end - begin;
+    const float *v = x;
+    if (const float *min = params.minima(begin, end, second)) {
+      for (int64_t i = 0; i < n; ++i)
+        first[i] = v[i] - min[i];
+      v = first;
     }
-    packed += packedBytes(rows.length, format.elem.bits);
+    if (const float *scale = params.scales(begin, end, second)) {
+      for (int64_t i = 0; i < n; ++i) {
+        float quotient = v[i] / scale[i], none = std::copysign(0.0f, v[i]);
+        first[i] = scale[i] == 0 ? none : quotient;
+      }
+      v = first;
+    }
+    const float *zero = params.zeros(begin, end, second);
+    if (params.table.empty())
+      return encoder.run(v, zero, n, codes);
+    int64_t outside = -1;
+    const Parameters::Part &table = params.table[0];
+    table.map.forBlocks(table.rowStart, begin, end, [&](int64_t entry, int64_t i, int64_t stop) {
+      int64_t o = i - begin;
+      encoder.setTable(table.values.data() + (entry << bits));
+      int64_t bad = encoder.run(v + o, zero ? zero + o : nullptr, stop - i, codes + o);
+      outside = outside < 0 && bad >= 0 ? o + bad : outside;
+    });
+    return outside;
   }
-  return "";
+
+  void decode(const int32_t *codes, int64_t begin, int64_t end, float *x) {
+    int64_t n = end - begin;
+    if (params.table.empty()) {
+      decoder.run(codes, n, x);
+    } else {
+      const Parameters::Part &table = params.table[0];
+      table.map.forBlocks(table.rowStart, begin, end, [&](int64_t entry, int64_t i, int64_t stop) {
+        const float *values = table.values.data() + (entry << bits);
+        for (; i < stop; ++i)
+          x[i - begin] = values[codes[i - begin]];
+      });
+    }
+    if (const float *zero = params.zeros(begin, end, second))
+      for (int64_t i = 0; i < n; ++i)
+        x[i] = x[i] - zero[i];
+    if (const float *scale = params.scales(begin, end, second))
+      for (int64_t i = 0; i < n; ++i)
+        x[i] = x[i] * scale[i];
+    if (const float *min = params.minima(begin, end, second))
+      for (int64_t i = 0; i < n; ++i)
+        x[i] = x[i] + min[i];
+  }
+
+private:
+  static const Element *zeroType(const Format &format) {
+    const Plane *zero = format.find(Role::Zero);
+    return zero ? &zero->type : nullptr;
+  }
+
+  Parameters params;
+  int bits;
+  Encoder encoder;
+  Decoder decoder;
+  float first[kRun], second[kRun];
+};
+
+/// Calls fn(element, begin, end, packed offset) for all runs of a tensor, row by row.
+template <typename Fn> void forRuns(RunCodec &codec, Span<const int64_t> shape, int bits, Fn fn) {
+  Rows rows(shape);
+  for (int64_t r = 0; r < rows.count; ++r, rows.next()) {
+    codec.startRow(rows);
+    for (int64_t begin = 0; begin < rows.length; begin += kRun)
+      if (!fn(r * rows.length + begin, begin, std::min(rows.length, begin + kRun),
+              r * packedBytes(rows.length, bits) + begin * bits / 8))
+        return;
+  }
 }
 
-static std::string outsideError(const Format &format, const Encode &encode, int64_t element, float value) {
-  return "element " + std::to_string(element) + " (" + std::to_string(value) + ") is outside the codes of " +
-         format.str() + " by " + encode.str() + "; use sat = clamp or a larger scale";
-}
-
-std::string encodeCodes(const Format &format, const Encode &encode, Span<const int64_t> shape, const float *x,
-                        Span<const Bytes> planes) {
+/// What must hold before codes are made with given parameters.
+std::string checkGiven(const Format &format, const Encode &encode, Span<const int64_t> shape,
+                       Span<const Bytes> planes) {
   Encode given = encode;
   given.rule = Rule::Given;
   if (std::string error = verify(format, shape); !error.empty())
     return error;
   if (std::string error = verify(given, format); !error.empty())
     return error;
-  std::vector<PlaneShape> shapes = planeShapes(shape, format);
-  if (std::string error = checkPlanes(format, shape, planes, shapes); !error.empty())
+  return checkPlanes(format, shape, planes, planeShapes(shape, format));
+}
+
+} // namespace
+
+std::string decode(const Format &format, Span<const int64_t> shape, Span<const ConstBytes> planes, float *out) {
+  if (std::string error = verify(format, shape); !error.empty())
     return error;
-  std::vector<ConstBytes> read(planes.begin(), planes.end());
-  Parameters params(format, shape, read);
-  const Plane *zeroPlane = format.find(Role::Zero);
-  Encoder encoder(format.elem, encode, zeroPlane ? &zeroPlane->type : nullptr);
-  Rows rows(shape);
-  float y[kRun], s[kRun], z[kRun], m[kRun];
+  if (std::string error = checkPlanes(format, shape, planes, planeShapes(shape, format)); !error.empty())
+    return error;
+  RunCodec codec(format, Encode(Rule::Given), shape, planes);
+  const Element &elem = format.elem;
   int32_t codes[kRun];
-  uint8_t *packed = planes[0].data();
-  for (int64_t r = 0; r < rows.count; ++r, rows.next()) {
-    params.startRow(rows);
-    for (int64_t begin = 0; begin < rows.length; begin += kRun) {
-      int64_t end = std::min(rows.length, begin + kRun), n = end - begin, outside = -1;
-      const float *v = x + r * rows.length + begin;
-      if (const float *min = params.minima(begin, end, m)) {
-        for (int64_t i = 0; i < n; ++i)
-          y[i] = v[i] - min[i];
-        v = y;
+  forRuns(codec, shape, elem.bits, [&](int64_t element, int64_t begin, int64_t end, int64_t packed) {
+    unpackCodes(elem.bits, elem.hasSignedCodes(), end - begin, planes[0].data() + packed, codes);
+    codec.decode(codes, begin, end, out + element);
+    return true;
+  });
+  return "";
+}
+
+std::string encodeCodes(const Format &format, const Encode &encode, Span<const int64_t> shape, const float *x,
+                        Span<const Bytes> planes) {
+  if (std::string error = checkGiven(format, encode, shape, planes); !error.empty())
+    return error;
+  RunCodec codec(format, encode, shape, std::vector<ConstBytes>(planes.begin(), planes.end()));
+  int32_t codes[kRun];
+  std::string error;
+  forRuns(codec, shape, format.elem.bits, [&](int64_t element, int64_t begin, int64_t end, int64_t packed) {
+    int64_t outside = codec.encode(x + element, begin, end, codes);
+    if (outside >= 0)
+      error = "element " + std::to_string(element + outside) + " (" + std::to_string(x[element + outside]) +
+              ") is outside the codes of " + format.str() + " by " + encode.str() +
+              "; use sat = clamp or a larger scale";
+    else
+      packCodes(format.elem.bits, end - begin, codes, planes[0].data() + packed);
+    return outside < 0;
+  });
+  return error;
+}
+
+std::string blockErrors(const Format &format, const Encode &encode, Span<const int64_t> shape, const float *x,
+                        Span<const Bytes> planes, std::vector<double> &errors) {
+  if (std::string error = checkGiven(format, encode, shape, planes); !error.empty())
+    return error;
+  RunCodec codec(format, encode, shape, std::vector<ConstBytes>(planes.begin(), planes.end()));
+  const Plane *scale = format.find(Role::Scale);
+  BlockMap map(shape, scale ? scale->block : std::vector<int64_t>());
+  Rows rows(shape);
+  errors.assign(size_t(map.entries), 0.0);
+  int32_t codes[kRun];
+  float decoded[kRun];
+  forRuns(codec, shape, format.elem.bits, [&](int64_t element, int64_t begin, int64_t end, int64_t) {
+    codec.encode(x + element, begin, end, codes);
+    codec.decode(codes, begin, end, decoded);
+    map.forBlocks(map.rowStart(rows), begin, end, [&](int64_t entry, int64_t i, int64_t stop) {
+      double sum = 0;
+      for (; i < stop; ++i) {
+        float difference = x[element + i - begin] - decoded[i - begin];
+        sum += std::isfinite(difference) ? double(difference) * difference : 0.0;
       }
-      if (const float *scale = params.scales(begin, end, s)) {
-        for (int64_t i = 0; i < n; ++i) {
-          float quotient = v[i] / scale[i], none = std::copysign(0.0f, v[i]);
-          y[i] = scale[i] == 0 ? none : quotient;
-        }
-        v = y;
-      }
-      const float *zero = params.zeros(begin, end, z);
-      auto encodeRun = [&](int64_t i, int64_t stop) {
-        int64_t o = i - begin, bad = encoder.run(v + o, zero ? zero + o : nullptr, stop - i, codes + o);
-        outside = outside < 0 && bad >= 0 ? o + bad : outside;
-      };
-      if (params.table.empty()) {
-        encodeRun(begin, end);
-      } else {
-        const Parameters::Part &table = params.table[0];
-        table.map.forBlocks(table.rowStart, begin, end, [&](int64_t entry, int64_t i, int64_t stop) {
-          encoder.setTable(table.values.data() + (entry << format.elem.bits));
-          encodeRun(i, stop);
-        });
-      }
-      if (outside >= 0) {
-        int64_t element = r * rows.length + begin + outside;
-        return outsideError(format, encode, element, x[element]);
-      }
-      packCodes(format.elem.bits, n, codes, packed + begin * format.elem.bits / 8);
-    }
-    packed += packedBytes(rows.length, format.elem.bits);
-  }
+      errors[size_t(entry)] += sum;
+    });
+    if (end == rows.length)
+      rows.next();
+    return true;
+  });
   return "";
 }
 

@@ -1,7 +1,6 @@
 #include "lib/Formats/ElementCodec.h"
 
 #include "lib/Formats/Numeric.h"
-#include "lib/Formats/Pack.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,9 +16,7 @@ Decoder::Decoder(const Element &elem) : elem(elem) {
       own[code] = float(elem.valueOf(code));
 }
 
-void Decoder::run(const uint8_t *packed, int64_t n, float *out) const {
-  int32_t codes[kRun];
-  unpackCodes(elem.bits, elem.hasSignedCodes(), n, packed, codes);
+void Decoder::run(const int32_t *codes, int64_t n, float *out) const {
   switch (elem.kind) {
   case ElementKind::Int:
   case ElementKind::UInt:
@@ -50,11 +47,6 @@ void Decoder::run(const uint8_t *packed, int64_t n, float *out) const {
       out[i] = own[size_t(codes[i])];
     return;
   }
-}
-
-void Decoder::row(const uint8_t *packed, int64_t n, float *out) const {
-  for (int64_t i = 0; i < n; i += kRun)
-    run(packed + i * elem.bits / 8, std::min(kRun, n - i), out + i);
 }
 
 //===- value -> code ----------------------------------------------------===//

@@ -17,12 +17,10 @@ class Decoder {
 public:
   explicit Decoder(const Element &elem);
 
-  /// Unpacks n codes that start on a byte. Not for a lut, whose values are in the table plane.
-  void row(const uint8_t *packed, int64_t n, float *out) const;
+  /// Values of unpacked codes. Not for a lut, whose values are in the table plane.
+  void run(const int32_t *codes, int64_t n, float *out) const;
 
 private:
-  void run(const uint8_t *packed, int64_t n, float *out) const;
-
   Element elem;
   std::array<float, 256> own; // values of all codes of a kind without arithmetic of its own
 };

@@ -47,16 +47,23 @@ Result<Encode> parseEncode(const std::string &text);
 /// Empty when this rule can produce this format, else one sentence, with its label where there is one (F5, F6).
 std::string verify(const Encode &, const Format &);
 
-/// Chooses the parameters by the rule, writes them, then encodes. Planes as planeShapes lists them; a table plane is
-/// read, all others are written. Returns an error sentence, empty when all went well.
+/// Chooses the parameters by the rule and writes them; planes as planeShapes lists them. planes[0], the codes, is not
+/// touched, a table plane is read, all others are written. Returns an error sentence, empty when all went well.
+///
+/// `clip`: empty, or one factor per block of the finest scale plane, on the range that the block's finest scale covers
+/// (coarser scales see the whole range).
 ///
 /// Defined for every input:
 /// - parameters see finite elements only; a block without any counts as all zero;
+/// - a NaN makes an f8E8M0FNU scale NaN when the element has no NaN of its own (OCP MX);
 /// - a float scale that is 0 (a block of zeros, or one that underflows) is stored as 1; one beyond the largest finite
 ///   value of its type is stored as that value;
 /// - minmax with an integer zero point extends the block's range to contain 0, so that the zero point exists;
-/// - absmax with a zero plane stores the middle of the range, ceil((lo + hi) / 2), as the zero point;
-/// - see encodeCodes for the codes.
+/// - absmax with a zero plane stores the middle of the range, ceil((lo + hi) / 2), as the zero point.
+std::string chooseParameters(const Format &, const Encode &, Span<const int64_t> shape, const float *x,
+                             Span<const Bytes> planes, Span<const float> clip = {});
+
+/// chooseParameters, then encodeCodes.
 std::string encodeTensor(const Format &, const Encode &, Span<const int64_t> shape, const float *x,
                          Span<const Bytes> planes);
 
@@ -68,6 +75,11 @@ std::string encodeTensor(const Format &, const Encode &, Span<const int64_t> sha
 /// - sat = wrap counts modulo hi - lo + 1; sat = error names the first element outside.
 std::string encodeCodes(const Format &, const Encode &, Span<const int64_t> shape, const float *x,
                         Span<const Bytes> planes);
+
+/// Squared error that encodeCodes would make with these parameters, one sum per block of the finest scale plane (one
+/// for the tensor without a scale). planes[0] is neither read nor written. Elements that are not finite do not count.
+std::string blockErrors(const Format &, const Encode &, Span<const int64_t> shape, const float *x,
+                        Span<const Bytes> planes, std::vector<double> &errors);
 
 /// The number of NaN and infinite elements, for the caller's diagnostic.
 int64_t countNonFinite(const float *x, int64_t n);

@@ -105,20 +105,24 @@ void unpackCodes(int bits, bool isSigned, int64_t n, const uint8_t *packed, int8
 
 void decodeEntries(const Element &type, int64_t rows, int64_t n, const uint8_t *packed, float *out) {
   Decoder decoder(type);
-  int64_t rowBytes = packedBytes(n, type.bits);
-  for (int64_t r = 0; r < rows; ++r)
-    decoder.row(packed + r * rowBytes, n, out + r * n);
+  int32_t codes[kRun];
+  for (int64_t r = 0; r < rows; ++r, packed += packedBytes(n, type.bits), out += n)
+    for (int64_t i = 0; i < n; i += kRun) {
+      int64_t count = std::min(kRun, n - i);
+      unpackCodes(type.bits, type.hasSignedCodes(), count, packed + i * type.bits / 8, codes);
+      decoder.run(codes, count, out + i);
+    }
 }
 
 void encodeEntries(const Element &type, int64_t rows, int64_t n, const float *values, uint8_t *packed) {
   Encoder encoder(type, Encode(Rule::Given));
-  std::vector<int32_t> codes(static_cast<size_t>(n));
-  int64_t rowBytes = packedBytes(n, type.bits);
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t i = 0; i < n; i += kRun)
-      encoder.run(values + r * n + i, nullptr, std::min(kRun, n - i), codes.data() + i);
-    packCodes(type.bits, n, codes.data(), packed + r * rowBytes);
-  }
+  int32_t codes[kRun];
+  for (int64_t r = 0; r < rows; ++r, packed += packedBytes(n, type.bits), values += n)
+    for (int64_t i = 0; i < n; i += kRun) {
+      int64_t count = std::min(kRun, n - i);
+      encoder.run(values + i, nullptr, count, codes);
+      packCodes(type.bits, count, codes, packed + i * type.bits / 8);
+    }
 }
 
 } // namespace tern

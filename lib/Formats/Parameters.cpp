@@ -1,4 +1,4 @@
-// encodeTensor: the rules of #tern.encode, from block statistics to planes.
+// chooseParameters: the rules of #tern.encode, from block statistics to planes.
 #include "lib/Formats/Blocks.h"
 
 #include <cmath>
@@ -154,8 +154,9 @@ std::vector<size_t> coarserEntries(Span<const int64_t> shape, const Plane &fine,
 class Chooser {
 public:
   Chooser(const Format &format, const Encode &encode, Span<const int64_t> shape, const float *x,
-          Span<const Bytes> planes)
-      : format(format), encode(encode), shape(shape), x(x), planes(planes), shapes(planeShapes(shape, format)) {
+          Span<const Bytes> planes, Span<const float> clip)
+      : format(format), encode(encode), shape(shape), x(x), planes(planes), clip(clip),
+        shapes(planeShapes(shape, format)) {
     for (size_t i = 0; i < format.planes.size(); ++i) {
       if (format.planes[i].role == Role::Scale)
         scales.push_back(i);
@@ -170,6 +171,9 @@ public:
     if (scales.empty())
       return "";
     BlockMap map(shape, format.planes[scales[0]].block);
+    if (!clip.empty() && int64_t(clip.size()) != map.entries)
+      return "one clip factor per block: expected " + std::to_string(map.entries) + ", found " +
+             std::to_string(clip.size());
     switch (encode.rule) {
     case Rule::Absmax:
       return absmax(map);
@@ -193,6 +197,8 @@ public:
   }
 
 private:
+  float clipOf(size_t block) const { return clip.empty() ? 1.0f : clip[block]; }
+
   std::string target(double &q) const {
     std::vector<float> entries;
     for (size_t i = 0; i < format.planes.size(); ++i)
@@ -227,8 +233,8 @@ private:
       return error;
     std::vector<float> values = magnitudes(map);
     int emax = floorLog2(q);
-    for (float &v : values)
-      if (v > 0) {
+    for (size_t i = 0; i < values.size(); ++i)
+      if (float &v = values[i] *= clipOf(i); v > 0) {
         int k = encode.rule == Rule::FloorPow2 ? floorLog2(v) - emax : ceilPow2(v, q);
         v = std::ldexp(1.0f, std::min(std::max(k, -127), 127));
       }
@@ -258,7 +264,7 @@ private:
         mn = std::min(mn, 0.0f);
         mx = std::max(mx, 0.0f);
       }
-      least[i] = mn;
+      least[i] = mn * clipOf(i);
       // mx - mn may overflow.
       range[i] = std::min(mx - mn, std::numeric_limits<float>::max());
     }
@@ -305,7 +311,7 @@ private:
           entry[i] = i;
       std::vector<float> values(n ? 1 + *std::max_element(entry.begin(), entry.end()) : 0, 0.0f);
       for (size_t i = 0; i < n; ++i) {
-        float v = numerator[i] / float(room);
+        float v = numerator[i] * (level ? 1.0f : clipOf(i)) / float(room);
         if (!coarser.empty())
           v = coarser[i] == 0 ? 0.0f : v / coarser[i];
         if (std::fabs(v) > std::fabs(values[entry[i]]))
@@ -346,6 +352,7 @@ private:
   Span<const int64_t> shape;
   const float *x;
   Span<const Bytes> planes;
+  Span<const float> clip;
   std::vector<PlaneShape> shapes;
   std::vector<size_t> scales; // finest first
   int offset = -1;            // the zero or min plane
@@ -365,17 +372,21 @@ double encodeTarget(const Element &elem, const Encode &encode, Span<const float>
   return most;
 }
 
-std::string encodeTensor(const Format &format, const Encode &encode, Span<const int64_t> shape, const float *x,
-                         Span<const Bytes> planes) {
+std::string chooseParameters(const Format &format, const Encode &encode, Span<const int64_t> shape, const float *x,
+                             Span<const Bytes> planes, Span<const float> clip) {
   if (std::string error = verify(format, shape); !error.empty())
     return error;
   if (std::string error = verify(encode, format); !error.empty())
     return error;
   if (std::string error = checkPlanes(format, shape, planes, planeShapes(shape, format)); !error.empty())
     return error;
-  if (std::string error = Chooser(format, encode, shape, x, planes).run(); !error.empty())
-    return error;
-  return encodeCodes(format, encode, shape, x, planes);
+  return Chooser(format, encode, shape, x, planes, clip).run();
+}
+
+std::string encodeTensor(const Format &format, const Encode &encode, Span<const int64_t> shape, const float *x,
+                         Span<const Bytes> planes) {
+  std::string error = chooseParameters(format, encode, shape, x, planes);
+  return error.empty() ? encodeCodes(format, encode, shape, x, planes) : error;
 }
 
 bool Encode::operator==(const Encode &o) const {

@@ -1,0 +1,33 @@
+#include "lib/Quantize/ClipSearch.h"
+
+namespace tern {
+
+std::string quantizeRtnMse(const WeightJob &job) {
+  std::vector<double> best, errors;
+  std::vector<float> clip, candidate;
+  for (int i = 0; i < kClipCandidates; ++i) {
+    float factor = 1.0f - kClipStep * float(i);
+    candidate.assign(best.size(), factor);
+    if (std::string error =
+            chooseParameters(job.format, job.encode, job.shape, job.w, job.planes, i ? candidate : clip);
+        !error.empty())
+      return error;
+    if (std::string error = blockErrors(job.format, job.encode, job.shape, job.w, job.planes, errors); !error.empty())
+      return error;
+    if (i == 0) {
+      best = errors;
+      clip.assign(errors.size(), 1.0f);
+      continue;
+    }
+    for (size_t block = 0; block < best.size(); ++block)
+      if (errors[block] < best[block]) {
+        best[block] = errors[block];
+        clip[block] = factor;
+      }
+  }
+  if (std::string error = chooseParameters(job.format, job.encode, job.shape, job.w, job.planes, clip); !error.empty())
+    return error;
+  return encodeCodes(job.format, job.encode, job.shape, job.w, job.planes);
+}
+
+} // namespace tern

@@ -1,0 +1,19 @@
+// Round to nearest with a searched range.
+#ifndef TERN_QUANTIZE_CLIPSEARCH_H
+#define TERN_QUANTIZE_CLIPSEARCH_H
+
+#include "lib/Quantize/Method.h"
+
+namespace tern {
+
+/// For each block of the finest scale plane, the factor on its range that makes the squared error of its weights least:
+/// a few clipped weights cost less than a coarser step for all others. Never worse than round to nearest; ties go to
+/// the wider range. Costs one encode per candidate (kClipCandidates).
+std::string quantizeRtnMse(const WeightJob &job);
+
+/// The factors tried: 1, 1 - kClipStep, ...; below 0.4 nothing is gained down to two bits.
+constexpr int kClipCandidates = 31;
+constexpr float kClipStep = 0.02f;
+
+} // namespace tern
+#endif // TERN_QUANTIZE_CLIPSEARCH_H
