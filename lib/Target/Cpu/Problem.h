@@ -43,7 +43,7 @@ enum class ExprOp : uint8_t {
   Relu, LeakyRelu /*a*/, Clip /*a..b*/, Sigmoid, HardSigmoid /*a x + b*/, HardSwish, Tanh, Exp, Log, Sqrt, Rsqrt, Reciprocal,
   Neg, Abs, Floor, Ceil, Round /*half to even*/, Erf, Gelu, GeluTanh, Silu, Elu /*a*/, Softplus, Sign,
   // binary
-  Add, Sub, Mul, Div, Pow, Min, Max, Prelu /*x < 0 ? x * y : x*/,
+  Add, Sub, Mul, Div, Pow /*one operand: x ^ a*/, Min, Max, Prelu /*x < 0 ? x * y : x*/,
   // conversions
   IntToF32, ///< i32 accumulator, u8/s8/i32 input -> f32, exact integer value (u8: 0..255)
   Dequant,  ///< (x, scale): (f32(x) - a) * scale, x an integer input, a the zero point (an integer): exact subtraction, one product
