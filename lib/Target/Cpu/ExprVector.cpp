@@ -178,17 +178,17 @@ Value ExprVector::node(const ExprNode &e, ArrayRef<Value> in, int64_t lanes) {
   case ExprOp::Clip:
     return k.fmin(constant(e.b), k.fmax(constant(e.a), x));
   case ExprOp::Sigmoid:
-    return math::sigmoid(k, x);
+    return vmath::sigmoid(k, x);
   case ExprOp::HardSigmoid:
-    return math::hardSigmoid(k, x, e.a, e.b);
+    return vmath::hardSigmoid(k, x, e.a, e.b);
   case ExprOp::HardSwish:
-    return math::hardSwish(k, x);
+    return vmath::hardSwish(k, x);
   case ExprOp::Tanh:
-    return math::tanh(k, x);
+    return vmath::tanh(k, x);
   case ExprOp::Exp:
-    return math::exp(k, x);
+    return vmath::exp(k, x);
   case ExprOp::Log:
-    return math::log(k, x);
+    return vmath::log(k, x);
   case ExprOp::Sqrt:
     return k.sqrt(x);
   case ExprOp::Rsqrt:
@@ -206,20 +206,20 @@ Value ExprVector::node(const ExprNode &e, ArrayRef<Value> in, int64_t lanes) {
   case ExprOp::Round:
     return k.roundEven(x);
   case ExprOp::Erf:
-    return math::erf(k, x);
+    return vmath::erf(k, x);
   case ExprOp::Gelu:
-    return math::gelu(k, x);
+    return vmath::gelu(k, x);
   case ExprOp::GeluTanh:
-    return math::geluTanh(k, x);
+    return vmath::geluTanh(k, x);
   case ExprOp::Silu:
-    return math::silu(k, x);
+    return vmath::silu(k, x);
   case ExprOp::Elu:
     return k.select(k.compare(arith::CmpFPredicate::OLT, x, constant(0)),
-                    k.mul(constant(e.a), k.sub(math::expNegative(k, k.fmin(constant(0), x)), constant(1))), x);
+                    k.mul(constant(e.a), k.sub(vmath::expNegative(k, k.fmin(constant(0), x)), constant(1))), x);
   case ExprOp::Softplus:
-    return math::softplus(k, x);
+    return vmath::softplus(k, x);
   case ExprOp::Sign:
-    return math::sign(k, x);
+    return vmath::sign(k, x);
   case ExprOp::Add:
     return k.add(x, y);
   case ExprOp::Sub:
@@ -229,11 +229,11 @@ Value ExprVector::node(const ExprNode &e, ArrayRef<Value> in, int64_t lanes) {
   case ExprOp::Div:
     return k.div(x, y);
   case ExprOp::Pow:
-    return y ? math::pow(k, x, y) : math::powConstant(k, x, e.a);
+    return y ? vmath::pow(k, x, y) : vmath::powConstant(k, x, e.a);
   case ExprOp::Min:
-    return math::minimum(k, x, y);
+    return vmath::minimum(k, x, y);
   case ExprOp::Max:
-    return math::maximum(k, x, y);
+    return vmath::maximum(k, x, y);
   case ExprOp::Prelu:
     return k.select(k.compare(arith::CmpFPredicate::OLT, x, constant(0)), k.mul(x, y), x);
   case ExprOp::IntToF32:

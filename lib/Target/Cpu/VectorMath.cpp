@@ -4,7 +4,7 @@
 using namespace mlir;
 using arith::CmpFPredicate;
 
-namespace tern::cpu::math {
+namespace tern::cpu::vmath {
 namespace {
 
 /// c[0] + x c[1] + ..., Horner.
@@ -156,4 +156,4 @@ Value sign(KernelBuilder &k, Value x) {
 Value maximum(KernelBuilder &k, Value x, Value y) { return k.select(isNan(k, x), x, k.fmax(x, y)); }
 Value minimum(KernelBuilder &k, Value x, Value y) { return k.select(isNan(k, x), x, k.fmin(x, y)); }
 
-} // namespace tern::cpu::math
+} // namespace tern::cpu::vmath

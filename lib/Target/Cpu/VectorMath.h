@@ -8,7 +8,7 @@
 
 #include "lib/Target/Cpu/KernelBuilder.h"
 
-namespace tern::cpu::math {
+namespace tern::cpu::vmath {
 
 /// 1 ulp; exp(-inf) = 0, above 88.72 infinity.
 mlir::Value exp(KernelBuilder &k, mlir::Value x);
@@ -46,5 +46,5 @@ mlir::Value sign(KernelBuilder &k, mlir::Value x);
 mlir::Value maximum(KernelBuilder &k, mlir::Value x, mlir::Value y);
 mlir::Value minimum(KernelBuilder &k, mlir::Value x, mlir::Value y);
 
-} // namespace tern::cpu::math
+} // namespace tern::cpu::vmath
 #endif

@@ -6,7 +6,7 @@
 using namespace mlir;
 using arith::CmpFPredicate;
 
-namespace tern::cpu::math {
+namespace tern::cpu::vmath {
 namespace {
 
 /// Vectors of f64 and i64 with the lanes of an f32 vector.
@@ -131,4 +131,4 @@ Value powConstant(KernelBuilder &k, Value x, double y) {
   return pow(k, x, k.f32(y, n));
 }
 
-} // namespace tern::cpu::math
+} // namespace tern::cpu::vmath
