@@ -44,7 +44,7 @@ def NN_ReduceKind : NN_Enum<"ReduceKind", ["sum", "mean", "max", "min", "prod", 
 def NN_PoolKind : NN_Enum<"PoolKind", ["max", "avg", "lp"], !range(0, 3)>;
 def NN_PadMode : NN_Enum<"PadMode", ["constant", "reflect", "edge", "wrap"], !range(0, 4)>;
 def NN_ResizeMode : NN_Enum<"ResizeMode", ["nearest", "linear", "cubic"], !range(0, 3)>;
-def NN_ResizeCoord : NN_Enum<"ResizeCoord", ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric", "tf_crop_and_resize"], !range(0, 6)>;
+def NN_ResizeCoord : NN_Enum<"ResizeCoord", ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"], !range(0, 5)>;
 def NN_NearestMode : NN_Enum<"NearestMode", ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"], !range(0, 4)>;
 
 def NN_Unary : NN_EnumAttr<NN_UnaryKind, "unary">;
@@ -61,7 +61,8 @@ def NN_NearestModeAttr : NN_EnumAttr<NN_NearestMode, "nearest_mode">;
 defvar NN_Tensor = AnyRankedTensor;
 def NN_Name : OptionalAttr<StrAttr>;
 defvar NN_Ints = DenseI64ArrayAttr;
-defvar NN_Infer = DeclareOpInterfaceMethods<InferTypeOpInterface, ["inferReturnTypes", "isCompatibleReturnTypes"]>;
+// Type inference checks the rules of these ops (README.md); it runs before verify(), and also when an op is only being built.
+defvar NN_Infer = InferTypeOpAdaptorWithIsCompatible;
 
 class NN_Op<string mnemonic, list<Trait> traits = []> : Op<NN_Dialect, mnemonic, !listconcat([Pure], traits)>;
 
@@ -75,7 +76,6 @@ def NN_MatmulOp : NN_Op<"matmul", [NN_Infer, DeclareOpInterfaceMethods<Quantizab
   let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs, Optional<NN_Tensor>:$bias, UnitAttr:$transpose_a, UnitAttr:$transpose_b, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$lhs `,` $rhs (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def NN_ConvOp : NN_Op<"conv", [NN_Infer, DeclareOpInterfaceMethods<QuantizableOpInterface>]> {
@@ -87,7 +87,6 @@ def NN_ConvOp : NN_Op<"conv", [NN_Infer, DeclareOpInterfaceMethods<QuantizableOp
                        DefaultValuedAttr<I64Attr, "1">:$group, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$x `,` $w (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def NN_ConvTransposeOp : NN_Op<"conv_transpose", [NN_Infer, DeclareOpInterfaceMethods<QuantizableOpInterface>]> {
@@ -97,7 +96,6 @@ def NN_ConvTransposeOp : NN_Op<"conv_transpose", [NN_Infer, DeclareOpInterfaceMe
                        NN_Ints:$output_padding, DefaultValuedAttr<I64Attr, "1">:$group, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$x `,` $w (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def NN_PoolOp : NN_Op<"pool", [NN_Infer]> {
@@ -106,8 +104,7 @@ def NN_PoolOp : NN_Op<"pool", [NN_Infer]> {
   let arguments = (ins NN_Pool:$kind, NN_Tensor:$x, NN_Ints:$kernel, NN_Ints:$strides, NN_Ints:$pads, NN_Ints:$dilations, UnitAttr:$ceil_mode,
                        UnitAttr:$count_include_pad, DefaultValuedAttr<I64Attr, "2">:$p, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
-  let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
+  let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
 }
 
 def NN_BatchNormOp : NN_Op<"batch_norm", [NN_Infer]> {
@@ -116,7 +113,6 @@ def NN_BatchNormOp : NN_Op<"batch_norm", [NN_Infer]> {
   let arguments = (ins NN_Tensor:$x, NN_Tensor:$scale, NN_Tensor:$bias, NN_Tensor:$mean, NN_Tensor:$variance, F32Attr:$epsilon, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def NN_SoftmaxOp : NN_Op<"softmax", [NN_Infer]> {
@@ -124,7 +120,6 @@ def NN_SoftmaxOp : NN_Op<"softmax", [NN_Infer]> {
   let arguments = (ins NN_Tensor:$x, I64Attr:$axis, UnitAttr:$log, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 //===-- elementwise -----------------------------------------------------------===//
@@ -133,8 +128,7 @@ def NN_UnaryOp : NN_Op<"unary", [NN_Infer]> {
   let description = [{ alpha and beta as in ONNX (leaky_relu, elu, hard_sigmoid, selu, celu, thresholded_relu). isnan, isinf, logical_not: i1 results. }];
   let arguments = (ins NN_Unary:$kind, NN_Tensor:$x, OptionalAttr<F32Attr>:$alpha, OptionalAttr<F32Attr>:$beta, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
-  let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
+  let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
 }
 
@@ -143,8 +137,7 @@ def NN_BinaryOp : NN_Op<"binary", [NN_Infer]> {
   let description = [{ Both operands have one element type (pow: the result has that of the base). prelu: x < 0 ? slope * x : x. }];
   let arguments = (ins NN_Binary:$kind, NN_Tensor:$lhs, NN_Tensor:$rhs, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
-  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
+  let assemblyFormat = "`` $kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
 }
 
@@ -152,7 +145,7 @@ def NN_CompareOp : NN_Op<"compare", [NN_Infer]> {
   let summary = "Elementwise comparison with broadcasting; i1 result";
   let arguments = (ins NN_Compare:$kind, NN_Tensor:$lhs, NN_Tensor:$rhs, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
-  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
 }
 
 def NN_SelectOp : NN_Op<"select", [NN_Infer]> {
@@ -160,7 +153,6 @@ def NN_SelectOp : NN_Op<"select", [NN_Infer]> {
   let arguments = (ins NN_Tensor:$condition, NN_Tensor:$on_true, NN_Tensor:$on_false, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$condition `,` $on_true `,` $on_false attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def NN_ClipOp : NN_Op<"clip", [NN_Infer]> {
@@ -185,8 +177,7 @@ def NN_ReduceOp : NN_Op<"reduce", [NN_Infer]> {
   let summary = "Reduction over axes (ascending, non-negative, never empty)";
   let arguments = (ins NN_Reduce:$kind, NN_Tensor:$x, NN_Ints:$axes, UnitAttr:$keepdims, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
-  let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
+  let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
 }
 
 //===-- movement --------------------------------------------------------------===//
@@ -204,7 +195,6 @@ def NN_TransposeOp : NN_Op<"transpose", [NN_Infer]> {
   let arguments = (ins NN_Tensor:$x, NN_Ints:$perm, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
   let hasFolder = 1;
 }
 
@@ -213,7 +203,6 @@ def NN_SliceOp : NN_Op<"slice", [NN_Infer]> {
   let arguments = (ins NN_Tensor:$x, NN_Ints:$starts, NN_Ints:$sizes, NN_Ints:$steps, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
   let hasFolder = 1;
 }
 
@@ -222,7 +211,6 @@ def NN_ConcatOp : NN_Op<"concat", [NN_Infer]> {
   let arguments = (ins Variadic<NN_Tensor>:$xs, I64Attr:$axis, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$xs attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
   let hasFolder = 1;
 }
 
@@ -232,7 +220,6 @@ def NN_PadOp : NN_Op<"pad", [NN_Infer]> {
                        DefaultValuedAttr<F64Attr, "0.0">:$value, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def NN_ExpandOp : NN_Op<"expand"> {
@@ -249,7 +236,6 @@ def NN_GatherOp : NN_Op<"gather", [NN_Infer]> {
   let arguments = (ins NN_Tensor:$x, NN_Tensor:$indices, I64Attr:$axis, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$x `,` $indices attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def NN_ResizeOp : NN_Op<"resize"> {
