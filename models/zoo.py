@@ -54,6 +54,16 @@ class Model:
         return folder
 
 
+def float_bytes(path):
+    """Bytes that all float values of a model take as float32, in initializers and in Constant nodes."""
+    import math
+    import onnx
+    model = onnx.load(str(path))
+    tensors = list(model.graph.initializer)
+    tensors += [a.t for n in model.graph.node if n.op_type == "Constant" for a in n.attribute if a.name == "value"]
+    return sum(4 * math.prod(t.dims) for t in tensors if t.data_type == onnx.TensorProto.FLOAT)
+
+
 MODELS = {m.name: m for m in (
     Model("ocr_cls", ("ocr", "data"), "ocr_cls", "accuracy", 32),
     Model("ocr_det", ("ocr", "data"), "ocr_det", "F-score", 32),
