@@ -260,6 +260,24 @@ Value KernelBuilder::equal(const Index &a, const Index &c) {
   return arith::CmpIOp::create(b, location, arith::CmpIPredicate::eq, value(a), value(c));
 }
 
+Value KernelBuilder::both(Value x, Value y) {
+  auto known = [](Value v) { return v.getDefiningOp<arith::ConstantOp>(); };
+  if (auto c = known(x))
+    return cast<IntegerAttr>(c.getValue()).getValue().isOne() ? y : x;
+  if (auto c = known(y))
+    return cast<IntegerAttr>(c.getValue()).getValue().isOne() ? x : y;
+  return andi(x, y);
+}
+
+int64_t KernelBuilder::chunkOf(int64_t units, double nsPerUnit, int64_t multiple) {
+  double us = double(units) * nsPerUnit * 1e-3;
+  if (us < 10)
+    return units;
+  int64_t tasks = std::min<int64_t>(32, std::max<int64_t>(2, int64_t(us / 5)));
+  int64_t chunk = (units + tasks - 1) / tasks;
+  return std::min(units, (chunk + multiple - 1) / multiple * multiple);
+}
+
 std::pair<Index, Index> KernelBuilder::taskRange(int64_t total, int64_t chunk) {
   if (chunk >= total)
     return {0, total};
@@ -276,22 +294,20 @@ SmallVector<Piece> KernelBuilder::pieces(int64_t count, int64_t width) {
   int64_t at = 0;
   for (; at + width <= count; at += width)
     all.push_back({at, width, width, {}});
-  int64_t rest = count - at;
-  if (!rest)
-    return all;
-  if (level.masks) {
-    // The smallest register that holds the rest: a mask on 64 bytes for 3 of them would touch a whole line.
-    int64_t n = 1;
-    while (n < rest)
-      n *= 2;
-    all.push_back({at, n, rest, n == rest ? Value() : maskOf(rest, n)});
-    return all;
-  }
-  for (int64_t n = width / 2; n; n /= 2)
-    if (rest & n) {
+  for (int64_t n = width / 2; at < count; n /= 2) {
+    int64_t rest = count - at;
+    if (level.masks && rest < level.lanes) {
+      // The smallest register that holds the rest.
+      for (n = 1; n < rest;)
+        n *= 2;
+      all.push_back({at, n, rest, n == rest ? Value() : maskOf(rest, n)});
+      break;
+    }
+    if (rest >= n) {
       all.push_back({at, n, n, {}});
       at += n;
     }
+  }
   return all;
 }
 
@@ -353,6 +369,28 @@ void KernelBuilder::store(Value v, Value memref, const Index &at, Value mask) {
     vector::StoreOp::create(b, location, v, memref, value(at));
 }
 
+Value KernelBuilder::loadPart(Value memref, const Index &at, int64_t n, int64_t count) {
+  if (count >= n)
+    return load(memref, at, n);
+  if (level.masks)
+    return load(memref, at, n, maskOf(count, n));
+  auto t = VectorType::get({n}, cast<MemRefType>(memref.getType()).getElementType());
+  Value v = constant(cast<TypedAttr>(b.getZeroAttr(t)));
+  for (const Piece &piece : pieces(count, n))
+    v = insert(load(memref, at + piece.offset, piece.lanes), v, piece.offset);
+  return v;
+}
+
+void KernelBuilder::storePart(Value v, Value memref, const Index &at, int64_t count) {
+  int64_t n = lanesOf(v);
+  if (count >= n)
+    return store(v, memref, at);
+  if (level.masks)
+    return store(v, memref, at, maskOf(count, n));
+  for (const Piece &piece : pieces(count, n))
+    store(slice(v, piece.offset, piece.lanes), memref, at + piece.offset);
+}
+
 Value KernelBuilder::loadDwords(Value memref, const Index &at, int64_t n) {
   Value words = bitcast(load(memref, at, 4 * std::max<int64_t>(n, 1)), i32Type(std::max<int64_t>(n, 1)));
   return n ? words : extract(words, 0);
@@ -377,6 +415,10 @@ Value KernelBuilder::slice(Value v, int64_t first, int64_t n) {
 
 Value KernelBuilder::shuffle(Value x, Value y, ArrayRef<int64_t> lanes) {
   return vector::ShuffleOp::create(b, location, x, y, lanes);
+}
+
+Value KernelBuilder::insert(Value part, Value into, int64_t first) {
+  return vector::InsertStridedSliceOp::create(b, location, part, into, ArrayRef<int64_t>{first}, ArrayRef<int64_t>{1});
 }
 
 Value KernelBuilder::concat(ArrayRef<Value> parts) {

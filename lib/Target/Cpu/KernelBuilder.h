@@ -100,6 +100,9 @@ public:
   void when(mlir::Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = nullptr);
   mlir::Value less(const Index &a, const Index &b);  ///< signed, i1
   mlir::Value equal(const Index &a, const Index &b); ///< i1
+  mlir::Value both(mlir::Value a, mlir::Value b);    ///< i1
+  /// Units a task should do: all of them below 10 us, else tasks of about 5 us, at most 32 of them.
+  static int64_t chunkOf(int64_t units, double nsPerUnit, int64_t multiple = 1);
   /// [task * chunk, min(that + chunk, total)).
   std::pair<Index, Index> taskRange(int64_t total, int64_t chunk);
 
@@ -118,6 +121,9 @@ public:
   mlir::Value load(mlir::Value memref, const Index &at, int64_t n, mlir::Value mask = {});
   mlir::Value load(mlir::Value memref, const Index &at); ///< scalar
   void store(mlir::Value v, mlir::Value memref, const Index &at, mlir::Value mask = {}); ///< vector or scalar
+  /// The first `count` of n lanes; the others read 0 (store: stay untouched). One masked access, or powers of two without masks.
+  mlir::Value loadPart(mlir::Value memref, const Index &at, int64_t n, int64_t count);
+  void storePart(mlir::Value v, mlir::Value memref, const Index &at, int64_t count);
   /// i32 (or a vector of n i32, n > 0) from 4 n neighbouring bytes of an 8-bit memref.
   mlir::Value loadDwords(mlir::Value memref, const Index &at, int64_t n);
 
@@ -126,6 +132,7 @@ public:
   mlir::Value extract(mlir::Value v, int64_t lane);
   mlir::Value slice(mlir::Value v, int64_t first, int64_t n);
   mlir::Value shuffle(mlir::Value a, mlir::Value b, llvm::ArrayRef<int64_t> lanes);
+  mlir::Value insert(mlir::Value part, mlir::Value into, int64_t first);
   mlir::Value concat(llvm::ArrayRef<mlir::Value> parts); ///< equal parts, a power of two of them
   mlir::Value bitcast(mlir::Value v, mlir::Type type);
   mlir::Value select(mlir::Value mask, mlir::Value a, mlir::Value b);

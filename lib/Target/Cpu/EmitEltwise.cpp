@@ -1,0 +1,138 @@
+// Elementwise chains. Three shapes of the same loop: one flat array, rows of neighbouring elements, pixels of channels.
+#include "lib/Target/Cpu/Emit.h"
+#include "lib/Target/Cpu/ExprVector.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+namespace {
+
+bool isMapped(const ExprInput &in) { return in.kind == ExprInput::Tensor || in.kind == ExprInput::Row; }
+
+/// The maps that advance with the output.
+SmallVector<Map *> moving(EltwiseProblem &p) {
+  SmallVector<Map *> maps{&p.out};
+  for (ExprInput &in : p.expr.inputs)
+    if (isMapped(in))
+      maps.push_back(&in.map);
+  return maps;
+}
+
+/// Says the same with fewer dimensions: one channel needs no channel broadcasts, pictures without halos are one row of pixels.
+EltwiseProblem simplify(EltwiseProblem p) {
+  for (ExprInput &in : p.expr.inputs) {
+    if (in.kind == ExprInput::Channel && p.out.c == 1)
+      in.kind = ExprInput::Scalar;
+    if ((in.kind == ExprInput::Row && p.out.c == 1) || (in.kind == ExprInput::Pixelwise && p.out.h * p.out.w == 1))
+      in.kind = ExprInput::Tensor;
+  }
+  bool halo = llvm::any_of(moving(p), [](Map *m) { return m->hasHalo(); });
+  bool gates = llvm::any_of(p.expr.inputs, [](ExprInput &in) { return in.kind == ExprInput::Pixelwise; });
+  if (!halo)
+    for (Map *m : moving(p)) {
+      m->w *= m->h;
+      m->h = 1;
+      if (!gates) {
+        m->w *= m->n;
+        m->n = 1;
+      }
+    }
+  return p;
+}
+
+/// Pixels are neighbours and no input depends on the channel: a row is w * c elements in line.
+bool isFlat(EltwiseProblem &p) {
+  return llvm::all_of(moving(p), [&](Map *m) { return m->cs == p.out.c && m->c == p.out.c; }) &&
+         llvm::all_of(p.expr.inputs,
+                      [](ExprInput &in) { return in.kind == ExprInput::Tensor || in.kind == ExprInput::Scalar; });
+}
+
+double nsPerElement(const EltwiseProblem &p, const Isa &isa) {
+  int64_t bytes = bytesOf(p.out.elem);
+  for (const ExprInput &in : p.expr.inputs)
+    bytes += in.kind == ExprInput::Tensor ? bytesOf(in.map.elem) : 0;
+  return bytes / 16.0 + 0.08 * ExprVector::weight(p.expr) * p.expr.nodes.size() * 4 / isa.lanes;
+}
+
+} // namespace
+
+Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &problem, const Isa &isa) {
+  EltwiseProblem p = simplify(problem);
+  bool flat = isFlat(p);
+  SmallVector<Elem> args;
+  ExprVector::appendArgs(p.expr, args);
+  args.push_back(p.out.elem);
+  KernelBuilder k(module, name, args, isa);
+  Value out = k.arg(args.size() - 1);
+  ExprVector expr(k, p.expr, p.out.elem, 0);
+  // Several registers at once hide the latency of long programs; more than the registers hold would spill.
+  int64_t weight = ExprVector::weight(p.expr);
+  int64_t width = isa.lanes * (weight >= 16 ? 1 : weight >= 4 && isa.registers < 32 ? 2 : 4);
+  double ns = nsPerElement(p, isa);
+  const Map &m = p.out;
+  int64_t rows = m.n * m.h, tasks = 1;
+
+  auto cell = [&](const ExprVector::Row &row, const Index &base, const Index &x, const Index &c, const Piece &piece) {
+    Value v = expr.evaluate(row, x, c, piece.lanes, piece.mask, {});
+    k.store(v, out, base + x * m.cs + c, piece.mask);
+  };
+  auto pixels = [&](const ExprVector::Row &row, const Index &base, const Index &lo, const Index &hi) {
+    k.loop(lo, hi, 1, [&](Index x) {
+      k.forRow(m.c, width, [&](Index c, const Piece &piece) { cell(row, base, x, c, piece); });
+    });
+  };
+
+  if (rows > 1) {
+    int64_t chunk = KernelBuilder::chunkOf(rows, ns * m.w * m.c);
+    tasks = (rows + chunk - 1) / chunk;
+    auto [lo, hi] = k.taskRange(rows, chunk);
+    k.loop(lo, hi, 1, [&](Index r) {
+      Index n = r / m.h, y = r % m.h;
+      ExprVector::Row row = expr.row(n, y);
+      Index base = rowOffset(m, n, y);
+      if (flat)
+        k.forRow(m.w * m.c, width, [&](Index i, const Piece &piece) { cell(row, base, 0, i, piece); });
+      else
+        pixels(row, base, 0, m.w);
+    });
+    return {k.finish(), tasks};
+  }
+
+  ExprVector::Row row = expr.row(0, 0);
+  Index base = rowOffset(m, 0, 0);
+  if (!flat) {
+    int64_t chunk = KernelBuilder::chunkOf(m.w, ns * m.c);
+    tasks = (m.w + chunk - 1) / chunk;
+    auto [lo, hi] = k.taskRange(m.w, chunk);
+    pixels(row, base, lo, hi);
+    return {k.finish(), tasks};
+  }
+
+  // One array: whole vectors in chunks, what is left of them in the last task.
+  int64_t total = m.w * m.c, full = total / width * width;
+  if (full) {
+    int64_t chunk = KernelBuilder::chunkOf(full, ns, width);
+    tasks = (full + chunk - 1) / chunk;
+    auto [lo, hi] = k.taskRange(full, chunk);
+    k.loop(lo, hi, width, [&](Index i) { cell(row, base, 0, i, Piece{0, width, width, {}}); });
+  }
+  if (full < total)
+    k.when(tasks == 1 ? k.equal(0, 0) : k.equal(k.task(), tasks - 1), [&] {
+      for (const Piece &piece : k.pieces(total - full, width))
+        cell(row, base, 0, full + piece.offset, piece);
+    });
+  return {k.finish(), tasks};
+}
+
+std::string refuse(const EltwiseProblem &p) {
+  if (p.out.planar)
+    return "a planar output of an elementwise program (a relayout writes one)";
+  for (const ExprInput &in : p.expr.inputs)
+    if (in.kind == ExprInput::Tensor && (in.map.n != p.out.n || in.map.h != p.out.h || in.map.w != p.out.w || in.map.c != p.out.c))
+      return "an input whose sizes are not those of the output";
+  if (p.expr.inputs.empty())
+    return "a program without inputs";
+  return refuseExpr(p.expr, p.out.elem, /*acc=*/false);
+}
+
+} // namespace tern::cpu
