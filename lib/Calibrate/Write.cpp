@@ -84,7 +84,7 @@ struct Record {
 
 static void put(std::string &to, uint64_t value, unsigned bytes) {
   for (unsigned i = 0; i < bytes; ++i)
-    to += static_cast<char>(value >> (8 * i));
+    to += static_cast<char>(i < 8 ? value >> (8 * i) : 0);
 }
 
 static uint32_t checksum(const std::string &header, const std::vector<uint8_t> &bytes) {

@@ -76,7 +76,7 @@ inline std::string npyOf(const std::string &descr, const std::string &shape, con
 inline std::string little(uint64_t value, unsigned bytes) {
   std::string text;
   for (unsigned i = 0; i < bytes; ++i)
-    text += static_cast<char>(value >> (8 * i));
+    text += static_cast<char>(i < 8 ? value >> (8 * i) : 0);
   return text;
 }
 
