@@ -68,8 +68,8 @@ std::pair<double, double> parametersOf(UnaryOp op) {
 //===-- double ----------------------------------------------------------------===//
 namespace real {
 using std::abs, std::floor, std::ceil, std::sqrt, std::exp, std::expm1, std::log, std::log1p, std::pow, std::erf;
-using std::tanh, std::sin, std::cos, std::tan, std::asin, std::acos, std::atan, std::sinh, std::cosh;
 using std::asinh, std::acosh, std::atanh;
+using std::tanh, std::sin, std::cos, std::tan, std::asin, std::acos, std::atan, std::sinh, std::cosh;
 static double select(bool condition, double x, double y) { return condition ? x : y; }
 static double maximum(double x, double y) { return std::isnan(x) ? x : std::isnan(y) ? y : std::max(x, y); }
 static double minimum(double x, double y) { return std::isnan(x) ? x : std::isnan(y) ? y : std::min(x, y); }

@@ -4,8 +4,8 @@
 // The scalar language of the table: + - * /, unary -, comparisons, & | ^ ~, and
 //   select maximum minimum abs floor ceil roundEven sqrt exp expm1 log log1p pow erf tanh sin ... atanh
 //   floorMod truncMod logicalNot shiftLeft shiftRight
-// maximum and minimum propagate NaN. A scalar type that has these (double, Wrapped, the SSA values of tern-to-linalg) gives
-// every kind its meaning in that type.
+// maximum and minimum propagate NaN. A scalar type that has these (double, Wrapped, the SSA values of tern-to-linalg)
+// gives every kind its meaning in that type.
 //===----------------------------------------------------------------------===//
 #ifndef TERN_DIALECTS_NN_IR_ELEMENTWISE_H
 #define TERN_DIALECTS_NN_IR_ELEMENTWISE_H
@@ -20,8 +20,8 @@ enum class Domain { Float, Number, Integer, Logical, Test };
 struct ElementwiseRow {
   llvm::StringLiteral onnx; ///< name of the ONNX op, empty when there is none
   Domain domain;
-  unsigned params;    ///< 1: alpha, 2: alpha and beta
-  float alpha, beta;  ///< their defaults, those of ONNX
+  unsigned params;   ///< 1: alpha, 2: alpha and beta
+  float alpha, beta; ///< their defaults, those of ONNX
 };
 
 const ElementwiseRow &rowOf(UnaryKind kind);

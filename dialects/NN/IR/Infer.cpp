@@ -9,7 +9,8 @@ namespace tern::nn {
 std::string shapeString(ArrayRef<int64_t> shape) {
   if (shape.empty())
     return "scalar";
-  return llvm::join(llvm::map_range(shape, [](int64_t n) { return ShapedType::isDynamic(n) ? "?" : std::to_string(n); }), "x");
+  return llvm::join(
+      llvm::map_range(shape, [](int64_t n) { return ShapedType::isDynamic(n) ? "?" : std::to_string(n); }), "x");
 }
 
 LogicalResult Check::floats(Type element, StringRef what) const { // nn_n3
@@ -21,7 +22,8 @@ LogicalResult Check::floats(Type element, StringRef what) const { // nn_n3
 LogicalResult Check::numbers(Type element, StringRef what) const { // nn_n3
   if (isNumber(element))
     return success();
-  return fail(what, " has element type ", element, "; this op computes on floats and integers of more than one bit (cast first)");
+  return fail(what, " has element type ", element,
+              "; this op computes on floats and integers of more than one bit (cast first)");
 }
 
 LogicalResult Check::same(Type a, Type b, StringRef what) const { // nn_n3

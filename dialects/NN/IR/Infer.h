@@ -32,11 +32,13 @@ public:
   /// nn_n3: both element types are one.
   mlir::LogicalResult same(mlir::Type a, mlir::Type b, llvm::StringRef what) const;
   /// nn_n4: the shapes broadcast; the result is stored.
-  mlir::LogicalResult broadcast(llvm::ArrayRef<mlir::RankedTensorType> types, llvm::SmallVectorImpl<int64_t> &shape) const;
+  mlir::LogicalResult broadcast(llvm::ArrayRef<mlir::RankedTensorType> types,
+                                llvm::SmallVectorImpl<int64_t> &shape) const;
   /// nn_n9: 0 <= axis < rank.
   mlir::LogicalResult axis(int64_t axis, int64_t rank) const;
   /// nn_n20: the result's element count fits 64 bits; then its type is appended.
-  mlir::LogicalResult result(llvm::ArrayRef<int64_t> shape, mlir::Type element, llvm::SmallVectorImpl<mlir::Type> &types) const;
+  mlir::LogicalResult result(llvm::ArrayRef<int64_t> shape, mlir::Type element,
+                             llvm::SmallVectorImpl<mlir::Type> &types) const;
   /// nn_n9: the array has one entry an axis.
   mlir::LogicalResult perAxis(llvm::ArrayRef<int64_t> values, int64_t rank, llvm::StringRef what) const;
 

@@ -27,7 +27,8 @@ static LogicalResult verifyWindow(const Check &check, const WindowAttrs &attrs, 
   };
   return success(succeeded(count(attrs.strides, "strides", 1, "")) &&
                  succeeded(count(attrs.pads, "pads", 2, ": begins, then ends")) &&
-                 succeeded(count(attrs.dilations, "dilations", 1, "")) && succeeded(atLeast(attrs.strides, "strides", 1)) &&
+                 succeeded(count(attrs.dilations, "dilations", 1, "")) &&
+                 succeeded(atLeast(attrs.strides, "strides", 1)) &&
                  succeeded(atLeast(attrs.dilations, "dilations", 1)) && succeeded(atLeast(attrs.pads, "pads", 0)));
 }
 
@@ -36,29 +37,32 @@ static Window windowAt(const WindowAttrs &attrs, int64_t i, int64_t kernel, bool
 }
 
 /// nn_n8: every window fits; the sizes are appended.
-static LogicalResult appendCounts(const Check &check, const WindowAttrs &attrs, ArrayRef<int64_t> sizes, ArrayRef<int64_t> kernel,
-                                  bool ceilMode, SmallVectorImpl<int64_t> &shape) {
+static LogicalResult appendCounts(const Check &check, const WindowAttrs &attrs, ArrayRef<int64_t> sizes,
+                                  ArrayRef<int64_t> kernel, bool ceilMode, SmallVectorImpl<int64_t> &shape) {
   for (int64_t i = 0, e = sizes.size(); i < e; ++i) {
     Window window = windowAt(attrs, i, kernel[i], ceilMode);
     std::optional<int64_t> count = windowCount(sizes[i], window);
     if (!count)
       return check.fail("size of spatial dimension ", i, " of the result exceeds 64 bits"); // nn_n20
     if (*count <= 0 && !ShapedType::isDynamic(*count))
-      return check.fail("window of ", (window.kernel - 1) * window.dilation + 1, " elements does not fit spatial dimension ", i,
-                        " of ", sizes[i], " elements with padding ", window.padLow, " + ", window.padHigh);
+      return check.fail("window of ", (window.kernel - 1) * window.dilation + 1,
+                        " elements does not fit spatial dimension ", i, " of ", sizes[i], " elements with padding ",
+                        window.padLow, " + ", window.padHigh);
     shape.push_back(*count);
   }
   return success();
 }
 
 /// nn_n7: ranks, element types, groups and bias of both convolutions. `out` is the number of output channels.
-static LogicalResult verifyConv(const Check &check, Value x, Value w, Value bias, int64_t group, bool transposed, int64_t &out) {
+static LogicalResult verifyConv(const Check &check, Value x, Value w, Value bias, int64_t group, bool transposed,
+                                int64_t &out) {
   RankedTensorType xType = typeOf(x), wType = typeOf(w);
   if (failed(check.numbers(xType.getElementType(), "x")) ||
       failed(check.same(xType.getElementType(), wType.getElementType(), "x and w")))
     return failure();
   if (xType.getRank() < 3 || xType.getRank() > 5)
-    return check.fail("x has rank ", xType.getRank(), "; a convolution takes [N, C, spatial...] with 1 to 3 spatial dimensions");
+    return check.fail("x has rank ", xType.getRank(),
+                      "; a convolution takes [N, C, spatial...] with 1 to 3 spatial dimensions");
   if (wType.getRank() != xType.getRank())
     return check.fail("w has rank ", wType.getRank(), ", x has rank ", xType.getRank(), "; they must be equal");
   if (group < 1)
@@ -72,8 +76,8 @@ static LogicalResult verifyConv(const Check &check, Value x, Value w, Value bias
     out = ShapedType::isDynamic(w1) ? w1 : w1 * group;
   } else {
     if (!ShapedType::isDynamic(channels) && differ(w1, channels / group))
-      return check.fail("w of shape ", shapeString(wType.getShape()), " takes ", w1, " channels a group; x has ", channels, " / ",
-                        group, " = ", channels / group);
+      return check.fail("w of shape ", shapeString(wType.getShape()), " takes ", w1, " channels a group; x has ",
+                        channels, " / ", group, " = ", channels / group);
     if (!ShapedType::isDynamic(w0) && w0 % group != 0)
       return check.fail("w has ", w0, " output channels; they do not divide into ", group, " groups");
     out = w0;
@@ -92,7 +96,8 @@ static LogicalResult verifyConv(const Check &check, Value x, Value w, Value bias
   return success();
 }
 
-LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                       SmallVectorImpl<Type> &types) {
   Check check = Check::of<ConvOp>(loc);
   WindowAttrs attrs{op.getStrides(), op.getPads(), op.getDilations()};
   RankedTensorType x = typeOf(op.getX());
@@ -101,7 +106,8 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
       failed(verifyWindow(check, attrs, x.getRank() - 2, "convolution")))
     return failure();
   SmallVector<int64_t> shape{x.getDimSize(0), out};
-  if (failed(appendCounts(check, attrs, x.getShape().drop_front(2), typeOf(op.getW()).getShape().drop_front(2), false, shape)))
+  if (failed(appendCounts(check, attrs, x.getShape().drop_front(2), typeOf(op.getW()).getShape().drop_front(2), false,
+                          shape)))
     return failure();
   return check.result(shape, x.getElementType(), types);
 }
@@ -122,31 +128,35 @@ LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *, std::optional<Loc
   SmallVector<int64_t> shape{x.getDimSize(0), out};
   for (int64_t i = 0; i < spatial; ++i) {
     if (extra[i] < 0 || (extra[i] > 0 && extra[i] >= std::max(attrs.strides[i], attrs.dilations[i]))) // nn_n6
-      return check.fail("output_padding has an entry of ", extra[i], "; it must be less than the stride or the dilation, ",
+      return check.fail("output_padding has an entry of ", extra[i],
+                        "; it must be less than the stride or the dilation, ",
                         std::max(attrs.strides[i], attrs.dilations[i]));
     std::optional<int64_t> size =
         transposedSize(x.getDimSize(i + 2), windowAt(attrs, i, w.getDimSize(i + 2)), extra[i]);
     if (!size)
       return check.fail("size of spatial dimension ", i, " of the result exceeds 64 bits"); // nn_n20
-    if (*size <= 0 && !ShapedType::isDynamic(*size)) // nn_n8
+    if (*size <= 0 && !ShapedType::isDynamic(*size))                                        // nn_n8
       return check.fail("pads crop spatial dimension ", i, " of the result to ", *size, " elements");
     shape.push_back(*size);
   }
   return check.result(shape, x.getElementType(), types);
 }
 
-LogicalResult PoolOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult PoolOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                       SmallVectorImpl<Type> &types) {
   Check check = Check::of<PoolOp>(loc);
   WindowAttrs attrs{op.getStrides(), op.getPads(), op.getDilations()};
   RankedTensorType x = typeOf(op.getX());
   ArrayRef<int64_t> kernel = op.getKernel();
   int64_t spatial = x.getRank() - 2;
-  if (failed(op.getKind() == PoolKind::max ? check.numbers(x.getElementType(), "x") : check.floats(x.getElementType(), "x")))
+  if (failed(op.getKind() == PoolKind::max ? check.numbers(x.getElementType(), "x")
+                                           : check.floats(x.getElementType(), "x")))
     return failure();
   if (spatial < 1) // nn_n6
     return check.fail("x has rank ", x.getRank(), "; pooling takes [N, C, spatial...]");
   if (int64_t(kernel.size()) != spatial) // nn_n6
-    return check.fail("kernel has ", kernel.size(), " entries; pooling over ", spatial, " spatial dimensions has ", spatial);
+    return check.fail("kernel has ", kernel.size(), " entries; pooling over ", spatial, " spatial dimensions has ",
+                      spatial);
   if (failed(verifyWindow(check, attrs, spatial, "pooling")))
     return failure();
   if (op.getP() < 1) // nn_n6
@@ -168,7 +178,9 @@ LogicalResult PoolOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
 }
 
 /// [first, first + 1, ...] of n entries.
-static SmallVector<int64_t, 4> axes(int64_t first, int64_t n) { return llvm::to_vector<4>(llvm::seq(first, first + n)); }
+static SmallVector<int64_t, 4> axes(int64_t first, int64_t n) {
+  return llvm::to_vector<4>(llvm::seq(first, first + n));
+}
 
 SmallVector<OperandRole> ConvOp::getRoles() {
   SmallVector<OperandRole> roles = {{OperandRole::Activation, 0, {1}, -1},

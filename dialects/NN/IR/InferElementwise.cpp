@@ -11,7 +11,8 @@ static LogicalResult verifyDomain(const Check &check, StringRef kind, Domain dom
   auto expect = [&](bool ok, StringRef allowed) -> LogicalResult {
     if (ok)
       return success();
-    return check.fail("kind ", kind, " computes on ", allowed, "; the operand has element type ", element, " (cast first)");
+    return check.fail("kind ", kind, " computes on ", allowed, "; the operand has element type ", element,
+                      " (cast first)");
   };
   switch (domain) {
   case Domain::Float:
@@ -38,10 +39,12 @@ LogicalResult UnaryOp::inferReturnTypes(MLIRContext *context, std::optional<Loca
   // nn_n19
   if ((op.getAlphaAttr() && row.params < 1) || (op.getBetaAttr() && row.params < 2))
     return check.fail("kind ", kind, " has no ", op.getAlphaAttr() && row.params < 1 ? "alpha" : "beta");
-  return check.result(x.getShape(), row.domain == Domain::Test ? IntegerType::get(context, 1) : x.getElementType(), types);
+  return check.result(x.getShape(), row.domain == Domain::Test ? IntegerType::get(context, 1) : x.getElementType(),
+                      types);
 }
 
-LogicalResult BinaryOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult BinaryOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                         SmallVectorImpl<Type> &types) {
   Check check = Check::of<BinaryOp>(loc);
   const ElementwiseRow &row = rowOf(op.getKind());
   RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
@@ -70,7 +73,8 @@ LogicalResult CompareOp::inferReturnTypes(MLIRContext *context, std::optional<Lo
   return check.result(shape, IntegerType::get(context, 1), types);
 }
 
-LogicalResult SelectOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult SelectOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                         SmallVectorImpl<Type> &types) {
   Check check = Check::of<SelectOp>(loc);
   RankedTensorType condition = typeOf(op.getCondition()), yes = typeOf(op.getOnTrue()), no = typeOf(op.getOnFalse());
   if (!condition.getElementType().isInteger(1)) // nn_n3
@@ -82,7 +86,8 @@ LogicalResult SelectOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
   return check.result(shape, yes.getElementType(), types);
 }
 
-LogicalResult ClipOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult ClipOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                       SmallVectorImpl<Type> &types) {
   Check check = Check::of<ClipOp>(loc);
   RankedTensorType x = typeOf(op.getX());
   if (failed(check.numbers(x.getElementType(), "x")))
@@ -98,7 +103,8 @@ LogicalResult CastOp::verify() {
   Check check(getLoc(), getOperationName());
   auto isScalar = [](Type type) { return isa<FloatType, IntegerType>(type); };
   if (!isScalar(x.getElementType()) || !isScalar(result.getElementType())) // nn_n3
-    return check.fail("casts ", x.getElementType(), " to ", result.getElementType(), "; only floats and integers have a meaning");
+    return check.fail("casts ", x.getElementType(), " to ", result.getElementType(),
+                      "; only floats and integers have a meaning");
   if (!areCompatible(x.clone(result.getElementType()), result)) // nn_n21
     return check.fail("result has shape ", shapeString(result.getShape()), "; a cast keeps the operand's ",
                       shapeString(x.getShape()));

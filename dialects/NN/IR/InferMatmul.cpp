@@ -4,7 +4,8 @@
 using namespace mlir;
 using namespace tern::nn;
 
-LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                         SmallVectorImpl<Type> &types) {
   Check check = Check::of<MatmulOp>(loc);
   RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
   if (failed(check.numbers(lhs.getElementType(), "lhs")) ||
@@ -15,11 +16,12 @@ LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
     return check.fail("operands of rank ", lhs.getRank(), " and ", rhs.getRank(),
                       "; both need at least 2 (reshape a vector to a row or a column)");
   int64_t m = lhs.getShape().take_back(2)[op.getTransposeA()], kLeft = lhs.getShape().take_back(2)[!op.getTransposeA()];
-  int64_t kRight = rhs.getShape().take_back(2)[op.getTransposeB()], n = rhs.getShape().take_back(2)[!op.getTransposeB()];
+  int64_t kRight = rhs.getShape().take_back(2)[op.getTransposeB()],
+          n = rhs.getShape().take_back(2)[!op.getTransposeB()];
   if (differ(kLeft, kRight)) // nn_n5
-    return check.fail("lhs of shape ", shapeString(lhs.getShape()), op.getTransposeA() ? " (transposed)" : "", " sums over ",
-                      kLeft, " elements, rhs of shape ", shapeString(rhs.getShape()), op.getTransposeB() ? " (transposed)" : "",
-                      " over ", kRight);
+    return check.fail("lhs of shape ", shapeString(lhs.getShape()), op.getTransposeA() ? " (transposed)" : "",
+                      " sums over ", kLeft, " elements, rhs of shape ", shapeString(rhs.getShape()),
+                      op.getTransposeB() ? " (transposed)" : "", " over ", kRight);
   SmallVector<int64_t> shape;
   if (failed(check.broadcast({RankedTensorType::get(lhs.getShape().drop_back(2), lhs.getElementType()),
                               RankedTensorType::get(rhs.getShape().drop_back(2), rhs.getElementType())},
@@ -30,7 +32,8 @@ LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
     if (failed(check.same(lhs.getElementType(), type.getElementType(), "lhs and bias")))
       return failure();
     if (type.getRank() != 1 || differ(type.getDimSize(0), n)) // nn_n5
-      return check.fail("bias has shape ", shapeString(type.getShape()), "; it needs one entry for each of the ", n, " columns");
+      return check.fail("bias has shape ", shapeString(type.getShape()), "; it needs one entry for each of the ", n,
+                        " columns");
   }
   shape.append({m, n});
   return check.result(shape, lhs.getElementType(), types);

@@ -17,7 +17,8 @@ LogicalResult ReshapeOp::verify() {
   return success();
 }
 
-LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                            SmallVectorImpl<Type> &types) {
   Check check = Check::of<TransposeOp>(loc);
   RankedTensorType x = typeOf(op.getX());
   ArrayRef<int64_t> perm = op.getPerm();
@@ -36,7 +37,8 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   return check.result(shape, x.getElementType(), types);
 }
 
-LogicalResult SliceOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult SliceOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                        SmallVectorImpl<Type> &types) {
   Check check = Check::of<SliceOp>(loc);
   RankedTensorType x = typeOf(op.getX());
   ArrayRef<int64_t> starts = op.getStarts(), sizes = op.getSizes(), steps = op.getSteps();
@@ -62,7 +64,8 @@ LogicalResult SliceOp::inferReturnTypes(MLIRContext *, std::optional<Location> l
   return check.result(shape, x.getElementType(), types);
 }
 
-LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                         SmallVectorImpl<Type> &types) {
   Check check = Check::of<ConcatOp>(loc);
   if (op.getXs().empty()) // nn_n13
     return check.fail("has no operands; a concatenation has at least one");
@@ -94,7 +97,8 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
   return check.result(shape, first.getElementType(), types);
 }
 
-LogicalResult PadOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult PadOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                      SmallVectorImpl<Type> &types) {
   Check check = Check::of<PadOp>(loc);
   RankedTensorType x = typeOf(op.getX());
   ArrayRef<int64_t> low = op.getLow(), high = op.getHigh();
@@ -109,15 +113,16 @@ LogicalResult PadOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
     int64_t size;
     if (llvm::AddOverflow(dim, low[axis], size) || llvm::AddOverflow(size, high[axis], size))
       return check.fail("size of axis ", axis, " of the result exceeds 64 bits"); // nn_n20
-    if (size < 0) // nn_n14
+    if (size < 0)                                                                 // nn_n14
       return check.fail("axis ", axis, " of ", dim, " elements is cropped to ", size);
     // What the other modes repeat has to exist.
     int64_t most = std::max(low[axis], high[axis]);
     if (op.getMode() != PadMode::constant && most > 0 && dim == 0) // nn_n14
-      return check.fail("mode ", stringifyPadMode(op.getMode()), " has nothing to repeat along axis ", axis, " of 0 elements");
+      return check.fail("mode ", stringifyPadMode(op.getMode()), " has nothing to repeat along axis ", axis,
+                        " of 0 elements");
     if (op.getMode() == PadMode::reflect && most >= dim && most > 0) // nn_n14
-      return check.fail("mode reflect of axis ", axis, " with ", dim, " elements allows at most ", dim - 1, " on a side; found ",
-                        most);
+      return check.fail("mode reflect of axis ", axis, " with ", dim, " elements allows at most ", dim - 1,
+                        " on a side; found ", most);
     shape.push_back(size);
   }
   return check.result(shape, x.getElementType(), types);
@@ -137,14 +142,16 @@ LogicalResult ExpandOp::verify() {
   return success();
 }
 
-LogicalResult GatherOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult GatherOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                         SmallVectorImpl<Type> &types) {
   Check check = Check::of<GatherOp>(loc);
   RankedTensorType x = typeOf(op.getX()), indices = typeOf(op.getIndices());
   if (failed(check.axis(op.getAxis(), x.getRank())))
     return failure();
   auto type = dyn_cast<IntegerType>(indices.getElementType());
   if (!type || type.getWidth() < 8) // nn_n16
-    return check.fail("indices have element type ", indices.getElementType(), "; they must be integers of at least 8 bits");
+    return check.fail("indices have element type ", indices.getElementType(),
+                      "; they must be integers of at least 8 bits");
   SmallVector<int64_t> shape(x.getShape().take_front(op.getAxis()));
   llvm::append_range(shape, indices.getShape());
   llvm::append_range(shape, x.getShape().drop_front(op.getAxis() + 1));
@@ -169,7 +176,8 @@ LogicalResult ResizeOp::verify() {
     if (!std::isfinite(scale) || scale <= 0) // nn_n17
       return check.fail("scale of axis ", axis, " is ", scale, "; it must be finite and positive");
     // Scales computed from wanted sizes may round to one element less.
-    if (!ShapedType::isDynamic(from) && !ShapedType::isDynamic(to) && std::abs(double(to) - double(from) * scale) > 1) // nn_n17
+    if (!ShapedType::isDynamic(from) && !ShapedType::isDynamic(to) &&
+        std::abs(double(to) - double(from) * scale) > 1) // nn_n17
       return check.fail("axis ", axis, " of ", from, " elements times ", scale, " does not give ", to);
     if (from == 0 && to > 0) // nn_n17
       return check.fail("axis ", axis, " has no elements to resize");
@@ -177,11 +185,13 @@ LogicalResult ResizeOp::verify() {
   return success();
 }
 
-LogicalResult ShapeOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult ShapeOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc, Adaptor op,
+                                        SmallVectorImpl<Type> &types) {
   Check check = Check::of<ShapeOp>(loc);
   int64_t rank = typeOf(op.getX()).getRank(), start = op.getStart(), end = op.getEnd().value_or(rank);
   if (start < 0 || end > rank || start > end) // nn_n9
-    return check.fail("dimensions ", start, " to ", end, " of a tensor of rank ", rank, "; 0 <= start <= end <= rank must hold");
+    return check.fail("dimensions ", start, " to ", end, " of a tensor of rank ", rank,
+                      "; 0 <= start <= end <= rank must hold");
   return check.result({end - start}, IntegerType::get(context, 64), types);
 }
 
@@ -193,7 +203,8 @@ LogicalResult RangeOp::verify() {
   for (Value operand : getOperands()) {
     RankedTensorType type = typeOf(operand);
     if (type.getRank() != 0) // nn_n18
-      return check.fail("an operand has shape ", shapeString(type.getShape()), "; start, limit and delta are scalars of rank 0");
+      return check.fail("an operand has shape ", shapeString(type.getShape()),
+                        "; start, limit and delta are scalars of rank 0");
     if (failed(check.same(type.getElementType(), result.getElementType(), "an operand and the result")))
       return failure();
   }

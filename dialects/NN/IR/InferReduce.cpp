@@ -4,7 +4,8 @@
 using namespace mlir;
 using namespace tern::nn;
 
-LogicalResult ReduceOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult ReduceOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                         SmallVectorImpl<Type> &types) {
   Check check = Check::of<ReduceOp>(loc);
   RankedTensorType x = typeOf(op.getX());
   ReduceKind kind = op.getKind();
@@ -30,7 +31,8 @@ LogicalResult ReduceOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
   return check.result(shape, x.getElementType(), types);
 }
 
-LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                          SmallVectorImpl<Type> &types) {
   Check check = Check::of<SoftmaxOp>(loc);
   RankedTensorType x = typeOf(op.getX());
   if (failed(check.floats(x.getElementType(), "x")) || failed(check.axis(op.getAxis(), x.getRank())))
@@ -38,7 +40,8 @@ LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *, std::optional<Location>
   return check.result(x.getShape(), x.getElementType(), types);
 }
 
-LogicalResult BatchNormOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+LogicalResult BatchNormOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op,
+                                            SmallVectorImpl<Type> &types) {
   Check check = Check::of<BatchNormOp>(loc);
   RankedTensorType x = typeOf(op.getX());
   if (failed(check.floats(x.getElementType(), "x")))

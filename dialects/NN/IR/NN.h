@@ -17,9 +17,9 @@ namespace tern::nn {
 /// What an operand is to quantization.
 struct OperandRole {
   enum Kind { Activation, Weight, Bias } kind;
-  unsigned operand;                          ///< index of the operand
-  llvm::SmallVector<int64_t, 4> reduction;   ///< axes of the operand that are summed over
-  int64_t channel = -1;                      ///< axis of the output channels (weight, bias), -1: none
+  unsigned operand;                        ///< index of the operand
+  llvm::SmallVector<int64_t, 4> reduction; ///< axes of the operand that are summed over
+  int64_t channel = -1;                    ///< axis of the output channels (weight, bias), -1: none
 };
 } // namespace tern::nn
 
@@ -32,5 +32,10 @@ struct OperandRole {
 #define GET_OP_CLASSES
 #include "dialects/NN/IR/NNOps.h.inc"
 // clang-format on
+
+namespace tern::nn {
+/// Rule N1: reports the first `name` of an nn or tern op below `root` that is empty or given twice.
+llvm::LogicalResult verifyNames(mlir::Operation *root);
+} // namespace tern::nn
 
 #endif

@@ -1,5 +1,6 @@
 //===- Shapes.h - shape arithmetic of the nn ops --------------------------===//
-// Sizes are 64 bits; ShapedType::kDynamic (printed `?`) is contagious. Shared by type inference, the importer and lib/Reference.
+// Sizes are 64 bits; ShapedType::kDynamic (printed `?`) is contagious. Shared by type inference, the importer and
+// lib/Reference.
 //===----------------------------------------------------------------------===//
 #ifndef TERN_DIALECTS_NN_IR_SHAPES_H
 #define TERN_DIALECTS_NN_IR_SHAPES_H
@@ -23,9 +24,9 @@ struct Window {
   bool ceilMode = false;
 };
 
-/// Number of window positions over `size` elements; kDynamic when size or kernel is unknown, std::nullopt beyond 64 bits,
-/// zero or negative when the window does not fit. ceil_mode as ONNX: the last window has to start inside the input or the
-/// low padding.
+/// Number of window positions over `size` elements; kDynamic when size or kernel is unknown, std::nullopt beyond 64
+/// bits, zero or negative when the window does not fit. ceil_mode as ONNX: the last window has to start inside the
+/// input or the low padding.
 std::optional<int64_t> windowCount(int64_t size, const Window &window);
 
 /// Size of a transposed convolution's result; the same conventions.
@@ -43,17 +44,19 @@ bool areCompatible(mlir::TypeRange inferred, mlir::TypeRange actual);
 /// Constants beyond this are never computed by folders and never kept as dense attributes: 64 KiB.
 constexpr int64_t kMaxFoldBytes = 64 << 10;
 
-/// Builds an op whose result types are inferred. Unlike Op::create it reports what is wrong with the operands or attributes
-/// as a diagnostic at `loc` and fails, so that it is safe on input of users. The arguments are those of the builder with
-/// result types: operands and attributes in the order of NNOps.td (kinds and integers as attributes or plain values, as there).
+/// Builds an op whose result types are inferred. Unlike Op::create it reports what is wrong with the operands or
+/// attributes as a diagnostic at `loc` and fails, so that it is safe on input of users. The arguments are those of the
+/// builder with result types: operands and attributes in the order of NNOps.td (kinds and integers as attributes or
+/// plain values, as there).
 template <typename OpTy, typename... Args>
 llvm::FailureOr<OpTy> createChecked(mlir::OpBuilder &builder, mlir::Location loc, Args &&...args) {
   mlir::OperationState state(loc, OpTy::getOperationName());
   mlir::Type placeholder = builder.getNoneType();
   OpTy::build(builder, state, placeholder, std::forward<Args>(args)...);
   llvm::SmallVector<mlir::Type, 1> types;
-  if (failed(OpTy::inferReturnTypes(builder.getContext(), loc, state.operands, state.attributes.getDictionary(builder.getContext()),
-                                    state.getRawProperties(), state.regions, types)))
+  if (failed(OpTy::inferReturnTypes(builder.getContext(), loc, state.operands,
+                                    state.attributes.getDictionary(builder.getContext()), state.getRawProperties(),
+                                    state.regions, types)))
     return mlir::failure();
   state.types.assign(types.begin(), types.end());
   mlir::Operation *op = builder.create(state);
