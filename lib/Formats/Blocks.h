@@ -41,7 +41,7 @@ public:
     for (size_t i = rank; i-- > 0;) {
       extents[i] = block[i] == kWhole ? std::max<int64_t>(shape[i], 1) : block[i];
       strides[i] = stride;
-      stride *= (shape[i] + extents[i] - 1) / extents[i];
+      stride *= block[i] == kWhole ? 1 : (shape[i] + extents[i] - 1) / extents[i];
     }
     entries = stride;
     last = rank ? extents[rank - 1] : std::max<int64_t>(shape.empty() ? 1 : shape.back(), 1);

@@ -11,7 +11,9 @@ namespace tern {
 //===- code -> value ----------------------------------------------------===//
 
 Decoder::Decoder(const Element &elem) : elem(elem) {
-  if (elem.bits <= 8)
+  bool looksUp =
+      elem.kind == ElementKind::Minifloat || elem.kind == ElementKind::E8M0 || elem.kind == ElementKind::Bipolar;
+  if (looksUp)
     for (uint32_t code = 0; code < (1u << elem.bits); ++code)
       own[code] = float(elem.valueOf(code));
 }
@@ -263,6 +265,8 @@ static void powersOfTwo(const float *y, int64_t n, int32_t *codes) {
   for (int64_t i = 0; i < n; ++i) {
     uint32_t u = bitsOf(y[i]);
     uint32_t code = (u + 0x3fffff + ((u >> 23) & 1)) >> 23;
+    // 2^-127 is a subnormal f32; the midpoint of it and 2^-126 is 3 * 2^-128.
+    code = u < 0x800000 ? u > 0x600000 : code;
     code = code > 254 ? 254 : code;
     codes[i] = int32_t(y[i] != y[i] ? 255u : y[i] > 0 ? code : 0u);
   }

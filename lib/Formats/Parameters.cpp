@@ -127,18 +127,16 @@ int ceilPow2(double x, double q) {
   return k;
 }
 
-/// Entry of the coarser plane that holds an entry of the finer one (rule F2), by shapes and blocks.
+/// For each entry of the finer plane, the entry of the coarser one that holds its block (rule F2).
 std::vector<size_t> coarserEntries(Span<const int64_t> shape, const Plane &fine, const Plane &coarse) {
-  std::vector<int64_t> fineBlock = fine.block;
-  if (fineBlock.empty())
+  if (fine.block.empty())
     return {0};
-  for (size_t d = 0; d < fineBlock.size(); ++d)
-    fineBlock[d] = fineBlock[d] == kWhole ? std::max<int64_t>(shape[d], 1) : fineBlock[d];
+  // Blocks of the coarser plane, counted in blocks of the finer one.
   std::vector<int64_t> fineShape, ratio;
-  for (size_t d = 0; d < fineBlock.size(); ++d) {
-    fineShape.push_back((shape[d] + fineBlock[d] - 1) / fineBlock[d]);
-    bool whole = coarse.block.empty() || coarse.block[d] == kWhole;
-    ratio.push_back(whole ? kWhole : coarse.block[d] / fineBlock[d]);
+  for (size_t d = 0; d < fine.block.size(); ++d) {
+    bool whole = coarse.block.empty() || coarse.block[d] == kWhole || fine.block[d] == kWhole;
+    fineShape.push_back(fine.block[d] == kWhole ? 1 : (shape[d] + fine.block[d] - 1) / fine.block[d]);
+    ratio.push_back(whole ? kWhole : coarse.block[d] / fine.block[d]);
   }
   BlockMap map(fineShape, ratio);
   Rows rows(fineShape);
@@ -148,6 +146,13 @@ std::vector<size_t> coarserEntries(Span<const int64_t> shape, const Plane &fine,
       result.insert(result.end(), size_t(stop - i), size_t(entry));
     });
   return result;
+}
+
+int64_t entriesOf(const PlaneShape &plane) {
+  int64_t entries = 1;
+  for (int64_t extent : plane.shape)
+    entries *= extent;
+  return entries;
 }
 
 /// Computes and writes all planes but the codes.
@@ -286,10 +291,7 @@ private:
   void middleZero() {
     if (offset < 0)
       return;
-    const PlaneShape &plane = shapes[size_t(offset) + 1];
-    int64_t entries = 1;
-    for (int64_t extent : plane.shape)
-      entries *= extent;
+    int64_t entries = entriesOf(shapes[size_t(offset) + 1]);
     write(size_t(offset), std::vector<float>(size_t(entries), float(lo + (hi - lo + 1) / 2)));
   }
 
@@ -303,13 +305,8 @@ private:
       double room = q;
       for (size_t finer = 0; finer < level; ++finer)
         room *= format.planes[scales[finer]].type.maxValue();
-      std::vector<size_t> entry(n);
-      if (level)
-        entry = coarserEntries(shape, finest, format.planes[scales[level]]);
-      else
-        for (size_t i = 0; i < n; ++i)
-          entry[i] = i;
-      std::vector<float> values(n ? 1 + *std::max_element(entry.begin(), entry.end()) : 0, 0.0f);
+      std::vector<size_t> entry = coarserEntries(shape, finest, format.planes[scales[level]]);
+      std::vector<float> values(size_t(entriesOf(shapes[scales[level] + 1])), 0.0f);
       for (size_t i = 0; i < n; ++i) {
         float v = numerator[i] * (level ? 1.0f : clipOf(i)) / float(room);
         if (!coarser.empty())

@@ -309,6 +309,8 @@ Result<Encode> parseEncode(const std::string &text) {
       c.expect("=");
       c.keyword(satNames, "a saturation", encode.sat);
     } else {
+      if (encode.hasRange)
+        c.fail("a second code range");
       encode.hasRange = true;
       c.number(encode.lo);
       c.expect("to");

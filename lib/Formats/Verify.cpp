@@ -131,6 +131,9 @@ std::string verify(const Format &format) {
   // format_e3
   if (elem.kind == ElementKind::Bipolar && zero)
     return "E3: " + elem.str() + " takes no zero plane; it may carry a min plane";
+  // The zero point would be in units of the code, all other zero points are in units of the value.
+  if (elem.kind == ElementKind::Fixed && zero)
+    return elem.str() + " takes no zero plane; it may carry a min plane";
   // format_e4
   if (elem.kind == ElementKind::Fixed)
     for (const Plane &plane : format.planes)
@@ -164,6 +167,16 @@ static std::string verifyRange(const Encode &encode, const Element &elem) {
     return "F6: the codes of " + elem.str() + " are " + std::to_string(elem.minCode()) + " to " +
            std::to_string(elem.maxCode()) + "; found " + range;
   return "";
+}
+
+/// Rules that compute a zero point store codes in the zero plane.
+static std::string verifyZeroType(const Encode &encode, const Format &format) {
+  const Plane *zero = format.find(Role::Zero);
+  int64_t lo = encode.low(format.elem), hi = encode.high(format.elem);
+  if (!zero || !zero->type.isInteger() || (zero->type.minCode() <= lo && zero->type.maxCode() >= hi))
+    return "";
+  return "plane 'zero' of type " + zero->type.str() + " does not hold the codes " + std::to_string(lo) + " to " +
+         std::to_string(hi) + " that rule " + str(encode.rule) + " may store in it";
 }
 
 static std::string verifyMinmax(const Format &format, const std::vector<const Plane *> &scales) {
@@ -207,6 +220,8 @@ std::string verify(const Encode &encode, const Format &format) {
   if (scales.empty())
     // Only values that need no parameters at all can be encoded by a rule that would compute them.
     return format.planes.empty() ? "" : std::string("rule ") + str(encode.rule) + " needs a scale plane; use given";
+  if (std::string error = verifyZeroType(encode, format); !error.empty())
+    return error;
   if (pow2Rule && scales.size() > 1)
     return std::string("rule ") + str(encode.rule) + " computes one scale plane, not several; use given";
   if (encode.rule == Rule::Minmax)
@@ -218,8 +233,11 @@ std::string verify(const Encode &encode, const Format &format) {
   const Plane *zero = format.find(Role::Zero);
   if (zero && !elem.hasIntegerCodes())
     return std::string("rule ") + str(encode.rule) + " with a zero plane needs integer codes; found " + elem.str();
-  if (encode.rule == Rule::SignedAbsmax && (!elem.hasIntegerCodes() || encode.low(elem) >= 0 || zero))
-    return "rule signed_absmax needs integer codes that start below zero, and no zero plane; found " + format.str();
+  if (encode.rule == Rule::SignedAbsmax &&
+      (!elem.hasIntegerCodes() || encode.low(elem) >= 0 || zero || scales.size() > 1 || !scales[0]->type.isSigned()))
+    return "rule signed_absmax needs integer codes that start below zero, one signed scale plane and no zero plane; "
+           "found " +
+           format.str();
   return "";
 }
 

@@ -173,5 +173,40 @@ TEST(Golden, SqnrNf4) {
   }
 }
 
+/// Blocks of n times the Sylvester Hadamard matrix over sqrt(n), in doubles; its own inverse.
+std::vector<float> rotated(const std::vector<float> &x, size_t n) {
+  std::vector<float> result(x.size());
+  for (size_t block = 0; block < x.size(); block += n)
+    for (size_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (size_t i = 0; i < n; ++i)
+        sum += __builtin_parity(unsigned(i & j)) ? -double(x[block + i]) : double(x[block + i]);
+      result[block + j] = float(sum / std::sqrt(double(n)));
+    }
+  return result;
+}
+
+TEST(Golden, SqnrAfterHadamard) {
+  const struct {
+    size_t n;
+    SqnrRow row;
+  } rotations[] = {
+      {16, {"NVFP4 + H16", "<f4E2M1FN, scale<f8E4M3FN, [1, 16]>, scale<f32>>", "<absmax>", 20.4277, 18.8052}},
+      {16, {"NVINT4 + H16", "<si4, scale<f8E4M3FN, [1, 16]>, scale<f32>>", "<absmax, -7 to 7>", 21.2716, 25.9339}},
+      {32,
+       {"MXINT8 ceil + H32", "<#tern.fixed<8, 2>, scale<f8E8M0FNU, [1, 32]>>", "<ceil_pow2, -127 to 127>", 41.5934,
+        46.9562}},
+      {32,
+       {"MXINT4 ceil + H32", "<#tern.fixed<4, 2>, scale<f8E8M0FNU, [1, 32]>>", "<ceil_pow2, -7 to 7>", 16.8381,
+        21.8489}},
+      {32, {"MXFP4 ceil + H32", "<f4E2M1FN, scale<f8E8M0FNU, [1, 32]>>", "<ceil_pow2>", 18.7615, 19.7224}}};
+  for (const auto &[n, row] : rotations)
+    for (int tensor = 0; tensor < 2; ++tensor) {
+      SCOPED_TRACE(row.name);
+      Encoded e = encoded(row.format, row.encode, kShape, rotated(golden(tensor), n));
+      EXPECT_NEAR(sqnr(golden(tensor), rotated(e.decoded(), n)), tensor ? row.outlier : row.gauss, 1e-3);
+    }
+}
+
 } // namespace
 } // namespace tern
