@@ -1,7 +1,7 @@
 //===- Problem.h - what a CPU kernel is generated for ---------------------===//
-// Plain structs between the lowering of the graph and the emitters. An emitter reads nothing else, so the printed struct
-// (plus the instruction set) is the key under which equal kernels are shared: a constant that is baked into code cannot
-// be missing from the key.
+// Plain structs between the lowering of the graph and the emitters. An emitter reads nothing else, so the printed
+// struct (plus the instruction set) is the key under which equal kernels are shared: a constant that is baked into code
+// cannot be missing from the key.
 //===----------------------------------------------------------------------===//
 #ifndef TERN_TARGET_CPU_PROBLEM_H
 #define TERN_TARGET_CPU_PROBLEM_H
@@ -19,8 +19,9 @@ int64_t bytesOf(Elem elem);
 
 /// One activation in memory: n pictures of h x w pixels with c channels. A matrix of M rows and K columns is h = 1,
 /// w = M, c = K; a flat array is c = size.
-/// NHWC (default): element (n, y, x, ch) at base + ((n * (top + h + bottom) + top + y) * (left + w + right) + left + x) * cs + ch.
-/// planar: element at base + ((n * c + ch) * h + y) * w + x; no halo (ONNX order, used at the borders of the graph).
+/// NHWC (default): element (n, y, x, ch) at base + ((n * (top + h + bottom) + top + y) * (left + w + right) + left + x)
+/// * cs + ch. planar: element at base + ((n * c + ch) * h + y) * w + x; no halo (ONNX order, used at the borders of the
+/// graph).
 struct Map {
   Elem elem = Elem::F32;
   int64_t n = 1, h = 1, w = 1, c = 1;
@@ -40,15 +41,46 @@ struct Map {
 /// Operators of an elementwise program. F32 in and out unless said otherwise.
 enum class ExprOp : uint8_t {
   // unary
-  Relu, LeakyRelu /*a*/, Clip /*a..b*/, Sigmoid, HardSigmoid /*a x + b*/, HardSwish, Tanh, Exp, Log, Sqrt, Rsqrt, Reciprocal,
-  Neg, Abs, Floor, Ceil, Round /*half to even*/, Erf, Gelu, GeluTanh, Silu, Elu /*a*/, Softplus, Sign,
+  Relu,
+  LeakyRelu /*a*/,
+  Clip /*a..b*/,
+  Sigmoid,
+  HardSigmoid /*a x + b*/,
+  HardSwish,
+  Tanh,
+  Exp,
+  Log,
+  Sqrt,
+  Rsqrt,
+  Reciprocal,
+  Neg,
+  Abs,
+  Floor,
+  Ceil,
+  Round /*half to even*/,
+  Erf,
+  Gelu,
+  GeluTanh,
+  Silu,
+  Elu /*a*/,
+  Softplus,
+  Sign,
   // binary
-  Add, Sub, Mul, Div, Pow /*one operand: x ^ a*/, Min, Max, Prelu /*x < 0 ? x * y : x*/,
+  Add,
+  Sub,
+  Mul,
+  Div,
+  Pow /*one operand: x ^ a*/,
+  Min,
+  Max,
+  Prelu /*x < 0 ? x * y : x*/,
   // conversions
   IntToF32, ///< i32 accumulator, u8/s8/i32 input -> f32, exact integer value (u8: 0..255)
-  Dequant,  ///< (x, scale): (f32(x) - a) * scale, x an integer input, a the zero point (an integer): exact subtraction, one product
+  Dequant,  ///< (x, scale): (f32(x) - a) * scale, x an integer input, a the zero point (an integer): exact subtraction,
+            ///< one product
   Quant,    ///< (x, scale): clamp(roundeven(x / scale) + a, lo, hi) as an integer; a the zero point (IEEE division)
-  Requant   ///< (x, multiplier): clamp(roundeven(f32(x) * multiplier) + a, lo, hi) as an integer; x f32 or i32; one product, one
+  Requant   ///< (x, multiplier): clamp(roundeven(f32(x) * multiplier) + a, lo, hi) as an integer; x f32 or i32; one
+            ///< product, one
             ///< rounding. With x alone there is no product.
 };
 
@@ -88,22 +120,29 @@ enum class Arith : uint8_t {
 };
 
 /// Convolution, GEMM (kh = kw = 1 over the rows), depthwise (groups == in.c == out.c), transposed convolution.
-/// Arguments of the kernel: in, packed weights, [init: i32[out channels], the start of the accumulators (integer arithmetic):
-/// bias - zero * sum(w)], then the inputs of the epilogue after Acc in order, out, task. Group scales lie inside the packed weights.
-/// The stored halo of `in` supplies the padding (it holds 0, or the zero point): in.top >= padTop and so on.
+/// Arguments of the kernel: in, packed weights (Pack.h; f32 of Arith::F32, else bytes), [init, the start of the
+/// accumulators, of integer arithmetic only: i32[out channels] bias - zero * sum(w); with `group` f32[out channels]
+/// -zero * sum over groups of scale * sum(w)], then the inputs of the epilogue after Acc in order, out, task. Group
+/// scales lie inside the packed weights. Acc is i32 of U8S8 and of U8S4 without `group`, else f32. The stored halo of
+/// `in` supplies the padding (it holds 0, or the zero point): refuse() says how much is needed. A GEMM is kh = kw = 1.
+/// Weights are OIHW, I = in.c / groups (conv_transpose: IOHW, O = out.c / groups).
 struct ConvProblem {
   Map in, out;
   Arith arith = Arith::F32;
   int64_t kh = 1, kw = 1, strideH = 1, strideW = 1, dilationH = 1, dilationW = 1;
   int64_t padTop = 0, padLeft = 0;
   int64_t groups = 1;
-  int64_t group = 0;       ///< 4-bit weights: input channels that share a scale (32, 64, 128), then Acc is f32; 0: one scale per output channel, applied by the epilogue
-  bool transposed = false; ///< conv_transpose: stride is the up-sampling factor; pads as in ONNX (cropped from the output)
+  int64_t group = 0; ///< 4-bit weights: input channels that share a scale (32, 64, 128), then Acc is f32; 0: one scale
+                     ///< per output channel, applied by the epilogue
+  Elem groupScale = Elem::F16; ///< how group scales are stored: F16 or F32
+  bool transposed =
+      false; ///< conv_transpose: stride is the up-sampling factor; pads as in ONNX (cropped from the output)
   Expr epilogue;
   bool isDepthwise() const { return !transposed && groups > 1 && groups == in.c && groups == out.c; }
 };
 
-/// out = expr(inputs): every Tensor input is NHWC like the output (strides and halos may differ). Arguments: inputs, out, task.
+/// out = expr(inputs): every Tensor input is NHWC like the output (strides and halos may differ). Arguments: inputs,
+/// out, task.
 struct EltwiseProblem {
   Map out;
   Expr expr;
@@ -117,19 +156,23 @@ struct RelayoutProblem {
 
 enum class PoolKind : uint8_t { Max, Average, Lp };
 /// Pooling windows. Max works on f32 and on codes; average sums f32 in f32 and u8 exactly in i32, then divides as f32.
-/// Positions outside the picture are skipped (the halo is not read). Arguments: in, epilogue inputs after Acc, out, task.
+/// Positions outside the picture are skipped (the halo is not read). Arguments: in, epilogue inputs after Acc, out,
+/// task.
 struct PoolProblem {
   Map in, out;
   PoolKind kind = PoolKind::Max;
   int64_t kh = 1, kw = 1, strideH = 1, strideW = 1, dilationH = 1, dilationW = 1, padTop = 0, padLeft = 0;
   bool countIncludePad = false;
-  int64_t padBottom = 0, padRight = 0; ///< only countIncludePad needs them (a window may start in the padding and end beyond it in ceil mode)
+  int64_t padBottom = 0,
+          padRight =
+              0; ///< only countIncludePad needs them (a window may start in the padding and end beyond it in ceil mode)
   int64_t lp = 2;
   Expr epilogue;
 };
 
 enum class ReduceKind : uint8_t { Sum, Mean, Max, Min };
-/// Reduction over the whole picture: n x h x w x c -> n x 1 x 1 x c. u8 inputs are summed exactly in i32; Acc is f32 (sum or sum / (h w)).
+/// Reduction over the whole picture: n x h x w x c -> n x 1 x 1 x c. u8 inputs are summed exactly in i32; Acc is f32
+/// (sum or sum / (h w)).
 struct GlobalReduceProblem {
   Map in, out;
   ReduceKind kind = ReduceKind::Mean;
@@ -153,24 +196,27 @@ struct ResizeProblem {
   Expr epilogue; ///< Acc: f32 for linear, the element itself for nearest
 };
 
-/// Copies a box: out[outBase + sum i_d * outStride_d] = in[inBase + sum i_d * inStride_d]; in strides may be 0 (expand) or negative
-/// (reversed slice). Serves transpose, slice, concat, split, expand, pad (interior), layout changes of any rank. Arguments: in, out, task.
+/// Copies a box: out[outBase + sum i_d * outStride_d] = in[inBase + sum i_d * inStride_d]; in strides may be 0 (expand)
+/// or negative (reversed slice). Serves transpose, slice, concat, split, expand, pad (interior), layout changes of any
+/// rank. Arguments: in, out, task.
 struct CopyProblem {
   Elem elem = Elem::F32;
   llvm::SmallVector<int64_t, 6> sizes, inStrides, outStrides;
   int64_t inBase = 0, outBase = 0;
 };
 
-/// Fills the halo of a buffer (all of it when interior is set) with one value: f32 value or integer code. Arguments: out, task.
+/// Fills the halo of a buffer (all of it when interior is set) with one value: f32 value or integer code. Arguments:
+/// out, task.
 struct FillProblem {
   Map out;
   double value = 0;
   bool interior = false;
 };
 
-/// Dynamic symmetric quantization of an activation: codes U8 = 128 + clamp(roundeven(x / (m / 127)), -127, 127), scale = m / 127 (m = 0: scale 1),
-/// m = max |x| per row (pixel; scales: f32[n*h*w]) or over the tensor (scales: f32[1]). Arguments: in, codes, scales, task.
-/// perTensor is two kernels: absmax (arguments: in, partial maxima f32[tasks], task) and quantize (in, partial maxima, codes, scales, task).
+/// Dynamic symmetric quantization of an activation: codes U8 = 128 + clamp(roundeven(x / (m / 127)), -127, 127), scale
+/// = m / 127 (m = 0: scale 1), m = max |x| per row (pixel; scales: f32[n*h*w]) or over the tensor (scales: f32[1]).
+/// Arguments: in, codes, scales, task. perTensor is two kernels: absmax (arguments: in, partial maxima f32[tasks],
+/// task) and quantize (in, partial maxima, codes, scales, task).
 struct DynamicQuantProblem {
   Map in, out;
   bool perTensor = false;

@@ -1,0 +1,178 @@
+//===- ConvTest.cpp - convolution, GEMM, depthwise, transposed ------------===//
+#include "ConvCase.h"
+#include "lib/Target/Cpu/Pack.h"
+
+using namespace tern::cpu;
+using namespace tern::cpu::test;
+
+namespace {
+TEST(Conv, F32) {
+  runConv(conv(Arith::F32, {1, 9, 13, 24}, 40, 3, 1));
+  runConv(conv(Arith::F32, {1, 30, 31, 3}, 32, 3, 2));
+  runConv(conv(Arith::F32, {2, 7, 7, 64}, 96, 1, 1));
+  runConv(conv(Arith::F32, {1, 14, 14, 20}, 13, 5, 1));
+}
+
+TEST(Conv, Gemm) {
+  for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4})
+    for (int64_t m : {1, 2, 5, 33}) {
+      runConv(conv(arith, {1, 1, m, 64}, 48, 1, 1));
+      runConv(conv(arith, {1, 1, m, 71}, 70, 1, 1));
+    }
+}
+
+TEST(Conv, ManyTasks) {
+  for (Arith arith : {Arith::F32, Arith::U8S8}) {
+    runConv(conv(arith, {1, 56, 56, 64}, 72, 3, 1));
+    runConv(conv(arith, {1, 7, 7, 512}, 520, 3, 1));
+    runConv(conv(arith, {1, 1, 300, 512}, 520, 1, 1));
+  }
+}
+
+TEST(Conv, U8S8) {
+  runConv(conv(Arith::U8S8, {1, 9, 13, 24}, 40, 3, 1));
+  runConv(conv(Arith::U8S8, {1, 30, 31, 3}, 32, 3, 2));
+  runConv(conv(Arith::U8S8, {2, 7, 7, 64}, 96, 1, 1));
+  runConv(conv(Arith::U8S8, {1, 14, 14, 22}, 13, 5, 1));
+}
+
+TEST(Conv, FourBits) {
+  for (int64_t group : {0, 32, 64})
+    for (Elem scale : {Elem::F16, Elem::F32})
+      for (Arith arith : {Arith::U8S4, Arith::F32S4}) {
+        ConvProblem p = conv(arith, {1, 6, 9, 72}, 40, 3, 1);
+        p.group = group, p.groupScale = scale;
+        runConv(p);
+        p = conv(arith, {1, 1, 3, 200}, 70, 1, 1);
+        p.group = group, p.groupScale = scale;
+        runConv(p);
+      }
+}
+
+TEST(Conv, StridesDilationGroups) {
+  for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4}) {
+    ConvProblem p = conv(arith, {2, 12, 11, 24}, 36, 3, 1);
+    p.groups = 3;
+    runConv(p);
+    p = conv(arith, {1, 12, 11, 18}, 36, 3, 1);
+    p.groups = 2;
+    runConv(p);
+    p = conv(arith, {1, 12, 11, 24}, 16, 3, 1, 2);
+    runConv(p);
+    p = conv(arith, {1, 12, 11, 24}, 16, 5, 3);
+    runConv(p);
+  }
+}
+
+TEST(Conv, ViewsOfWiderBuffers) {
+  for (Arith arith : {Arith::F32, Arith::U8S8}) {
+    ConvProblem p = conv(arith, {1, 8, 9, 20}, 24, 3, 1);
+    p.in.cs = 32, p.in.base = 8;
+    p.out.cs = 40, p.out.base = 12;
+    p.out.top = p.out.left = p.out.bottom = p.out.right = 1;
+    runConv(p);
+    p = conv(arith, {2, 8, 9, 20}, 24, 1, 1);
+    p.in.top = p.in.bottom = p.in.left = p.in.right = 2;
+    runConv(p);
+  }
+}
+
+TEST(Conv, Depthwise) {
+  for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4})
+    for (int64_t k : {3, 5, 2})
+      for (int64_t stride : {1, 2}) {
+        runConv(depthwise(arith, {1, 13, 17, 32}, k, stride));
+        runConv(depthwise(arith, {2, 7, 7, 27}, k, stride));
+        runConv(depthwise(arith, {1, 5, 3, 48}, k, stride, 2));
+      }
+  runConv(depthwise(Arith::U8S8, {1, 112, 112, 96}, 3, 2));
+  runConv(depthwise(Arith::F32, {1, 56, 56, 144}, 3, 1));
+  runConv(depthwise(Arith::U8S8, {1, 9, 9, 20}, 9, 1));
+}
+
+TEST(Conv, Transposed) {
+  for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4}) {
+    runConv(transposed(arith, {1, 8, 9, 24}, 24, 2, 2, 0));
+    runConv(transposed(arith, {2, 5, 6, 12}, 17, 4, 2, 1));
+    runConv(transposed(arith, {1, 5, 6, 12}, 17, 3, 2, 1));
+    runConv(transposed(arith, {1, 5, 6, 12}, 17, 3, 1, 0));
+    runConv(transposed(arith, {1, 5, 6, 12}, 17, 2, 3, 0)); // outputs that no input reaches
+    ConvProblem p = transposed(arith, {1, 5, 6, 12}, 18, 3, 2, 1, 2);
+    runConv(p);
+    p = transposed(arith, {1, 5, 6, 12}, 18, 4, 2, 1, 1, 3);
+    runConv(p);
+  }
+  runConv(transposed(Arith::F32, {1, 80, 80, 24}, 24, 2, 2, 0));
+}
+
+TEST(Conv, EpilogueWithResidual) {
+  for (Arith arith : {Arith::F32, Arith::U8S8})
+    for (int64_t k : {1, 3}) {
+      ConvProblem p = conv(arith, {2, 9, 8, 24}, 40, k, 1);
+      bool integer = arith == Arith::U8S8;
+      p.out.elem = Elem::F32;
+      Map other = p.out;
+      other.elem = integer ? Elem::U8 : Elem::F32;
+      other.top = other.left = 1;
+      Map gate;
+      gate.n = 2, gate.c = gate.cs = 40;
+      Map row = p.out;
+      row.elem = Elem::F32, row.c = row.cs = 1;
+      p.epilogue = Expr();
+      p.epilogue.inputs = {{ExprInput::Acc, {}},         {ExprInput::Channel, {}}, {ExprInput::Tensor, other},
+                           {ExprInput::Pixelwise, gate}, {ExprInput::Row, row},    {ExprInput::Scalar, {}}};
+      p.epilogue.nodes = {node(ExprOp::IntToF32, {0}), node(ExprOp::Mul, {6, 1}), node(ExprOp::IntToF32, {2}),
+                          node(ExprOp::Add, {7, 8}),   node(ExprOp::Mul, {9, 3}), node(ExprOp::Mul, {10, 4}),
+                          node(ExprOp::Mul, {11, 5})};
+      if (!integer)
+        p.epilogue.nodes[0] = node(ExprOp::Neg, {0}), p.epilogue.nodes[2] = node(ExprOp::Relu, {2});
+      runConv(p);
+    }
+}
+
+TEST(Conv, Refusals) {
+  ConvProblem p = conv(Arith::F32, {1, 8, 8, 16}, 16, 3, 1);
+  p.in.top = 0;
+  EXPECT_EQ(refuse(p),
+            "the input has a halo of 0, 1, 1, 1 pixels (top, left, bottom, right), the convolution reads 1, 1, 1, 1");
+  p = conv(Arith::U8S8, {1, 8, 8, 16}, 16, 3, 1);
+  p.in.elem = Elem::F32;
+  EXPECT_EQ(refuse(p), "an input that is not u8 for integer arithmetic");
+  p = conv(Arith::U8S8, {1, 8, 8, 16}, 16, 3, 1);
+  p.group = 32;
+  EXPECT_EQ(refuse(p), "group scales on weights that do not have 4 bits");
+  p = conv(Arith::F32, {1, 8, 8, 16}, 16, 3, 1);
+  p.in.planar = true;
+  EXPECT_EQ(refuse(p), "a planar activation; a convolution works on NHWC");
+  p = conv(Arith::U8S4, {1, 1, 1, 70000}, 16, 1, 1);
+  EXPECT_EQ(refuse(p), "a reduction of more than 65,000 products of 4-bit codes could overflow; use group scales");
+}
+
+TEST(Pack, RoundTripAndSize) {
+  Random random(5);
+  for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4})
+    for (int64_t group : {0, 32}) {
+      bool four = arith == Arith::U8S4 || arith == Arith::F32S4;
+      if (group && !four)
+        continue;
+      ConvProblem grouped = conv(arith, {1, 8, 8, 30}, 51, 3, 1);
+      grouped.groups = 3;
+      for (ConvProblem p : {conv(arith, {1, 8, 8, 45}, 49, 3, 1), grouped,
+                            transposed(arith, {1, 5, 6, 44}, 17, 3, 2, 1), depthwise(arith, {1, 9, 9, 37}, 5, 1)}) {
+        p.group = p.isDepthwise() ? 0 : group;
+        ConvWeights w(p, random);
+        std::vector<uint8_t> packed(packedBytes(p));
+        packConvWeights(p, w.plain(), packed);
+        UnpackedWeights u = unpackConvWeights(p, packed);
+        EXPECT_EQ(u.values, w.values) << print(p);
+        EXPECT_EQ(u.codes, w.codes) << print(p);
+        EXPECT_EQ(u.scales, w.scales) << print(p);
+      }
+    }
+  ConvProblem p = conv(Arith::U8S4, {1, 1, 8, 1280}, 992, 1, 1);
+  p.group = 32;
+  EXPECT_EQ(packedBytes(p), 1280 * 992 * 9 / 16); // 4.5 bits a weight
+  p = conv(Arith::U8S8, {1, 8, 8, 96}, 48, 1, 1);
+  EXPECT_EQ(packedBytes(p), 96 * 48);
+}
+} // namespace
