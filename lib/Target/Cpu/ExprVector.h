@@ -41,8 +41,10 @@ public:
   /// Vectors that the program needs at once, roughly: how wide an unrolled evaluation may be.
   static int64_t weight(const Expr &expr);
 
-private:
+  /// An element as it lies in memory -> what programs compute with: i32 or f32.
   mlir::Value widen(mlir::Value v, Elem elem);
+
+private:
   mlir::Value asFloat(mlir::Value v);
   mlir::Value node(const ExprNode &node, llvm::ArrayRef<mlir::Value> args, int64_t lanes);
   mlir::Value scalar(unsigned input, int64_t lanes);
