@@ -30,6 +30,8 @@ Kernel emitCopy(mlir::ModuleOp module, llvm::StringRef name, const CopyProblem &
 Kernel emitFill(mlir::ModuleOp module, llvm::StringRef name, const FillProblem &, const Isa &);
 /// `quantize` false: the absmax pass of a per-tensor problem.
 Kernel emitDynamicQuant(mlir::ModuleOp module, llvm::StringRef name, const DynamicQuantProblem &, const Isa &, bool quantize);
+/// Length of the array of partial maxima between the two kernels of a per-tensor problem; the same on every instruction set.
+int64_t partialMaxima(const DynamicQuantProblem &);
 
 std::string refuse(const ConvProblem &);
 std::string refuse(const EltwiseProblem &);

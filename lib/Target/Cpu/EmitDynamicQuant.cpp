@@ -1,0 +1,104 @@
+// Symmetric quantization with a scale from the data: u8 = 128 + clamp(round(x / s), -127, 127), s = max |x| / 127, or 1 where all
+// is zero. Per row in one pass over a row that stays in the cache; per tensor in two kernels.
+#include "lib/Target/Cpu/Emit.h"
+#include "lib/Target/Cpu/ExprVector.h"
+#include "lib/Target/Cpu/RowReduce.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+namespace {
+
+class QuantEmitter {
+public:
+  QuantEmitter(KernelBuilder &k, const DynamicQuantProblem &p)
+      : k(k), p(p), line(!p.in.hasHalo() && !p.out.hasHalo()), width(rowWidth(k.target(), p.in.c)) {}
+
+  /// Offsets of pixel i in an activation.
+  Index at(const Map &m, const Index &i) const {
+    if (line)
+      return i * m.cs + m.base;
+    Index r = i / m.w;
+    return rowOffset(m, r / m.h, r % m.h) + i % m.w * m.cs;
+  }
+
+  Value absMax(const Index &i) {
+    Index from = at(p.in, i);
+    return reduceRow(
+        k, p.in.c, 0,
+        [&](Index c, const Piece &piece) { return k.abs(k.load(k.arg(0), from + c, piece.lanes, piece.mask)); },
+        [&](Value acc, Value v) { return k.fmax(v, acc); });
+  }
+
+  Value scaleOf(Value max) {
+    Value zero = k.compare(arith::CmpFPredicate::OEQ, max, k.f32(0));
+    return k.select(zero, k.f32(1), k.div(max, k.f32(127)));
+  }
+
+  void quantize(const Index &i, Value scale, Value codes) {
+    Index from = at(p.in, i), to = at(p.out, i);
+    k.forRow(p.in.c, width, [&](Index c, const Piece &piece) {
+      Value x = k.load(k.arg(0), from + c, piece.lanes, piece.mask);
+      Value q = k.roundToInt(k.div(x, k.broadcast(scale, piece.lanes)), 128, 1, 255);
+      k.store(k.trunc(q, Elem::U8), codes, to + c, piece.mask);
+    });
+  }
+
+private:
+  KernelBuilder &k;
+  const DynamicQuantProblem &p;
+  bool line;
+  int64_t width;
+};
+
+/// Pixels of a task of the absmax kernel; the quantizing kernel reads as many partial maxima as that one has tasks.
+int64_t maxChunk(const DynamicQuantProblem &p) {
+  return KernelBuilder::chunkOf(p.in.pixels(), 8 + double(p.in.c) * 4 / 16);
+}
+
+} // namespace
+
+int64_t partialMaxima(const DynamicQuantProblem &p) {
+  int64_t chunk = maxChunk(p);
+  return (p.in.pixels() + chunk - 1) / chunk;
+}
+
+Kernel emitDynamicQuant(ModuleOp module, StringRef name, const DynamicQuantProblem &p, const Isa &isa, bool quantize) {
+  int64_t pixels = p.in.pixels();
+  if (!p.perTensor) {
+    KernelBuilder k(module, name, {Elem::F32, Elem::U8, Elem::F32}, isa);
+    QuantEmitter emitter(k, p);
+    int64_t chunk = KernelBuilder::chunkOf(pixels, 15 + double(p.in.c) * 4 / isa.lanes);
+    auto [lo, hi] = k.taskRange(pixels, chunk);
+    k.loop(lo, hi, 1, [&](Index i) {
+      Value scale = emitter.scaleOf(emitter.absMax(i));
+      k.store(scale, k.arg(2), i);
+      emitter.quantize(i, scale, k.arg(1));
+    });
+    return {k.finish(), (pixels + chunk - 1) / chunk};
+  }
+  if (!quantize) {
+    KernelBuilder k(module, name, {Elem::F32, Elem::F32}, isa);
+    QuantEmitter emitter(k, p);
+    int64_t chunk = maxChunk(p);
+    auto [lo, hi] = k.taskRange(pixels, chunk);
+    Value max = k.loop(lo, hi, 1, k.f32(0), [&](Index i, ValueRange a) {
+      return Values{k.fmax(emitter.absMax(i), a[0])};
+    })[0];
+    k.store(max, k.arg(1), k.task());
+    return {k.finish(), partialMaxima(p)};
+  }
+  KernelBuilder k(module, name, {Elem::F32, Elem::F32, Elem::U8, Elem::F32}, isa);
+  QuantEmitter emitter(k, p);
+  Value max = k.loop(0, partialMaxima(p), 1, k.f32(0), [&](Index i, ValueRange a) {
+    return Values{k.fmax(k.load(k.arg(1), i), a[0])};
+  })[0];
+  Value scale = emitter.scaleOf(max);
+  k.when(k.equal(k.task(), 0), [&] { k.store(scale, k.arg(3), 0); });
+  int64_t chunk = KernelBuilder::chunkOf(pixels, 8 + double(p.in.c) * 4 / isa.lanes);
+  auto [lo, hi] = k.taskRange(pixels, chunk);
+  k.loop(lo, hi, 1, [&](Index i) { emitter.quantize(i, scale, k.arg(2)); });
+  return {k.finish(), (pixels + chunk - 1) / chunk};
+}
+
+} // namespace tern::cpu

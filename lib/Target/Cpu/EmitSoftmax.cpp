@@ -1,0 +1,61 @@
+// Softmax of every pixel over its channels: maximum, exponentials and their sum, scaling. Each exponential is computed once and
+// the row stays in the first-level cache.
+#include "lib/Target/Cpu/Emit.h"
+#include "lib/Target/Cpu/ExprVector.h"
+#include "lib/Target/Cpu/RowReduce.h"
+#include "lib/Target/Cpu/VectorMath.h"
+#include <limits>
+
+using namespace mlir;
+
+namespace tern::cpu {
+
+Kernel emitSoftmax(ModuleOp module, StringRef name, const SoftmaxProblem &p, const Isa &isa) {
+  KernelBuilder k(module, name, {Elem::F32, Elem::F32}, isa);
+  int64_t count = p.in.c, width = rowWidth(isa, count);
+  Value in = k.arg(0), out = k.arg(1);
+
+  auto row = [&](const Index &from, const Index &to) {
+    Value max = reduceRow(
+        k, count, -std::numeric_limits<float>::infinity(),
+        [&](Index c, const Piece &piece) { return k.load(in, from + c, piece.lanes, piece.mask); },
+        [&](Value acc, Value v) { return k.fmax(v, acc); });
+    Value sum = reduceRow(
+        k, count, 0,
+        [&](Index c, const Piece &piece) {
+          Value x = k.load(in, from + c, piece.lanes, piece.mask);
+          Value e = vmath::expNegative(k, k.sub(x, k.broadcast(max, piece.lanes)));
+          if (!p.log)
+            k.store(e, out, to + c, piece.mask);
+          return e;
+        },
+        [&](Value acc, Value v) { return k.add(acc, v); });
+    if (p.log) {
+      Value offset = k.extract(vmath::log(k, k.broadcast(sum, 1)), 0);
+      return k.forRow(count, width, [&](Index c, const Piece &piece) {
+        Value x = k.load(in, from + c, piece.lanes, piece.mask);
+        x = k.sub(x, k.broadcast(max, piece.lanes));
+        k.store(k.sub(x, k.broadcast(offset, piece.lanes)), out, to + c, piece.mask);
+      });
+    }
+    Value scale = k.div(k.f32(1), sum);
+    k.forRow(count, width, [&](Index c, const Piece &piece) {
+      Value e = k.load(out, to + c, piece.lanes, piece.mask);
+      k.store(k.mul(e, k.broadcast(scale, piece.lanes)), out, to + c, piece.mask);
+    });
+  };
+
+  int64_t pixels = p.in.pixels();
+  int64_t chunk = KernelBuilder::chunkOf(pixels, 20 + double(count) * 4 / isa.lanes);
+  auto [lo, hi] = k.taskRange(pixels, chunk);
+  bool line = !p.in.hasHalo() && !p.out.hasHalo(); // pixels are evenly spaced: no division
+  k.loop(lo, hi, 1, [&](Index i) {
+    if (line)
+      return row(i * p.in.cs + p.in.base, i * p.out.cs + p.out.base);
+    Index x = i % p.in.w, r = i / p.in.w, y = r % p.in.h, n = r / p.in.h;
+    row(rowOffset(p.in, n, y) + x * p.in.cs, rowOffset(p.out, n, y) + x * p.out.cs);
+  });
+  return {k.finish(), (pixels + chunk - 1) / chunk};
+}
+
+} // namespace tern::cpu
