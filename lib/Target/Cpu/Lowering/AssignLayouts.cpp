@@ -1,0 +1,381 @@
+//===- AssignLayouts.cpp - physical forms of the values of @main ------------===//
+#include "dialects/NN/IR/NN.h"
+#include "dialects/Tern/IR/Tern.h"
+#include "lib/Target/Cpu/Lowering/Constants.h"
+#include "lib/Target/Cpu/Lowering/ConvLowering.h"
+#include "lib/Target/Cpu/Lowering/KernelLowering.h"
+#include "lib/Target/Cpu/Lowering/Passes.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+#define GEN_PASS_DEF_CPUASSIGNLAYOUTS
+#include "lib/Target/Cpu/Lowering/Passes.h.inc"
+
+namespace {
+
+bool isDense(const Map &map) { return !map.hasHalo() && map.base == 0 && map.cs == map.c; }
+RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+class Assignment {
+public:
+  explicit Assignment(func::FuncOp main) : main(main), module(main->getParentOfType<ModuleOp>()), symbols(module) {}
+
+  LogicalResult run() {
+    for (BlockArgument argument : main.getArguments())
+      places[argument] = plainPlace(typeOf(argument));
+    for (Operation &op : llvm::make_early_inc_range(main.getBody().front())) {
+      if (auto call = dyn_cast<CallOp>(op)) {
+        if (failed(assign(call)))
+          return failure();
+      } else if (auto reshape = dyn_cast<nn::ReshapeOp>(op)) {
+        OpBuilder b(reshape);
+        if (!isAlias(reshape.getX()))
+          reshape->setOperand(0, moved(b, reshape.getX(), plainPlace(typeOf(reshape.getX()))));
+        places[reshape.getResult()] = plainPlace(typeOf(reshape.getResult()));
+      } else if (auto ret = dyn_cast<func::ReturnOp>(op)) {
+        OpBuilder b(ret);
+        for (OpOperand &operand : ret->getOpOperands())
+          if (!constantOf(operand.get()) && !isAlias(operand.get()))
+            operand.set(moved(b, operand.get(), plainPlace(typeOf(operand.get()))));
+      } else if (!isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(op)) {
+        return op.emitOpError("is left in @main; after tern-outline only calls, reshapes and constants are");
+      }
+    }
+    return success();
+  }
+
+private:
+  static Placement plainPlace(RankedTensorType type) { return {Form::Plain, plainMap(type)}; }
+
+  func::FuncOp kernelOf(CallOp call) { return symbols.lookup<func::FuncOp>(call.getCallee()); }
+
+  const KernelInfo &infoOf(func::FuncOp kernel) {
+    auto [it, isNew] = infos.try_emplace(kernel);
+    if (isNew)
+      it->second = classify(kernel);
+    return it->second;
+  }
+
+  /// The bytes of the value are those of its ONNX order.
+  bool isAlias(Value value) {
+    const Placement &place = places[value];
+    return place.form == Form::Plain ? isDense(place.map) : formsCoincide(place.map);
+  }
+
+  /// The form an operand must have; nullopt: the kernel takes any.
+  std::optional<Form> strictForm(func::FuncOp kernel, Value operand) {
+    const KernelInfo &info = infoOf(kernel);
+    switch (info.kind) {
+    case KernelClass::Conv:
+    case KernelClass::Pool:
+    case KernelClass::GlobalReduce:
+    case KernelClass::Resize:
+      return typeOf(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
+    case KernelClass::Matmul:
+    case KernelClass::Portable:
+      return Form::Plain;
+    case KernelClass::Softmax:
+      return cast<nn::SoftmaxOp>(info.anchor).getAxis() == 1 && typeOf(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
+    case KernelClass::Eltwise:
+    case KernelClass::DynamicQuant:
+    case KernelClass::Copy:
+      return std::nullopt;
+    }
+    return std::nullopt;
+  }
+
+  /// A reader of the value, or of what flexible kernels make of it, takes pictures.
+  bool prefersChannels(Value value) {
+    auto known = preference.find(value);
+    if (known != preference.end())
+      return known->second;
+    preference[value] = false;
+    bool prefers = false;
+    for (Operation *user : value.getUsers()) {
+      auto call = dyn_cast<CallOp>(user);
+      if (!call)
+        continue;
+      func::FuncOp kernel = kernelOf(call);
+      std::optional<Form> form = strictForm(kernel, value);
+      if (form)
+        prefers |= *form == Form::Channels;
+      else if (infoOf(kernel).kind != KernelClass::Copy || keepsAxes(kernel))
+        for (Value result : call.getOuts())
+          prefers |= typeOf(result).getRank() >= 3 && prefersChannels(result);
+    }
+    return preference[value] = prefers;
+  }
+
+  /// A copy whose result has the axes of its operand (not a transpose or reshape).
+  bool keepsAxes(func::FuncOp kernel) { return !isa<nn::TransposeOp, nn::ReshapeOp, nn::ExpandOp>(infoOf(kernel).anchor); }
+
+  /// The halo that the readers of a picture need.
+  Halo haloFor(Value value) {
+    Halo halo;
+    for (Operation *user : value.getUsers()) {
+      auto call = dyn_cast<CallOp>(user);
+      if (!call)
+        continue;
+      const KernelInfo &info = infoOf(kernelOf(call));
+      if (info.kind != KernelClass::Conv || call.getIns().front() != value)
+        continue;
+      Halo need = ConvLowering::haloOf(info.anchor);
+      halo.top = std::max(halo.top, need.top);
+      halo.left = std::max(halo.left, need.left);
+      halo.bottom = std::max(halo.bottom, need.bottom);
+      halo.right = std::max(halo.right, need.right);
+    }
+    return halo;
+  }
+
+  /// A reader takes codes in quads of channels.
+  bool readInQuads(Value value) {
+    if (plainMap(typeOf(value)).elem != Elem::U8)
+      return false;
+    return llvm::any_of(value.getUsers(), [&](Operation *user) {
+      auto call = dyn_cast<CallOp>(user);
+      if (!call)
+        return false;
+      KernelClass kind = infoOf(kernelOf(call)).kind;
+      return kind == KernelClass::Conv || kind == KernelClass::Matmul;
+    });
+  }
+
+  /// Where a value is put that has this form.
+  Placement placeFor(Value value, Form form) {
+    RankedTensorType type = typeOf(value);
+    Placement place{form, form == Form::Plain ? plainMap(type) : channelsMap(type)};
+    bool isOutput = llvm::any_of(value.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
+    bool quads = readInQuads(value) && !isOutput;
+    if (form == Form::Plain) {
+      bool padsWork = llvm::all_of(value.getUsers(), [&](Operation *user) {
+        auto call = dyn_cast<CallOp>(user);
+        return call && infoOf(kernelOf(call)).kind != KernelClass::Portable;
+      });
+      if (quads && padsWork)
+        place.map.cs = llvm::alignTo(place.map.c, 4);
+      return place;
+    }
+    if (quads)
+      place.map.cs = llvm::alignTo(place.map.c, 4);
+    if (!isOutput) {
+      Halo halo = haloFor(value);
+      place.map.top = halo.top;
+      place.map.left = halo.left;
+      place.map.bottom = halo.bottom;
+      place.map.right = halo.right;
+    }
+    return place;
+  }
+
+  /// The value at another place: the value itself where the bytes agree, else the result of a copy.
+  Value moved(OpBuilder &b, Value value, const Placement &to) {
+    auto [it, isNew] = copies.try_emplace({value, str(to)});
+    if (!isNew)
+      return it->second;
+    RankedTensorType type = typeOf(value);
+    std::string name = "k.relayout_" + std::to_string(copies.size());
+    OpBuilder::InsertionGuard guard(b);
+    Location loc = value.getLoc();
+    Operation *point = &*b.getInsertionPoint();
+    b.setInsertionPointToEnd(module.getBody());
+    auto kernel = func::FuncOp::create(b, loc, name, b.getFunctionType({type}, {type}));
+    kernel.setPrivate();
+    kernel->setAttr("cpu.relayout", b.getUnitAttr());
+    Block *body = kernel.addEntryBlock();
+    b.setInsertionPointToEnd(body);
+    func::ReturnOp::create(b, loc, body->getArguments());
+    symbols.insert(kernel);
+    b.setInsertionPoint(point);
+    auto call = CallOp::create(b, loc, TypeRange{type}, FlatSymbolRefAttr::get(kernel), ValueRange{value}, StringAttr(),
+                               b.getStringAttr(kernel.getName().drop_front(2)), ArrayAttr(), ArrayAttr());
+    Value copy = call.getOuts().front();
+    places[copy] = to;
+    annotate(call, {places[value]}, {to});
+    return copies[{value, str(to)}] = copy;
+  }
+
+  static void annotate(CallOp call, ArrayRef<std::optional<Placement>> operands, ArrayRef<Placement> results) {
+    Builder b(call.getContext());
+    SmallVector<Attribute> ins, outs;
+    for (const std::optional<Placement> &place : operands)
+      ins.push_back(b.getStringAttr(place ? str(*place) : ""));
+    for (const Placement &place : results)
+      outs.push_back(b.getStringAttr(str(place)));
+    call->setAttr("cpu.operands", b.getArrayAttr(ins));
+    call->setAttr("cpu.results", b.getArrayAttr(outs));
+  }
+
+  /// Form of the results of a flexible kernel: that of its operands, else that of its readers.
+  Form flexibleForm(CallOp call, func::FuncOp kernel) {
+    RankedTensorType type = typeOf(call.getOuts().front());
+    if (type.getRank() < 3 || type.getRank() > 4)
+      return Form::Plain;
+    if (infoOf(kernel).kind == KernelClass::Copy && !keepsAxes(kernel))
+      return prefersChannels(call.getOuts().front()) ? Form::Channels : Form::Plain;
+    for (Value operand : call.getIns())
+      if (!constantOf(operand) && typeOf(operand).getRank() == type.getRank() && places[operand].form == Form::Channels &&
+          !formsCoincide(places[operand].map))
+        return Form::Channels;
+    return prefersChannels(call.getOuts().front()) ? Form::Channels : Form::Plain;
+  }
+
+  /// Tries one choice of result form; the operands that must move are moved only when `commit`.
+  bool attempt(CallOp call, func::FuncOp kernel, Form form, bool allPlain, bool commit) {
+    const KernelInfo &info = infoOf(kernel);
+    OpBuilder b(call);
+    SmallVector<CallOperand> operands;
+    SmallVector<std::optional<Placement>> operandPlaces;
+    RankedTensorType resultType = typeOf(call.getOuts().front());
+    // One tensor of an elementwise kernel may change its layout on the way.
+    int sameShape = 0;
+    for (Value operand : call.getIns())
+      sameShape += !constantOf(operand) && typeOf(operand).getShape() == resultType.getShape();
+    for (auto [index, operand] : llvm::enumerate(call.getIns())) {
+      CallOperand described;
+      described.type = typeOf(operand);
+      described.constant = constantOf(operand);
+      if (described.constant) {
+        operands.push_back(described);
+        operandPlaces.push_back(std::nullopt);
+        continue;
+      }
+      Placement place = places[operand];
+      std::optional<Form> wanted = allPlain ? Form::Plain : strictForm(kernel, operand);
+      bool flexible = !wanted;
+      if (!wanted && info.kind != KernelClass::Copy && described.type.getRank() == resultType.getRank() &&
+          !(info.kind == KernelClass::Eltwise && sameShape == 1 && described.type.getShape() == resultType.getShape()))
+        wanted = form;
+      if (wanted) {
+        Placement target = place;
+        if (place.form != *wanted) {
+          Placement other{*wanted, *wanted == Form::Plain ? plainMap(described.type) : channelsMap(described.type)};
+          other.map.elem = place.map.elem;
+          bool coincide = isAlias(operand) && formsCoincide(channelsMap(described.type));
+          if (!coincide && !flexible && *wanted == Form::Channels)
+            other = withNeeds(other, info, index);
+          else if (!coincide && *wanted == Form::Channels && flexible)
+            other = {Form::Channels, channelsMap(described.type)};
+          target = other;
+          if (coincide && fits(other, info, index)) {
+            described.place = other;
+            operands.push_back(described);
+            operandPlaces.push_back(other);
+            continue;
+          }
+          if (coincide)
+            target = withNeeds(other, info, index);
+        } else if (!fits(place, info, index) || (allPlain && !isDense(place.map))) {
+          target = {place.form, place.form == Form::Plain ? plainMap(described.type) : channelsMap(described.type)};
+          if (!allPlain)
+            target = withNeeds(target, info, index);
+        }
+        if (str(target) != str(place)) {
+          if (commit)
+            call->setOperand(index, moved(b, operand, target));
+          place = target;
+        }
+      }
+      described.place = place;
+      operands.push_back(described);
+      operandPlaces.push_back(place);
+    }
+    SmallVector<Placement> results;
+    for (auto [index, result] : llvm::enumerate(call.getOuts())) {
+      // Scales of a run-time quantization are one row; everything else has the kernel's form.
+      Form own = typeOf(result).getRank() >= 3 && (index == 0 || info.kind != KernelClass::DynamicQuant) ? form : Form::Plain;
+      results.push_back(allPlain ? plainPlace(typeOf(result)) : placeFor(result, own));
+    }
+    std::string portable;
+    if (!commit) {
+      ScopedDiagnosticHandler quiet(call.getContext(), [](Diagnostic &) { return success(); });
+      return succeeded(lowerKernel(kernel, operands, results, portable, /*dry=*/true)) && portable.empty();
+    }
+    for (auto [result, place] : llvm::zip(call.getOuts(), results))
+      places[result] = place;
+    annotate(call, operandPlaces, results);
+    return true;
+  }
+
+  /// The place has the halo and the channel padding that the kernel reads.
+  bool fits(const Placement &place, const KernelInfo &info, unsigned operand) {
+    if (operand != 0 || (info.kind != KernelClass::Conv && info.kind != KernelClass::Matmul))
+      return true;
+    if (place.map.elem == Elem::U8 && place.map.cs % 4)
+      return false;
+    if (info.kind == KernelClass::Matmul)
+      return true;
+    Halo need = ConvLowering::haloOf(info.anchor);
+    return place.map.top >= need.top && place.map.left >= need.left && place.map.bottom >= need.bottom && place.map.right >= need.right;
+  }
+
+  Placement withNeeds(Placement place, const KernelInfo &info, unsigned operand) {
+    if (operand != 0 || (info.kind != KernelClass::Conv && info.kind != KernelClass::Matmul))
+      return place;
+    if (place.map.elem == Elem::U8)
+      place.map.cs = llvm::alignTo(place.map.c, 4);
+    if (info.kind == KernelClass::Conv) {
+      Halo need = ConvLowering::haloOf(info.anchor);
+      place.map.top = need.top;
+      place.map.left = need.left;
+      place.map.bottom = need.bottom;
+      place.map.right = need.right;
+    }
+    return place;
+  }
+
+  LogicalResult assign(CallOp call) {
+    func::FuncOp kernel = kernelOf(call);
+    if (!kernel || kernel.isExternal())
+      return call.emitOpError("calls a kernel without a body");
+    if (kernel->hasAttr("cpu.relayout"))
+      return success(); // inserted by this pass
+    for (Value value : call->getOperands())
+      if (!constantOf(value) && !elemOf(typeOf(value).getElementType()))
+        return call.emitOpError() << "has an operand of type " << value.getType() << ", which no CPU kernel reads";
+    Form form = Form::Plain;
+    KernelClass kind = infoOf(kernel).kind;
+    if (kind == KernelClass::Eltwise || kind == KernelClass::Copy || kind == KernelClass::DynamicQuant)
+      form = flexibleForm(call, kernel);
+    else if (kind != KernelClass::Portable && kind != KernelClass::Matmul)
+      form = strictForm(kernel, call.getOuts().front()).value_or(Form::Plain);
+    for (Form choice : {form, form == Form::Plain ? Form::Channels : Form::Plain}) {
+      if (choice == Form::Channels && typeOf(call.getOuts().front()).getRank() < 3)
+        continue;
+      if (kind != KernelClass::Portable && attempt(call, kernel, choice, false, false)) {
+        attempt(call, kernel, choice, false, true);
+        return success();
+      }
+    }
+    attempt(call, kernel, Form::Plain, true, true);
+    return success();
+  }
+
+  func::FuncOp main;
+  ModuleOp module;
+  SymbolTable symbols;
+  DenseMap<Value, Placement> places;
+  DenseMap<Value, bool> preference;
+  DenseMap<func::FuncOp, KernelInfo> infos;
+  struct ValueLess {
+    bool operator()(const std::pair<Value, std::string> &a, const std::pair<Value, std::string> &b) const {
+      return std::make_pair(a.first.getAsOpaquePointer(), a.second) < std::make_pair(b.first.getAsOpaquePointer(), b.second);
+    }
+  };
+  std::map<std::pair<Value, std::string>, Value, ValueLess> copies;
+};
+
+struct AssignLayoutsPass : impl::CpuAssignLayoutsBase<AssignLayoutsPass> {
+  void runOnOperation() override {
+    auto main = getOperation().lookupSymbol<func::FuncOp>("main");
+    if (!main || main.isExternal()) {
+      getOperation().emitError("cpu-assign-layouts needs a function @main of kernel calls (tern-outline makes it)");
+      return signalPassFailure();
+    }
+    if (failed(Assignment(main).run()))
+      signalPassFailure();
+  }
+};
+} // namespace
+} // namespace tern::cpu

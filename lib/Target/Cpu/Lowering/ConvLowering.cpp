@@ -1,0 +1,261 @@
+//===- ConvLowering.cpp - convolutions and matrix products -> ConvProblem ---===//
+#include "lib/Target/Cpu/Lowering/ConvLowering.h"
+#include "dialects/NN/IR/NN.h"
+#include "dialects/Tern/IR/Tern.h"
+#include "lib/Target/Cpu/ConvPlan.h"
+#include "lib/Target/Cpu/Lowering/Constants.h"
+#include "lib/Target/Cpu/Pack.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+
+bool ConvLowering::refuse(const Twine &reason) {
+  why = reason.str();
+  return false;
+}
+
+/// Strides, pads, dilations of the spatial dimensions; one dimension is the width.
+template <typename Op> static void readWindow(Op op, ArrayRef<int64_t> kernel, ConvProblem &conv) {
+  bool twoD = kernel.size() == 2;
+  conv.kw = kernel.back();
+  conv.strideW = op.getStrides().back();
+  conv.dilationW = op.getDilations().back();
+  conv.padLeft = op.getPads()[twoD ? 1 : 0];
+  if (twoD) {
+    conv.kh = kernel[0];
+    conv.strideH = op.getStrides()[0];
+    conv.dilationH = op.getDilations()[0];
+    conv.padTop = op.getPads()[0];
+  }
+  conv.groups = op.getGroup();
+}
+
+bool ConvLowering::readWeight(Value weight) {
+  BundleOp bundle;
+  if (auto dequantize = weight.getDefiningOp<DequantizeOp>()) {
+    weight = dequantize.getQ();
+    conv.arith = Arith::F32S8;
+  }
+  if ((bundle = weight.getDefiningOp<BundleOp>())) {
+    QuantType type = bundle.getResult().getType();
+    Format format = type.getFormat().getFormat();
+    weightType = type.getExpressedTensor();
+    weightBits = format.elem.bits;
+    const Plane *scale = format.planes.size() == 1 ? format.find(Role::Scale) : nullptr;
+    if (!scale || format.elem.kind != ElementKind::Int || (weightBits != 8 && weightBits != 4))
+      return refuse("weights of format " + format.str() + "; generated kernels read si8 and si4 with one scale plane");
+    int scaleIndex = operandIndex(bundle.getPlanes()[1]);
+    ElementsAttr scales = scaleIndex >= 0 ? operands[scaleIndex].constant : constantOf(bundle.getPlanes()[1]);
+    std::optional<std::vector<double>> numbers = scales ? numbersOf(scales) : std::nullopt;
+    if (!numbers)
+      return refuse("weight scales that are not constant");
+    weightScales = std::move(*numbers);
+    // A group of input channels shares a scale when a block is shorter than the axis of the input channels.
+    int64_t inAxis = conv.transposed ? 0 : 1;
+    if (!scale->block.empty()) {
+      int64_t block = scale->block[inAxis];
+      if (block != kWhole && block < weightType.getDimSize(inAxis)) {
+        conv.group = block;
+        conv.groupScale = scale->type == Element::f16() ? Elem::F16 : Elem::F32;
+        if (scale->type != Element::f16() && scale->type != Element::f32())
+          return refuse("group scales of type " + scale->type.str() + "; generated kernels read f16 and f32");
+        for (auto [axis, extent] : llvm::enumerate(scale->block))
+          if (int64_t(axis) >= 2 && extent != 1 && extent != weightType.getDimSize(axis) && extent != kWhole)
+            return refuse("blocks that split the window");
+      }
+    }
+    weight = bundle.getPlanes().front();
+  } else {
+    weightType = cast<RankedTensorType>(weight.getType());
+  }
+  int index = operandIndex(weight);
+  ElementsAttr data = index >= 0 ? operands[index].constant : ElementsAttr();
+  std::optional<std::vector<char>> bytes = data ? bytesOfConstant(data) : std::nullopt;
+  if (!bytes)
+    return refuse("a weight that is not constant");
+  if (weightBits == 32 && !weightType.getElementType().isF32())
+    return refuse("a weight that is not f32");
+  weightBytes = std::move(*bytes);
+  if (weightBits == 4) {
+    // One code a byte for the packer.
+    int64_t row = weightType.getShape().back(), rows = weightType.getNumElements() / std::max<int64_t>(row, 1);
+    std::vector<char> codes(weightType.getNumElements());
+    int64_t packed = packedBytes(row, 4);
+    for (int64_t r = 0; r < rows; ++r)
+      unpackCodes(4, /*isSigned=*/true, row, reinterpret_cast<const uint8_t *>(weightBytes.data()) + r * packed,
+                  reinterpret_cast<int8_t *>(codes.data()) + r * row);
+    weightBytes = std::move(codes);
+  }
+  return true;
+}
+
+static RankedTensorType tensorOf(Value value) {
+  if (auto quant = dyn_cast<QuantType>(value.getType()))
+    return quant.getExpressedTensor();
+  return cast<RankedTensorType>(value.getType());
+}
+
+void ConvLowering::readShape() {
+  auto window = [](Value w) { return tensorOf(w).getShape().drop_front(2); };
+  if (auto op = dyn_cast<nn::ConvOp>(anchor)) {
+    readWindow(op, window(op.getW()), conv);
+    x = op.getX(), weight = op.getW(), biasValue = op.getBias();
+  } else if (auto op = dyn_cast<nn::ConvTransposeOp>(anchor)) {
+    readWindow(op, window(op.getW()), conv);
+    conv.transposed = true;
+    x = op.getX(), weight = op.getW(), biasValue = op.getBias();
+  } else if (auto op = dyn_cast<ConvOp>(anchor)) {
+    readWindow(op, window(op.getW()), conv);
+    conv.transposed = op.getTransposed();
+    x = op.getX(), weight = op.getW(), biasValue = op.getBias();
+    integer = true;
+  } else if (auto op = dyn_cast<nn::MatmulOp>(anchor)) {
+    matrix = true;
+    x = op.getLhs(), weight = op.getRhs(), biasValue = op.getBias();
+  } else if (auto op = dyn_cast<MatmulOp>(anchor)) {
+    matrix = integer = true;
+    x = op.getX(), weight = op.getW(), biasValue = op.getBias();
+  }
+}
+
+Halo ConvLowering::haloOf(Operation *anchor) {
+  ConvLowering lowering(anchor, {}, {}, true);
+  lowering.readShape();
+  if (lowering.matrix)
+    return {};
+  lowering.conv.in = channelsMap(tensorOf(lowering.x));
+  lowering.conv.out = channelsMap(cast<RankedTensorType>(anchor->getResult(0).getType()));
+  return requiredHalo(lowering.conv);
+}
+
+bool ConvLowering::run() {
+  RankedTensorType result = cast<RankedTensorType>(anchor->getResult(0).getType());
+  readShape();
+  auto bundle = x.getDefiningOp<BundleOp>();
+  if (integer != bool(bundle))
+    return refuse("an integer op on values that are not codes");
+  int index = operandIndex(bundle ? bundle.getPlanes().front() : x);
+  if (index < 0 || operands[index].constant)
+    return refuse("the input of the op is no operand of the kernel");
+  Form form = matrix ? Form::Plain : Form::Channels;
+  if (operands[index].place.form != form || out.form != form)
+    return refuse("its operands are not placed for it");
+  conv.in = operands[index].place.map;
+  conv.out = out.map;
+  if (conv.in.elem != (integer ? Elem::U8 : Elem::F32))
+    return refuse("an input of this type");
+  if (integer)
+    conv.arith = Arith::U8S8;
+  if (!readWeight(weight))
+    return false;
+  if (integer && weightBits == 4)
+    conv.arith = Arith::U8S4;
+  if (!integer && weightBits == 4)
+    conv.arith = Arith::F32S4;
+  if (integer && weightBits == 32)
+    return refuse("codes times float weights");
+  multiplyAccumulates = result.getNumElements() * (weightType.getNumElements() / std::max<int64_t>(1, conv.transposed ? weightType.getDimSize(1) * conv.groups : weightType.getDimSize(0)));
+  if (conv.transposed)
+    multiplyAccumulates = operands[index].type.getNumElements() * (weightType.getNumElements() / weightType.getDimSize(0));
+
+  // The generators are asked before anything is packed.
+  if (std::string reason = cpu::refuse(conv); !reason.empty())
+    return refuse(reason);
+  KernelArg in;
+  in.index = index;
+  in.elem = conv.in.elem;
+  kernelArgs.push_back(in);
+  if (!integer) {
+    bias = biasValue;
+    return packFloat();
+  }
+  std::optional<int64_t> zero = storedZero(bundle);
+  if (!zero)
+    return refuse("a zero point that is not constant");
+  if (!result.getElementType().isInteger(32)) {
+    bias = biasValue;
+    xScale = bundle.getPlanes()[1];
+    biasValue = {};
+  }
+  return packInteger(biasValue, *zero);
+}
+
+static KernelArg constantArg(Elem elem, std::vector<char> bytes) {
+  KernelArg arg;
+  arg.kind = KernelArg::Constant;
+  arg.elem = elem;
+  arg.bytes = std::move(bytes);
+  return arg;
+}
+
+static std::vector<float> toFloats(const std::vector<double> &numbers) { return std::vector<float>(numbers.begin(), numbers.end()); }
+
+bool ConvLowering::packFloat() {
+  if (dry)
+    return true;
+  if (conv.arith == Arith::F32) {
+    kernelArgs.push_back(constantArg(Elem::F32, packWeights(conv, reinterpret_cast<const float *>(weightBytes.data()))));
+    return true;
+  }
+  std::vector<float> groupScales = conv.group ? toFloats(weightScales) : std::vector<float>();
+  kernelArgs.push_back(constantArg(Elem::U8, packWeights(conv, reinterpret_cast<const int8_t *>(weightBytes.data()), groupScales.data())));
+  return true;
+}
+
+bool ConvLowering::packInteger(Value biasValue, int64_t zero) {
+  if (dry)
+    return true;
+  const auto *codes = reinterpret_cast<const int8_t *>(weightBytes.data());
+  std::vector<float> groupScales = conv.group ? toFloats(weightScales) : std::vector<float>();
+  kernelArgs.push_back(constantArg(Elem::U8, packWeights(conv, codes, groupScales.data())));
+  std::vector<int32_t> start(conv.out.c, 0);
+  if (biasValue) {
+    int index = operandIndex(biasValue);
+    ElementsAttr attr = index >= 0 ? operands[index].constant : constantOf(biasValue);
+    std::optional<std::vector<double>> numbers = attr ? numbersOf(attr) : std::nullopt;
+    if (!numbers || int64_t(numbers->size()) != conv.out.c)
+      return refuse("a bias that is not constant");
+    for (auto [to, from] : llvm::zip(start, *numbers))
+      to = int32_t(from);
+  }
+  std::vector<char> init = packInit(conv, codes, groupScales.data(), start.data(), int32_t(zero));
+  kernelArgs.push_back(constantArg(conv.group ? Elem::F32 : Elem::I32, std::move(init)));
+  return true;
+}
+
+void ConvLowering::prepareEpilogue(ExprBuilder &builder) {
+  int value = builder.addAccumulator();
+  // Weights without group scales leave them to the epilogue when the op's result is real (not T1).
+  bool real = cast<RankedTensorType>(anchor->getResult(0).getType()).getElementType().isF32();
+  if (real && weightBits != 32 && !conv.group) {
+    if (conv.arith == Arith::U8S4 || conv.arith == Arith::U8S8)
+      value = builder.node(ExprOp::IntToF32, {value});
+    std::vector<double> scales = weightScales;
+    value = builder.node(ExprOp::Mul, {value, builder.constantInput(scales)});
+  }
+  if (xScale)
+    value = builder.node(ExprOp::Mul, {value, builder.valueOf(xScale)});
+  if (bias)
+    value = builder.node(ExprOp::Add, {value, builder.valueOf(bias)});
+  builder.remember(anchor->getResult(0), value);
+}
+
+llvm::StringLiteral ConvLowering::row() const {
+  bool matrix = isa<nn::MatmulOp, MatmulOp>(anchor), depthwise = conv.isDepthwise();
+  switch (conv.arith) {
+  case Arith::F32:
+    return matrix ? llvm::StringLiteral("cpu.gemm.f32") : depthwise ? llvm::StringLiteral("cpu.depthwise.f32") : llvm::StringLiteral("cpu.conv.f32");
+  case Arith::U8S8:
+    return matrix ? llvm::StringLiteral("cpu.gemm.u8s8") : depthwise ? llvm::StringLiteral("cpu.depthwise.u8s8") : llvm::StringLiteral("cpu.conv.u8s8");
+  case Arith::U8S4:
+    return matrix ? llvm::StringLiteral("cpu.gemm.u8s4") : depthwise ? llvm::StringLiteral("cpu.depthwise.u8s4") : llvm::StringLiteral("cpu.conv.u8s4");
+  case Arith::F32S8:
+    return matrix ? llvm::StringLiteral("cpu.gemm.f32s8") : llvm::StringLiteral("cpu.conv.f32s8");
+  case Arith::F32S4:
+    return matrix ? llvm::StringLiteral("cpu.gemm.f32s4") : llvm::StringLiteral("cpu.conv.f32s4");
+  }
+  return llvm::StringLiteral("");
+}
+
+} // namespace tern::cpu

@@ -1,0 +1,125 @@
+//===- KernelClass.cpp - what kind of kernel an outlined function is -------===//
+#include "lib/Target/Cpu/Lowering/KernelClass.h"
+#include "dialects/NN/IR/NN.h"
+#include "dialects/Tern/IR/Tern.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+
+static bool isF32(Value value) { return cast<RankedTensorType>(value.getType()).getElementType().isF32(); }
+
+bool isElementwise(Operation *op) {
+  if (isa<arith::ConstantOp, BundleOp, UnbundleOp, DequantizeOp, RequantizeOp, nn::ClipOp, nn::UnaryOp, nn::BinaryOp>(op))
+    return true;
+  if (auto quantize = dyn_cast<QuantizeOp>(op))
+    return !quantize.getPlanes().empty();
+  if (auto cast = dyn_cast<nn::CastOp>(op))
+    return isF32(cast.getResult());
+  return false;
+}
+
+/// Reduction over exactly all spatial axes of a picture.
+static bool isGlobal(nn::ReduceOp op) {
+  int64_t rank = cast<RankedTensorType>(op.getX().getType()).getRank();
+  if (rank < 3 || int64_t(op.getAxes().size()) != rank - 2)
+    return false;
+  for (auto [index, axis] : llvm::enumerate(op.getAxes()))
+    if (axis != int64_t(index) + 2)
+      return false;
+  return llvm::is_contained({nn::ReduceKind::sum, nn::ReduceKind::mean, nn::ReduceKind::max, nn::ReduceKind::min}, op.getKind());
+}
+
+static int64_t rankOf(Value value) {
+  if (auto quant = dyn_cast<QuantType>(value.getType()))
+    return quant.getShape().size();
+  return cast<RankedTensorType>(value.getType()).getRank();
+}
+
+static bool isPicture(Value value) { return rankOf(value) == 3 || rankOf(value) == 4; }
+
+/// A block argument, possibly bundled and dequantized: an operand of the call carries the data.
+static bool isArgument(Value value) {
+  if (auto dequantize = value.getDefiningOp<DequantizeOp>())
+    value = dequantize.getQ();
+  if (auto bundle = value.getDefiningOp<BundleOp>())
+    value = bundle.getPlanes().front();
+  return isa<BlockArgument>(value);
+}
+
+static KernelInfo classifyAnchor(Operation *op) {
+  auto portable = [&](const Twine &why) { return KernelInfo{KernelClass::Portable, op, why.str()}; };
+  return TypeSwitch<Operation *, KernelInfo>(op)
+      .Case<nn::ConvOp, nn::ConvTransposeOp, tern::ConvOp>([&](auto conv) {
+        if (!isPicture(conv.getX()))
+          return portable("only one and two spatial dimensions have a kernel");
+        if (!isArgument(conv.getW()))
+          return portable("the weight is not constant");
+        return KernelInfo{KernelClass::Conv, op, ""};
+      })
+      .Case<nn::MatmulOp>([&](auto matmul) {
+        if (rankOf(matmul.getRhs()) != 2 || matmul.getTransposeA() || !matmul.getTransposeB() || !isArgument(matmul.getRhs()))
+          return portable("the right operand is not a constant [N, K] matrix");
+        return KernelInfo{KernelClass::Matmul, op, ""};
+      })
+      .Case<MatmulOp>([&](auto matmul) {
+        if (rankOf(matmul.getW()) != 2)
+          return portable("the right operand is not a constant [N, K] matrix");
+        return KernelInfo{KernelClass::Matmul, op, ""};
+      })
+      .Case<nn::PoolOp>([&](auto pool) {
+        return isPicture(pool.getX()) ? KernelInfo{KernelClass::Pool, op, ""} : portable("only one and two spatial dimensions have a kernel");
+      })
+      .Case<nn::ReduceOp>([&](auto reduce) {
+        return isGlobal(reduce) ? KernelInfo{KernelClass::GlobalReduce, op, ""} : portable("only reductions over whole pictures have a kernel");
+      })
+      .Case<nn::SoftmaxOp>([&](auto softmax) {
+        int64_t rank = rankOf(softmax.getX()), axis = softmax.getAxis();
+        if (!isF32(softmax.getX()) || (axis != rank - 1 && !(axis == 1 && rank >= 3)))
+          return portable("only the last axis and channels have a kernel");
+        return KernelInfo{KernelClass::Softmax, op, ""};
+      })
+      .Case<nn::ResizeOp>([&](auto resize) {
+        ArrayRef<double> scales = resize.getScales();
+        if (!isPicture(resize.getX()) || scales[0] != 1 || scales[1] != 1)
+          return portable("only height and width have a kernel");
+        if (resize.getMode() == nn::ResizeMode::cubic || resize.getAntialias() || resize.getExcludeOutside() ||
+            resize.getCoord() == nn::ResizeCoord::tf_crop_and_resize)
+          return portable("only nearest and linear have a kernel");
+        return KernelInfo{KernelClass::Resize, op, ""};
+      })
+      .Case<nn::TransposeOp, nn::SliceOp, nn::ExpandOp, nn::ConcatOp, nn::ReshapeOp>(
+          [&](auto) { return KernelInfo{KernelClass::Copy, op, ""}; })
+      .Case<nn::PadOp>([&](auto pad) {
+        bool crops = llvm::any_of(pad.getLow(), [](int64_t v) { return v < 0; }) || llvm::any_of(pad.getHigh(), [](int64_t v) { return v < 0; });
+        if (pad.getMode() != nn::PadMode::constant || crops)
+          return portable("only constant padding has a kernel");
+        return KernelInfo{KernelClass::Copy, op, ""};
+      })
+      .Case<QuantizeOp>([&](QuantizeOp quantize) {
+        Format format = quantize.getResult().getType().getFormat().getFormat();
+        const Plane *scale = format.find(Role::Scale);
+        bool plain = format.planes.size() == 1 && scale && scale->type == Element::f32() && format.elem == Element::si(8);
+        if (!plain || quantize.getByAttr().getRule() != EncodeRule::absmax)
+          return portable("run-time quantization has a kernel for <si8, scale<f32>> and one scale a row by absmax");
+        return KernelInfo{KernelClass::DynamicQuant, op, ""};
+      })
+      .Default([&](Operation *) { return portable("no generator"); });
+}
+
+KernelInfo classify(func::FuncOp kernel) {
+  Operation *anchor = nullptr;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (isElementwise(&op))
+      continue;
+    if (anchor)
+      return {KernelClass::Portable, anchor, "two ops that need a kernel of their own"};
+    anchor = &op;
+  }
+  if (!anchor)
+    return {KernelClass::Eltwise, nullptr, ""};
+  return classifyAnchor(anchor);
+}
+
+} // namespace tern::cpu

@@ -1,0 +1,24 @@
+//===- KernelClass.h - what kind of kernel an outlined function is --------===//
+#ifndef TERN_TARGET_CPU_LOWERING_KERNELCLASS_H
+#define TERN_TARGET_CPU_LOWERING_KERNELCLASS_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace tern::cpu {
+
+/// The family of generators that serves an outlined kernel function. It depends on the function alone, not on layouts.
+enum class KernelClass : uint8_t { Eltwise, Conv, Matmul, Pool, GlobalReduce, Softmax, Resize, Copy, DynamicQuant, Portable };
+
+struct KernelInfo {
+  KernelClass kind = KernelClass::Portable;
+  mlir::Operation *anchor = nullptr; ///< the op that is not elementwise; null for Eltwise
+  std::string why;                   ///< of Portable: what no generator serves
+};
+
+KernelInfo classify(mlir::func::FuncOp kernel);
+
+/// An op that an elementwise program can hold, or that only changes the view of codes (bundle, unbundle).
+bool isElementwise(mlir::Operation *op);
+
+} // namespace tern::cpu
+#endif

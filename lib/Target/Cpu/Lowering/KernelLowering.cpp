@@ -1,0 +1,595 @@
+//===- KernelLowering.cpp - a call of a kernel -> problems ------------------===//
+#include "lib/Target/Cpu/Lowering/KernelLowering.h"
+#include "dialects/NN/IR/NN.h"
+#include "dialects/Tern/IR/Tern.h"
+#include "lib/Target/Cpu/Lowering/ConvLowering.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+
+namespace {
+/// Lowers one call; every member answers false and leaves the reason in `why` when no generator serves the kernel.
+class Lowering {
+public:
+  Lowering(func::FuncOp kernel, ArrayRef<CallOperand> operands, ArrayRef<Placement> results, bool dry)
+      : dry(dry), kernel(kernel), info(classify(kernel)), operands(operands), results(results),
+        terminator(kernel.getBody().front().getTerminator()) {}
+
+  bool run() {
+    switch (info.kind) {
+    case KernelClass::Eltwise:
+      return eltwise();
+    case KernelClass::Conv:
+    case KernelClass::Matmul:
+      return conv();
+    case KernelClass::Pool:
+      return pool();
+    case KernelClass::GlobalReduce:
+      return globalReduce();
+    case KernelClass::Softmax:
+      return softmax();
+    case KernelClass::Resize:
+      return resize();
+    case KernelClass::Copy:
+      return copy();
+    case KernelClass::DynamicQuant:
+      return dynamicQuant();
+    case KernelClass::Portable:
+      return refuse(info.why);
+    }
+    return false;
+  }
+
+  SmallVector<Step> steps;
+  std::string why;
+
+private:
+  bool refuse(const Twine &reason) {
+    why = reason.str();
+    return false;
+  }
+  bool oneResult() { return terminator->getNumOperands() == 1 || refuse("more than one result"); }
+  Value result() { return terminator->getOperand(0); }
+  RankedTensorType resultType() { return cast<RankedTensorType>(result().getType()); }
+  RankedTensorType anchorType() { return cast<RankedTensorType>(info.anchor->getResult(0).getType()); }
+  /// The call operand that an operand of the anchor is, looking through a bundle and a dequantize; -1: none.
+  int source(Value value) {
+    if (auto dequantize = value.getDefiningOp<DequantizeOp>())
+      value = dequantize.getQ();
+    if (auto bundle = value.getDefiningOp<BundleOp>())
+      value = bundle.getPlanes().front();
+    return operandIndex(value);
+  }
+  /// The activation the anchor reads; it must be an operand that is no constant.
+  const CallOperand *activation(Value value, int &index) {
+    index = source(value);
+    if (index < 0 || operands[index].constant) {
+      refuse("the input of the op is no operand of the kernel");
+      return nullptr;
+    }
+    return &operands[index];
+  }
+  static KernelArg operandArg(unsigned index, Elem elem) {
+    KernelArg arg;
+    arg.index = index;
+    arg.elem = elem;
+    return arg;
+  }
+  KernelArg resultArg(unsigned index = 0) {
+    KernelArg arg = operandArg(index, results[index].map.elem);
+    arg.kind = KernelArg::Result;
+    return arg;
+  }
+  void push(AnyProblem problem, SmallVector<KernelArg> args, StringLiteral row, int64_t macs = 0) {
+    Step step;
+    step.problem = std::move(problem);
+    step.args = std::move(args);
+    step.row = row;
+    step.macs = macs;
+    steps.push_back(std::move(step));
+  }
+  /// Epilogue of the anchor: the program from its result to the result of the kernel.
+  bool epilogue(Expr &expr, SmallVectorImpl<KernelArg> &args, function_ref<void(ExprBuilder &)> prepare = nullptr) {
+    ExprBuilder builder(operands, resultType(), results[0]);
+    if (prepare)
+      prepare(builder);
+    else
+      builder.setAccumulator(info.anchor->getResult(0));
+    if (!builder.finish(result()))
+      return refuse(builder.error());
+    expr = builder.expr();
+    args.append(builder.args().begin(), builder.args().end());
+    return true;
+  }
+  /// An anchor whose input is a picture and whose epilogue may quantize.
+  template <typename Problem> bool picture(Problem &problem, Value input, StringLiteral row) {
+    int index;
+    const CallOperand *x = activation(input, index);
+    if (!x || !oneResult())
+      return false;
+    if (x->place.form != Form::Channels || results[0].form != Form::Channels)
+      return refuse("its operands are not placed as pictures");
+    problem.in = x->place.map;
+    problem.out = results[0].map;
+    bool dequantized = input.getDefiningOp<DequantizeOp>() != nullptr;
+    if (problem.in.elem != (dequantized ? Elem::U8 : Elem::F32) && !isa<nn::ResizeOp>(info.anchor))
+      return refuse("arithmetic on plain integers");
+    SmallVector<KernelArg> args{operandArg(index, problem.in.elem)};
+    if (!epilogue(problem.epilogue, args, [&](ExprBuilder &builder) { startFromCodes(builder, input, problem); }))
+      return false;
+    args.push_back(resultArg());
+    std::string reason = refusal(problem);
+    if (!reason.empty())
+      return refuse(reason);
+    push(problem, args, row);
+    return true;
+  }
+  /// The accumulator of an anchor that reads codes of a dequantized operand stands for codes; its real value is (acc - zero) * scale.
+  template <typename Problem> void startFromCodes(ExprBuilder &builder, Value input, const Problem &problem) {
+    int acc = builder.addAccumulator();
+    auto dequantize = input.getDefiningOp<DequantizeOp>();
+    auto bundle = dequantize ? dequantize.getQ().getDefiningOp<BundleOp>() : BundleOp();
+    if (!bundle) {
+      builder.remember(info.anchor->getResult(0), acc);
+      return;
+    }
+    double zero = double(storedZero(bundle).value_or(0));
+    int scale = builder.valueOf(bundle.getPlanes()[1]);
+    if (accumulatesCodes(problem)) {
+      if (requantizesAlike(bundle)) {
+        builder.forgetInputs();
+        builder.remember(result(), acc);
+        return;
+      }
+      builder.remember(info.anchor->getResult(0), builder.node(ExprOp::Dequant, {acc, scale}, zero));
+      return;
+    }
+    int centred = builder.node(ExprOp::Sub, {acc, builder.constantInput({zero * pixelsSummed(problem)})});
+    builder.remember(info.anchor->getResult(0), builder.node(ExprOp::Mul, {centred, scale}));
+  }
+  /// The kernel ends in a quantization with the scale and zero point of its input: codes pass through unchanged.
+  bool requantizesAlike(BundleOp bundle) {
+    auto unbundle = result().getDefiningOp<UnbundleOp>();
+    auto quantize = unbundle ? unbundle.getQ().getDefiningOp<QuantizeOp>() : QuantizeOp();
+    if (!quantize || quantize.getX() != info.anchor->getResult(0) || quantize.getPlanes().size() + 1 != bundle.getPlanes().size())
+      return false;
+    for (auto [from, to] : llvm::zip(bundle.getPlanes().drop_front(), quantize.getPlanes())) {
+      std::optional<double> a = scalarConstant(from), b = scalarConstant(to);
+      if (!a || !b || *a != *b)
+        return false;
+    }
+    return quantize.getResult().getType().getFormat() == bundle.getResult().getType().getFormat() && !quantize.getByAttr();
+  }
+  /// The accumulator is one of the codes, not a sum of them.
+  static bool accumulatesCodes(const PoolProblem &problem) { return problem.kind == PoolKind::Max; }
+  static bool accumulatesCodes(const ResizeProblem &problem) { return problem.mode != ResizeMode::Linear; }
+  static bool accumulatesCodes(const GlobalReduceProblem &) { return false; }
+  /// How many zero points are in the accumulator.
+  template <typename Problem> static double pixelsSummed(const Problem &) { return 1; }
+  static double pixelsSummed(const GlobalReduceProblem &problem) {
+    return problem.kind == ReduceKind::Sum ? double(problem.in.h * problem.in.w) : 1;
+  }
+  static std::string refusal(const PoolProblem &problem) { return cpu::refuse(problem); }
+  static std::string refusal(const ResizeProblem &problem) { return cpu::refuse(problem); }
+  static std::string refusal(const GlobalReduceProblem &) { return ""; }
+
+  bool eltwise();
+  bool conv();
+  bool pool();
+  bool globalReduce();
+  bool softmax();
+  bool resize();
+  bool copy();
+  bool dynamicQuant();
+
+  bool dry;
+  func::FuncOp kernel;
+  KernelInfo info;
+  ArrayRef<CallOperand> operands;
+  ArrayRef<Placement> results;
+  Operation *terminator;
+};
+} // namespace
+
+static bool isDense(const Map &map) { return !map.hasHalo() && map.base == 0 && map.cs == map.c; }
+
+bool Lowering::eltwise() {
+  if (!oneResult())
+    return false;
+  Placement out = results[0];
+  // A picture in ONNX order that becomes NHWC (or back): one tensor changes its layout on the way.
+  int changing = -1, tensors = 0;
+  for (auto [index, operand] : llvm::enumerate(operands)) {
+    if (operand.constant || operand.type.getShape() != resultType().getShape())
+      continue;
+    ++tensors;
+    if (operand.place.form != out.form)
+      changing = index;
+  }
+  if (changing >= 0) {
+    if (tensors != 1)
+      return refuse("several tensors in different layouts");
+    RelayoutProblem problem;
+    SmallVector<CallOperand> seen(operands.begin(), operands.end());
+    bool toChannels = out.form == Form::Channels;
+    // The plain side is seen as planar pictures; the program's channels are those of dimension 1 either way.
+    Placement view{Form::Channels, toChannels ? out.map : planarMap(resultType())};
+    view.map.elem = out.map.elem;
+    Map &inMap = seen[changing].place.map;
+    if ((!toChannels && !isDense(out.map)) || (toChannels && !isDense(inMap)))
+      return refuse("rows with padding that become pictures");
+    if (toChannels) {
+      Elem elem = inMap.elem;
+      inMap = planarMap(operands[changing].type);
+      inMap.elem = elem;
+    }
+    seen[changing].place.form = Form::Channels;
+    ExprBuilder builder(seen, resultType(), view);
+    builder.remember(kernel.getArgument(changing), builder.tensorInput(changing));
+    if (!builder.finish(result()))
+      return refuse(builder.error());
+    problem.in = inMap;
+    problem.out = view.map;
+    problem.expr = builder.expr();
+    if (std::string reason = cpu::refuse(problem); !reason.empty())
+      return refuse(reason);
+    SmallVector<KernelArg> args(builder.args());
+    args.push_back(resultArg());
+    push(problem, args, "cpu.relayout");
+    return true;
+  }
+  EltwiseProblem problem;
+  SmallVector<CallOperand> seen(operands.begin(), operands.end());
+  // Plain and dense tensors without channels are one long row.
+  bool flat = out.form == Form::Plain && isDense(out.map);
+  for (const CallOperand &operand : operands) {
+    if (operand.constant)
+      flat &= operand.type.getNumElements() == 1;
+    else
+      flat &= operand.type.getNumElements() == 1 || (operand.type.getShape() == resultType().getShape() && isDense(operand.place.map));
+  }
+  auto flatten = [](Map &map) {
+    map.c = map.cs = map.n * map.h * map.w * map.c;
+    map.n = map.h = map.w = 1;
+  };
+  if (flat) {
+    flatten(out.map);
+    for (CallOperand &operand : seen)
+      if (!operand.constant)
+        flatten(operand.place.map);
+  }
+  ExprBuilder builder(seen, resultType(), out);
+  if (!builder.finish(result()))
+    return refuse(builder.error());
+  problem.out = out.map;
+  problem.expr = builder.expr();
+  if (std::string reason = cpu::refuse(problem); !reason.empty())
+    return refuse(reason);
+  SmallVector<KernelArg> args(builder.args());
+  args.push_back(resultArg());
+  push(problem, args, "cpu.eltwise");
+  return true;
+}
+
+bool Lowering::conv() {
+  if (!oneResult())
+    return false;
+  ConvLowering lowered(info.anchor, operands, results[0], dry);
+  if (!lowered.run())
+    return refuse(lowered.error());
+  SmallVector<KernelArg> args = lowered.args();
+  ConvProblem problem = lowered.problem();
+  if (!epilogue(problem.epilogue, args, [&](ExprBuilder &builder) { lowered.prepareEpilogue(builder); }))
+    return false;
+  args.push_back(resultArg());
+  if (std::string reason = cpu::refuse(problem); !reason.empty())
+    return refuse(reason);
+  push(problem, args, lowered.row(), lowered.macs());
+  return true;
+}
+
+bool Lowering::pool() {
+  auto op = cast<nn::PoolOp>(info.anchor);
+  PoolProblem problem;
+  problem.kind = PoolKind(int(op.getKind()));
+  bool twoD = op.getKernel().size() == 2;
+  auto at = [&](ArrayRef<int64_t> values, unsigned axis) { return values[axis]; };
+  problem.kw = op.getKernel().back();
+  problem.strideW = op.getStrides().back();
+  problem.dilationW = op.getDilations().back();
+  problem.padLeft = at(op.getPads(), twoD ? 1 : 0);
+  problem.padRight = op.getPads().back();
+  if (twoD) {
+    problem.kh = op.getKernel()[0];
+    problem.strideH = op.getStrides()[0];
+    problem.dilationH = op.getDilations()[0];
+    problem.padTop = op.getPads()[0];
+    problem.padBottom = op.getPads()[2];
+  }
+  problem.countIncludePad = op.getCountIncludePad();
+  problem.lp = op.getP();
+  return picture(problem, op.getX(), "cpu.pool");
+}
+
+bool Lowering::globalReduce() {
+  auto op = cast<nn::ReduceOp>(info.anchor);
+  GlobalReduceProblem problem;
+  using K = nn::ReduceKind;
+  problem.kind = op.getKind() == K::sum ? ReduceKind::Sum : op.getKind() == K::mean ? ReduceKind::Mean : op.getKind() == K::max ? ReduceKind::Max : ReduceKind::Min;
+  if (!op.getKeepdims()) {
+    // [N, C]: the same bytes as [N, C, 1, 1].
+    if (results[0].form != Form::Plain || !isDense(results[0].map))
+      return refuse("padded rows");
+    int index;
+    const CallOperand *x = activation(op.getX(), index);
+    if (!x || !oneResult())
+      return false;
+    if (x->place.form != Form::Channels)
+      return refuse("its operands are not placed as pictures");
+    problem.in = x->place.map;
+    problem.out = results[0].map;
+    problem.out.n = problem.in.n;
+    problem.out.c = problem.out.cs = problem.in.c;
+    problem.out.h = problem.out.w = 1;
+    SmallVector<KernelArg> args{operandArg(index, problem.in.elem)};
+    if (!epilogue(problem.epilogue, args, [&](ExprBuilder &builder) { startFromCodes(builder, op.getX(), problem); }))
+      return false;
+    args.push_back(resultArg());
+    push(problem, args, "cpu.reduce");
+    return true;
+  }
+  return picture(problem, op.getX(), "cpu.reduce");
+}
+
+bool Lowering::softmax() {
+  auto op = cast<nn::SoftmaxOp>(info.anchor);
+  int index;
+  const CallOperand *x = activation(op.getX(), index);
+  if (!x || !oneResult())
+    return false;
+  if (result() != info.anchor->getResult(0))
+    return refuse("an epilogue");
+  int64_t rank = resultType().getRank();
+  Form form = op.getAxis() == 1 && rank >= 3 ? Form::Channels : Form::Plain;
+  if (x->place.form != form || results[0].form != form)
+    return refuse("the axis is not innermost");
+  SoftmaxProblem problem;
+  problem.in = x->place.map;
+  problem.out = results[0].map;
+  problem.log = op.getLog();
+  push(problem, {operandArg(index, Elem::F32), resultArg()}, "cpu.softmax");
+  return true;
+}
+
+bool Lowering::resize() {
+  auto op = cast<nn::ResizeOp>(info.anchor);
+  ResizeProblem problem;
+  if (op.getMode() == nn::ResizeMode::linear)
+    problem.mode = ResizeMode::Linear;
+  else
+    problem.mode = op.getNearest() == nn::NearestMode::floor              ? ResizeMode::NearestFloor
+                   : op.getNearest() == nn::NearestMode::ceil             ? ResizeMode::NearestCeil
+                   : op.getNearest() == nn::NearestMode::round_prefer_ceil ? ResizeMode::NearestRoundCeil
+                                                                           : ResizeMode::NearestRoundFloor;
+  problem.coord = ResizeCoord(int(op.getCoord()));
+  problem.scaleW = op.getScales().back();
+  problem.scaleH = op.getScales().size() == 4 ? op.getScales()[2] : 1;
+  return picture(problem, op.getX(), "cpu.resize");
+}
+
+bool Lowering::dynamicQuant() {
+  auto op = cast<QuantizeOp>(info.anchor);
+  int index;
+  const CallOperand *x = activation(op.getX(), index);
+  if (!x)
+    return false;
+  if (terminator->getNumOperands() != 2)
+    return refuse("run-time quantization yields codes and scales");
+  if (x->place.form != results[0].form)
+    return refuse("codes in another layout than the values");
+  DynamicQuantProblem problem;
+  problem.in = x->place.map;
+  problem.out = results[0].map;
+  problem.perTensor = cast<RankedTensorType>(terminator->getOperand(1).getType()).getNumElements() == 1 && problem.in.pixels() != 1;
+  if (!problem.perTensor && problem.in.pixels() != cast<RankedTensorType>(terminator->getOperand(1).getType()).getNumElements())
+    return refuse("scales that are neither one nor one a row");
+  if (!problem.perTensor) {
+    push(problem, {operandArg(index, Elem::F32), resultArg(0), resultArg(1)}, "cpu.dynamic_quant");
+    return true;
+  }
+  KernelArg partial;
+  partial.kind = KernelArg::Temporary;
+  partial.size = 4 * 1024; // one f32 a task of the first pass
+  push(AbsmaxProblem{problem}, {operandArg(index, Elem::F32), partial}, "cpu.dynamic_quant");
+  push(problem, {operandArg(index, Elem::F32), partial, resultArg(0), resultArg(1)}, "cpu.dynamic_quant");
+  return true;
+}
+
+bool Lowering::copy() {
+  Operation *op = info.anchor;
+  // Codes move as they are: unbundle of the result, bundle of the operands.
+  if (!oneResult() || result() != op->getResult(0))
+    return refuse("an epilogue");
+  RankedTensorType type = resultType();
+  SmallVector<int64_t> out = stridesOf(type, results[0]);
+  int64_t outBase = results[0].map.base;
+  if (results[0].form == Form::Channels)
+    outBase += results[0].map.top * results[0].map.rowStride() + results[0].map.left * results[0].map.cs;
+  auto box = [&](Value input, ArrayRef<int64_t> sizes, function_ref<void(CopyProblem &, ArrayRef<int64_t>)> fill) {
+    int index;
+    const CallOperand *x = activation(input, index);
+    if (!x)
+      return false;
+    CopyProblem problem;
+    problem.elem = x->place.map.elem;
+    problem.sizes.assign(sizes.begin(), sizes.end());
+    problem.outStrides.assign(out.begin(), out.end());
+    problem.inBase = x->place.map.base;
+    if (x->place.form == Form::Channels)
+      problem.inBase += x->place.map.top * x->place.map.rowStride() + x->place.map.left * x->place.map.cs;
+    problem.outBase = outBase;
+    fill(problem, stridesOf(x->type, x->place));
+    push(problem, {operandArg(index, problem.elem), resultArg()}, "cpu.copy");
+    return true;
+  };
+  if (auto transpose = dyn_cast<nn::TransposeOp>(op))
+    return box(transpose.getX(), type.getShape(), [&](CopyProblem &problem, ArrayRef<int64_t> strides) {
+      for (int64_t axis : transpose.getPerm())
+        problem.inStrides.push_back(strides[axis]);
+    });
+  if (auto slice = dyn_cast<nn::SliceOp>(op))
+    return box(slice.getX(), type.getShape(), [&](CopyProblem &problem, ArrayRef<int64_t> strides) {
+      for (auto [axis, stride] : llvm::enumerate(strides)) {
+        problem.inBase += slice.getStarts()[axis] * stride;
+        problem.inStrides.push_back(slice.getSteps()[axis] * stride);
+      }
+    });
+  if (auto expand = dyn_cast<nn::ExpandOp>(op))
+    return box(expand.getX(), type.getShape(), [&](CopyProblem &problem, ArrayRef<int64_t> strides) {
+      auto from = cast<RankedTensorType>(expand.getX().getType());
+      problem.inStrides.assign(type.getRank(), 0);
+      for (int64_t i = 0; i < from.getRank(); ++i)
+        if (from.getDimSize(i) != 1)
+          problem.inStrides[type.getRank() - from.getRank() + i] = strides[i];
+    });
+  if (auto concat = dyn_cast<nn::ConcatOp>(op)) {
+    int64_t axis = concat.getAxis(), at = 0;
+    for (Value x : concat.getXs()) {
+      auto part = cast<RankedTensorType>(x.getType());
+      if (part.getNumElements() &&
+          !box(x, part.getShape(), [&](CopyProblem &problem, ArrayRef<int64_t> strides) {
+            problem.outBase += at * out[axis];
+            problem.inStrides.assign(strides.begin(), strides.end());
+          }))
+        return false;
+      at += part.getDimSize(axis);
+    }
+    return true;
+  }
+  if (auto pad = dyn_cast<nn::PadOp>(op)) {
+    FillProblem fill;
+    fill.out = results[0].map;
+    fill.interior = true;
+    fill.value = pad.getValue().convertToDouble();
+    if (fill.out.elem == Elem::U8 && fill.value < 0)
+      fill.value += 256; // codes are stored unsigned
+    push(fill, {resultArg()}, "cpu.fill");
+    return box(pad.getX(), cast<RankedTensorType>(pad.getX().getType()).getShape(), [&](CopyProblem &problem, ArrayRef<int64_t> strides) {
+      problem.inStrides.assign(strides.begin(), strides.end());
+      for (auto [axis, low] : llvm::enumerate(pad.getLow()))
+        problem.outBase += low * out[axis];
+    });
+  }
+  return refuse("no copy for this op");
+}
+
+FailureOr<SmallVector<Step>> lowerKernel(func::FuncOp kernel, ArrayRef<CallOperand> operands, ArrayRef<Placement> results,
+                                         std::string &portable, bool dry) {
+  Lowering lowering(kernel, operands, results, dry);
+  portable.clear();
+  if (lowering.run())
+    return std::move(lowering.steps);
+  portable = lowering.why;
+  Step step;
+  step.problem = PortableProblem{kernel};
+  for (auto [index, operand] : llvm::enumerate(operands)) {
+    KernelArg arg;
+    arg.index = index;
+    if (operand.constant) {
+      std::optional<Elem> elem = elemOf(operand.type.getElementType());
+      arg.elem = elem.value_or(Elem::U8);
+    } else {
+      arg.elem = operand.place.map.elem;
+      if (operand.place.form != Form::Plain || !isDense(operand.place.map))
+        return kernel.emitError("no generator serves this kernel (") << lowering.why << "), and operand " << index << " is not plain";
+    }
+    step.args.push_back(arg);
+  }
+  for (auto [index, place] : llvm::enumerate(results)) {
+    if (place.form != Form::Plain || !isDense(place.map))
+      return kernel.emitError("no generator serves this kernel (") << lowering.why << "), and result " << index << " is not plain";
+    KernelArg arg;
+    arg.kind = KernelArg::Result;
+    arg.index = index;
+    arg.elem = place.map.elem;
+    step.args.push_back(arg);
+  }
+  return SmallVector<Step>{step};
+}
+
+Step relayoutStep(RankedTensorType type, const Placement &from, const Placement &to) {
+  Step step;
+  KernelArg in, out;
+  in.elem = from.map.elem;
+  out.kind = KernelArg::Result;
+  out.elem = to.map.elem;
+  step.args = {in, out};
+  if (from.form != to.form && type.getRank() >= 3) {
+    RelayoutProblem problem;
+    const Map &plain = from.form == Form::Plain ? from.map : to.map;
+    if (isDense(plain)) {
+      Map planar = planarMap(type);
+      planar.elem = plain.elem;
+      problem.in = from.form == Form::Plain ? planar : from.map;
+      problem.out = to.form == Form::Plain ? planar : to.map;
+      ExprInput input;
+      input.kind = ExprInput::Tensor;
+      input.map = problem.in;
+      problem.expr.inputs.push_back(input);
+      if (cpu::refuse(problem).empty()) {
+        step.problem = problem;
+        step.row = "cpu.relayout";
+        return step;
+      }
+    }
+  }
+  CopyProblem problem;
+  problem.elem = from.map.elem;
+  problem.sizes.assign(type.getShape().begin(), type.getShape().end());
+  problem.inStrides = stridesOf(type, from);
+  problem.outStrides = stridesOf(type, to);
+  auto base = [](const Placement &place) {
+    const Map &m = place.map;
+    return m.base + (place.form == Form::Channels ? m.top * m.rowStride() + m.left * m.cs : 0);
+  };
+  problem.inBase = base(from);
+  problem.outBase = base(to);
+  step.problem = problem;
+  step.row = "cpu.copy";
+  return step;
+}
+
+std::string keyOf(const AnyProblem &problem) {
+  if (auto *portable = std::get_if<PortableProblem>(&problem)) {
+    // The text of the function without its name and locations.
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    func::FuncOp copy = portable->function.clone();
+    copy.setName("kernel");
+    copy->print(os, OpPrintingFlags().useLocalScope());
+    copy->destroy();
+    return text;
+  }
+  return (stemOf(problem) + ":" + std::visit(
+                                      [](const auto &p) -> std::string {
+                                        using T = std::decay_t<decltype(p)>;
+                                        if constexpr (std::is_same_v<T, PortableProblem>)
+                                          return "";
+                                        else if constexpr (std::is_same_v<T, AbsmaxProblem>)
+                                          return print(p.problem);
+                                        else
+                                          return print(p);
+                                      },
+                                      problem))
+      .str();
+}
+
+StringRef stemOf(const AnyProblem &problem) {
+  static const char *const stems[] = {"conv",   "eltwise", "relayout", "pool",          "reduce", "softmax",
+                                      "resize", "copy",    "fill",     "dynamic_quant", "absmax", "portable"};
+  return stems[problem.index()];
+}
+
+} // namespace tern::cpu

@@ -1,0 +1,46 @@
+//===- Layout.h - how the tensors of the graph lie in memory --------------===//
+// Between two kernel calls the target chooses the physical form of a value (IR.md L5). Two forms exist:
+// Plain    ONNX order, row-major; the last dimension is the channel of a Map, everything before it is a row;
+// Channels dimension 1 is the channel, innermost (NHWC), with an optional halo around each picture.
+//===----------------------------------------------------------------------===//
+#ifndef TERN_TARGET_CPU_LOWERING_LAYOUT_H
+#define TERN_TARGET_CPU_LOWERING_LAYOUT_H
+
+#include "lib/Target/Cpu/Problem.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include <optional>
+
+namespace tern::cpu {
+
+enum class Form : uint8_t { Plain, Channels };
+
+/// A value's place: the buffer it lies in and its map there.
+struct Placement {
+  Form form = Form::Plain;
+  Map map;
+};
+
+/// The element of a tensor at kernel borders: signless i8 tensors are codes (U8). nullopt: no kernel knows it.
+std::optional<Elem> elemOf(mlir::Type type);
+
+/// Row-major view: c is the last dimension, w the product of the others.
+Map plainMap(mlir::RankedTensorType type);
+/// Flat view: c is the number of elements.
+Map flatMap(mlir::RankedTensorType type);
+/// NHWC without halo; rank 3 has h = 1, rank 5 joins the first two spatial dimensions. Rank >= 3.
+Map channelsMap(mlir::RankedTensorType type);
+/// ONNX order seen as pictures (planar). Rank >= 3.
+Map planarMap(mlir::RankedTensorType type);
+
+/// The elements lie at the same addresses in both forms: no halo, dense, and one channel or one pixel.
+bool formsCoincide(const Map &channels);
+
+/// Element strides of every logical dimension of a value of this type at this place.
+llvm::SmallVector<int64_t> stridesOf(mlir::RankedTensorType type, const Placement &place);
+
+/// "channels u8 n1 h56 w56 c64 cs64 halo 1,1,1,1 base 0": the spelling in the IR.
+std::string str(const Placement &place);
+std::optional<Placement> parsePlacement(llvm::StringRef text);
+
+} // namespace tern::cpu
+#endif

@@ -1,0 +1,37 @@
+//===- Passes.td - from the outlined module to kernels and one run function -===//
+#ifndef CPU_PASSES
+#define CPU_PASSES
+include "mlir/Pass/PassBase.td"
+
+def CpuAssignLayouts : Pass<"cpu-assign-layouts", "::mlir::ModuleOp"> {
+  let summary = "Choose the physical form of every value of @main and insert the copies that remain";
+  let description = [{
+    Every tern.call gets `cpu.operands` and `cpu.results`, the places of its operands and results (Layout.h). Convolutions, pooling and resize
+    take pictures NHWC; a value that a convolution reads carries the widest halo its readers need. Elementwise kernels follow their operands.
+    Where two kernels cannot agree, a call of an identity kernel changes the layout. Example: test/target/cpu/cpu-assign-layouts.mlir
+  }];
+  let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::func::FuncDialect"];
+}
+
+def CpuEmitKernels : Pass<"cpu-emit-kernels", "::mlir::ModuleOp"> {
+  let summary = "Generate the kernels of all instruction sets and one straight-line run function for each";
+  let description = [{
+    Replaces @main and the kernel functions by @run_<isa>(%context, inputs..., outputs..., %weights) on memrefs: buffers are memref.alloc, weights are
+    views of one constant (`cpu.weights`, a resource), calls carry `tern.parallel` = step number and `cpu.step`. Equal problems share a kernel.
+    Example: test/target/cpu/cpu-emit-kernels.mlir
+  }];
+  let options = [Option<"isas", "isas", "std::string", "\"portable,avx2,avx512vnni\"", "instruction sets, separated by commas">];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect", "::tern::micro::MicroDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::bufferization::BufferizationDialect"];
+}
+
+def CpuPlanMemory : Pass<"cpu-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "Give every buffer of the run functions an offset in one arena";
+  let description = [{
+    Greedy best fit over lifetimes, largest buffer first; 64-byte aligned with 128 bytes of slack for vector reads. The allocations become views of a new
+    argument %arena before %weights; the module gets `cpu.arena_bytes`. Example: test/target/cpu/cpu-plan-memory.mlir
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+}
+#endif

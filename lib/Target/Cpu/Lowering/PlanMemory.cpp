@@ -1,0 +1,115 @@
+//===- PlanMemory.cpp - one arena for all buffers ---------------------------===//
+#include "lib/Target/Cpu/Lowering/Passes.h"
+#include "lib/Runtime/Program.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+#define GEN_PASS_DEF_CPUPLANMEMORY
+#include "lib/Target/Cpu/Lowering/Passes.h.inc"
+
+namespace {
+
+struct Lifetime {
+  memref::AllocOp alloc;
+  int64_t size = 0, first = -1, last = -1, offset = 0; ///< bytes; numbers of the ops of the run function
+};
+
+/// Buffers of one run function with their lifetimes, views included.
+SmallVector<Lifetime> lifetimesOf(func::FuncOp function) {
+  DenseMap<Operation *, int64_t> numbers;
+  for (Operation &op : function.getBody().front())
+    numbers[&op] = numbers.size();
+  SmallVector<Lifetime> lifetimes;
+  function.walk([&](memref::AllocOp alloc) {
+    Lifetime life;
+    life.alloc = alloc;
+    life.size = llvm::alignTo(alloc.getType().getNumElements(), 64) + TERN_SLACK;
+    for (Operation *view : alloc->getUsers())
+      for (Operation *user : view->getUsers()) {
+        int64_t number = numbers.lookup(user);
+        life.first = life.first < 0 ? number : std::min(life.first, number);
+        life.last = std::max(life.last, number);
+      }
+    lifetimes.push_back(life);
+  });
+  return lifetimes;
+}
+
+/// Greedy best fit, largest first: the smallest gap between the buffers that live at the same time.
+int64_t plan(MutableArrayRef<Lifetime> lifetimes) {
+  SmallVector<Lifetime *> order;
+  for (Lifetime &life : lifetimes)
+    if (life.first >= 0)
+      order.push_back(&life);
+  llvm::stable_sort(order, [](Lifetime *a, Lifetime *b) { return a->size > b->size; });
+  SmallVector<Lifetime *> placed;
+  int64_t total = 0;
+  for (Lifetime *life : order) {
+    SmallVector<std::pair<int64_t, int64_t>> busy;
+    for (Lifetime *other : placed)
+      if (other->first <= life->last && life->first <= other->last)
+        busy.push_back({other->offset, other->offset + other->size});
+    llvm::sort(busy);
+    int64_t at = 0, best = -1, bestGap = 0;
+    for (auto [lo, hi] : busy) {
+      if (lo - at >= life->size && (best < 0 || lo - at < bestGap)) {
+        best = at;
+        bestGap = lo - at;
+      }
+      at = std::max(at, hi);
+    }
+    life->offset = best >= 0 ? best : at;
+    total = std::max(total, life->offset + life->size);
+    placed.push_back(life);
+  }
+  return total;
+}
+
+struct PlanMemoryPass : impl::CpuPlanMemoryBase<PlanMemoryPass> {
+  void runOnOperation() override {
+    SmallVector<func::FuncOp> functions;
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (function.getName().starts_with("run_") && !function.isExternal())
+        functions.push_back(function);
+    SmallVector<SmallVector<Lifetime>> plans;
+    int64_t arena = 0;
+    for (func::FuncOp function : functions) {
+      plans.push_back(lifetimesOf(function));
+      arena = std::max(arena, plan(plans.back()));
+    }
+    OpBuilder b(&getContext());
+    auto type = MemRefType::get({std::max<int64_t>(arena, 64)}, b.getI8Type());
+    for (auto [function, lifetimes] : llvm::zip(functions, plans)) {
+      // Before the weights, which are last.
+      unsigned position = function.getNumArguments() - 1;
+      if (failed(function.insertArgument(position, type, {}, function.getLoc())))
+        return signalPassFailure();
+      Value base = function.getArgument(position);
+      for (Lifetime &life : lifetimes) {
+        for (Operation *user : llvm::make_early_inc_range(life.alloc->getUsers())) {
+          auto view = dyn_cast<memref::ViewOp>(user);
+          if (!view) {
+            life.alloc.emitOpError("is used by other ops than memref.view");
+            return signalPassFailure();
+          }
+          b.setInsertionPoint(view);
+          APInt inner;
+          if (!matchPattern(view.getByteShift(), m_ConstantInt(&inner))) {
+            view.emitOpError("has an offset that is not constant");
+            return signalPassFailure();
+          }
+          Value shift = arith::ConstantIndexOp::create(b, view.getLoc(), life.offset + inner.getSExtValue());
+          view->setOperands({base, shift});
+        }
+        life.alloc.erase();
+      }
+    }
+    getOperation()->setAttr("cpu.arena_bytes", b.getI64IntegerAttr(type.getNumElements()));
+  }
+};
+} // namespace
+} // namespace tern::cpu
