@@ -215,3 +215,15 @@ llvm::Expected<Object> tern::cpu::compileToObject(ModuleOp module, const Compile
     return objects.takeError();
   return std::move(objects->front());
 }
+
+llvm::Expected<Object> tern::cpu::emitObject(llvm::Module &module) {
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine = makeMachine(error);
+  if (!machine)
+    return llvm::createStringError(error);
+  module.setDataLayout(machine->createDataLayout());
+  module.setTargetTriple(machine->getTargetTriple());
+  Object object;
+  emit(module, *machine, object, llvm::CodeGenFileType::ObjectFile);
+  return object;
+}

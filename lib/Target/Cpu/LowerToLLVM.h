@@ -10,6 +10,10 @@
 #include <string>
 #include <vector>
 
+namespace llvm {
+class Module;
+}
+
 namespace tern::cpu {
 
 /// Name of the attribute of a func.call @k(args..., %tasks) whose callee is run for task = 0 .. tasks - 1 by the pool;
@@ -40,6 +44,9 @@ llvm::Expected<std::vector<llvm::SmallVector<char, 0>>> compileToObjects(mlir::M
 
 /// The same with one part.
 llvm::Expected<llvm::SmallVector<char, 0>> compileToObject(mlir::ModuleOp module, const CompileOptions &options = {});
+
+/// Emits an LLVM module as it is (no optimization) as a position independent ELF object for x86-64.
+llvm::Expected<llvm::SmallVector<char, 0>> emitObject(llvm::Module &module);
 
 } // namespace tern::cpu
 #endif

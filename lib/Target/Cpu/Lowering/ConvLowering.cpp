@@ -81,7 +81,7 @@ bool ConvLowering::readWeight(Value weight) {
     // One code a byte for the packer.
     int64_t row = weightType.getShape().back(), rows = weightType.getNumElements() / std::max<int64_t>(row, 1);
     std::vector<char> codes(weightType.getNumElements());
-    int64_t packed = packedBytes(row, 4);
+    int64_t packed = ::tern::packedBytes(row, 4);
     for (int64_t r = 0; r < rows; ++r)
       unpackCodes(4, /*isSigned=*/true, row, reinterpret_cast<const uint8_t *>(weightBytes.data()) + r * packed,
                   reinterpret_cast<int8_t *>(codes.data()) + r * row);
@@ -189,38 +189,67 @@ static KernelArg constantArg(Elem elem, std::vector<char> bytes) {
   return arg;
 }
 
-static std::vector<float> toFloats(const std::vector<double> &numbers) { return std::vector<float>(numbers.begin(), numbers.end()); }
+/// Group scales, one for every tap of the window.
+std::vector<float> ConvLowering::groupScales() const {
+  std::vector<float> scales;
+  if (!conv.group)
+    return scales;
+  int64_t outer = conv.transposed ? llvm::divideCeil(weightType.getDimSize(0), conv.group) : weightType.getDimSize(0);
+  int64_t inner = conv.transposed ? weightType.getDimSize(1) : llvm::divideCeil(weightType.getDimSize(1), conv.group);
+  int64_t taps = conv.kh * conv.kw, stored = int64_t(weightScales.size()) / std::max<int64_t>(1, outer * inner);
+  for (int64_t i = 0; i < outer * inner; ++i)
+    for (int64_t tap = 0; tap < taps; ++tap)
+      scales.push_back(float(weightScales[i * stored + (stored == taps ? tap : 0)]));
+  return scales;
+}
+
+KernelArg ConvLowering::packedWeights(const PlainWeights &weights) const {
+  std::vector<char> packed(cpu::packedBytes(conv));
+  packConvWeights(conv, weights, llvm::MutableArrayRef<uint8_t>(reinterpret_cast<uint8_t *>(packed.data()), packed.size()));
+  return constantArg(conv.arith == Arith::F32 ? Elem::F32 : Elem::U8, std::move(packed));
+}
 
 bool ConvLowering::packFloat() {
   if (dry)
     return true;
-  if (conv.arith == Arith::F32) {
-    kernelArgs.push_back(constantArg(Elem::F32, packWeights(conv, reinterpret_cast<const float *>(weightBytes.data()))));
-    return true;
-  }
-  std::vector<float> groupScales = conv.group ? toFloats(weightScales) : std::vector<float>();
-  kernelArgs.push_back(constantArg(Elem::U8, packWeights(conv, reinterpret_cast<const int8_t *>(weightBytes.data()), groupScales.data())));
+  PlainWeights plain;
+  std::vector<float> scales = groupScales();
+  if (conv.arith == Arith::F32)
+    plain.values = ArrayRef(reinterpret_cast<const float *>(weightBytes.data()), weightBytes.size() / sizeof(float));
+  else
+    plain.codes = ArrayRef(reinterpret_cast<const int8_t *>(weightBytes.data()), weightBytes.size());
+  plain.scales = scales;
+  kernelArgs.push_back(packedWeights(plain));
   return true;
 }
 
-bool ConvLowering::packInteger(Value biasValue, int64_t zero) {
+template <typename T> static std::vector<char> bytesOfArray(const std::vector<T> &values) {
+  const char *begin = reinterpret_cast<const char *>(values.data());
+  return std::vector<char>(begin, begin + values.size() * sizeof(T));
+}
+
+bool ConvLowering::packInteger(Value bias, int64_t zero) {
   if (dry)
     return true;
-  const auto *codes = reinterpret_cast<const int8_t *>(weightBytes.data());
-  std::vector<float> groupScales = conv.group ? toFloats(weightScales) : std::vector<float>();
-  kernelArgs.push_back(constantArg(Elem::U8, packWeights(conv, codes, groupScales.data())));
-  std::vector<int32_t> start(conv.out.c, 0);
-  if (biasValue) {
-    int index = operandIndex(biasValue);
-    ElementsAttr attr = index >= 0 ? operands[index].constant : constantOf(biasValue);
+  PlainWeights plain;
+  std::vector<float> scales = groupScales();
+  plain.codes = ArrayRef(reinterpret_cast<const int8_t *>(weightBytes.data()), weightBytes.size());
+  plain.scales = scales;
+  kernelArgs.push_back(packedWeights(plain));
+  if (conv.group) {
+    kernelArgs.push_back(constantArg(Elem::F32, bytesOfArray(scaledAccumulatorInit(conv, plain, int32_t(zero)))));
+    return true;
+  }
+  std::vector<int32_t> start;
+  if (bias) {
+    int index = operandIndex(bias);
+    ElementsAttr attr = index >= 0 ? operands[index].constant : constantOf(bias);
     std::optional<std::vector<double>> numbers = attr ? numbersOf(attr) : std::nullopt;
     if (!numbers || int64_t(numbers->size()) != conv.out.c)
       return refuse("a bias that is not constant");
-    for (auto [to, from] : llvm::zip(start, *numbers))
-      to = int32_t(from);
+    start.assign(numbers->begin(), numbers->end());
   }
-  std::vector<char> init = packInit(conv, codes, groupScales.data(), start.data(), int32_t(zero));
-  kernelArgs.push_back(constantArg(conv.group ? Elem::F32 : Elem::I32, std::move(init)));
+  kernelArgs.push_back(constantArg(Elem::I32, bytesOfArray(accumulatorInit(conv, plain.codes, start, int32_t(zero)))));
   return true;
 }
 

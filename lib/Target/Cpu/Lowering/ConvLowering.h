@@ -6,6 +6,7 @@
 #include "lib/Target/Cpu/Lowering/ExprBuilder.h"
 
 namespace tern::cpu {
+struct PlainWeights;
 
 /// Fills the ConvProblem of nn.conv, nn.conv_transpose, nn.matmul, tern.conv and tern.matmul, and packs their weights.
 class ConvLowering {
@@ -35,6 +36,8 @@ private:
   bool readWeight(mlir::Value weight);
   bool packInteger(mlir::Value bias, int64_t zero);
   bool packFloat();
+  std::vector<float> groupScales() const;
+  KernelArg packedWeights(const PlainWeights &weights) const;
 
   mlir::Operation *anchor;
   llvm::ArrayRef<CallOperand> operands;

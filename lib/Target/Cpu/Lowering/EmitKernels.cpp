@@ -288,8 +288,13 @@ private:
       if (failed(answer))
         return failure();
       lowered = std::move(*answer);
-      if (!portable.empty())
-        call->setAttr("cpu.portable", StringAttr::get(call.getContext(), portable));
+      if (!portable.empty()) {
+        SmallVector<int32_t> constants;
+        for (auto [index, operand] : llvm::enumerate(operands))
+          if (operand.constant)
+            constants.push_back(index);
+        kernel->setAttr("cpu.constants", DenseI32ArrayAttr::get(call.getContext(), constants));
+      }
     }
     SmallVector<Storage> temporaries;
     for (auto [number, step] : llvm::enumerate(lowered)) {

@@ -1,0 +1,13 @@
+//===- Link.h - objects become libmodel.so ---------------------------------===//
+#ifndef TERN_TARGET_CPU_LOWERING_LINK_H
+#define TERN_TARGET_CPU_LOWERING_LINK_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/Error.h"
+#include <string>
+
+namespace tern::cpu {
+/// Links objects into a shared library, in process by LLD. The result needs a C library only. Errors are LLD's own words.
+llvm::Error linkShared(llvm::ArrayRef<std::string> objects, llvm::StringRef output);
+} // namespace tern::cpu
+#endif

@@ -1,0 +1,127 @@
+//===- Portable.cpp - kernels through linalg ---------------------------------===//
+#include "lib/Target/Cpu/Lowering/Portable.h"
+#include "dialects/NN/IR/NN.h"
+#include "dialects/Tern/IR/Tern.h"
+#include "lib/Target/Cpu/LowerToLLVM.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+
+/// linalg on tensors to loops on buffers; results become arguments.
+static constexpr StringLiteral kPipeline =
+    "tern-to-linalg,canonicalize,cse,"
+    "one-shot-bufferize{bufferize-function-boundaries=1 function-boundary-type-conversion=identity-layout-map},"
+    "buffer-results-to-out-params{modify-public-functions=1 hoist-static-allocs=1},canonicalize,cse,"
+    "func.func(convert-linalg-to-loops),canonicalize,cse";
+
+/// Codes of signed activations are stored as code + 128 (Problem.h), tern ops count in two's complement: the top bit differs.
+static Value flipTopBit(OpBuilder &b, Location loc, Value codes) {
+  auto type = cast<RankedTensorType>(codes.getType());
+  auto bit = DenseElementsAttr::get(RankedTensorType::get({}, type.getElementType()), b.getIntegerAttr(type.getElementType(), -128));
+  Value constant = arith::ConstantOp::create(b, loc, bit);
+  return nn::BinaryOp::create(b, loc, type, nn::BinaryKind::bitwise_xor, codes, constant, StringAttr());
+}
+
+static bool isSignedByte(QuantType type) {
+  Format format = type.getFormat().getFormat();
+  return format.elem.hasSignedCodes() && format.elem.bits == 8;
+}
+
+static void convertStoredCodes(func::FuncOp function, llvm::function_ref<bool(unsigned)> isConstant) {
+  OpBuilder b(function.getContext());
+  Block &body = function.getBody().front();
+  for (BlockArgument argument : body.getArguments()) {
+    SmallVector<BundleOp> bundles;
+    for (Operation *user : argument.getUsers())
+      if (auto bundle = dyn_cast<BundleOp>(user); bundle && bundle.getPlanes().front() == argument && isSignedByte(bundle.getResult().getType()))
+        bundles.push_back(bundle);
+    if (bundles.empty() || isConstant(argument.getArgNumber()))
+      continue;
+    b.setInsertionPointToStart(&body);
+    Value flipped = flipTopBit(b, function.getLoc(), argument);
+    for (BundleOp bundle : bundles)
+      bundle->setOperand(0, flipped);
+  }
+  Operation *terminator = body.getTerminator();
+  b.setInsertionPoint(terminator);
+  for (OpOperand &operand : terminator->getOpOperands())
+    if (auto unbundle = operand.get().getDefiningOp<UnbundleOp>();
+        unbundle && unbundle.getPlanes().front() == operand.get() && isSignedByte(unbundle.getQ().getType()))
+      operand.set(flipTopBit(b, function.getLoc(), operand.get()));
+}
+
+FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, func::FuncOp function, const Isa &isa) {
+  OwningOpRef<ModuleOp> scratch = ModuleOp::create(function.getLoc());
+  auto copy = cast<func::FuncOp>(function->clone());
+  scratch->push_back(copy);
+  copy.setPublic();
+  copy.setName(name);
+  // Weights are constants in two's complement: their arguments are marked by the caller's operands, here by the attribute.
+  auto constants = function->getAttrOfType<DenseI32ArrayAttr>("cpu.constants");
+  convertStoredCodes(copy, [&](unsigned index) { return constants && llvm::is_contained(constants.asArrayRef(), int32_t(index)); });
+  for (unsigned i = 0; i < copy.getNumArguments(); ++i)
+    copy.setArgAttrs(i, ArrayRef<NamedAttribute>());
+  PassManager pm(function.getContext());
+  if (failed(parsePassPipeline(kPipeline, pm)) || failed(pm.run(*scratch)))
+    return function.emitError("cannot be lowered through linalg");
+  copy = scratch->lookupSymbol<func::FuncOp>(name);
+  if (!copy || copy.getNumResults())
+    return function.emitError("has results that are no buffers after bufferization");
+  WalkResult allocations = copy.walk([](memref::AllocOp) { return WalkResult::interrupt(); });
+  Kernel kernel;
+  OpBuilder b(function.getContext());
+  if (allocations.wasInterrupted()) {
+    // Temporaries become one scratch argument: nothing is allocated in a run.
+    int64_t bytes = 0;
+    SmallVector<memref::AllocOp> allocs;
+    copy.walk([&](memref::AllocOp alloc) { allocs.push_back(alloc); });
+    copy.walk([&](memref::DeallocOp dealloc) { dealloc.erase(); });
+    SmallVector<int64_t> offsets;
+    for (memref::AllocOp alloc : allocs) {
+      if (!alloc.getType().hasStaticShape())
+        return alloc.emitError("has a size that is only known at run time");
+      offsets.push_back(bytes);
+      int64_t width = std::max<int64_t>(1, alloc.getType().getElementTypeBitWidth() / 8);
+      bytes += llvm::alignTo(alloc.getType().getNumElements() * width, 64);
+    }
+    auto type = MemRefType::get({bytes}, b.getI8Type());
+    unsigned position = copy.getNumArguments();
+    if (failed(copy.insertArgument(position, type, {}, copy.getLoc())))
+      return failure();
+    for (auto [alloc, offset] : llvm::zip(allocs, offsets)) {
+      b.setInsertionPoint(alloc);
+      Value shift = arith::ConstantIndexOp::create(b, alloc.getLoc(), offset);
+      Value view = memref::ViewOp::create(b, alloc.getLoc(), alloc.getType(), copy.getArgument(position), shift, ValueRange());
+      alloc.replaceAllUsesWith(view);
+      alloc.erase();
+    }
+    kernel.scratchBytes = bytes;
+  }
+  if (failed(copy.insertArgument(copy.getNumArguments(), b.getIndexType(), {}, copy.getLoc())))
+    return failure();
+  copy->remove();
+  copy.setPrivate();
+  module.push_back(copy);
+  for (Operation &op : llvm::make_early_inc_range(*scratch->getBody()))
+    if (auto global = dyn_cast<memref::GlobalOp>(op)) {
+      // Constants of the kernel: unique names in the module.
+      std::string unique = (name + "." + global.getSymName()).str();
+      if (failed(SymbolTable::replaceAllSymbolUses(global, b.getStringAttr(unique), copy)))
+        return failure();
+      global->remove();
+      global.setSymName(unique);
+      module.push_back(global);
+    }
+  kernel.function = copy;
+  kernel.tasks = 1;
+  return kernel;
+}
+
+} // namespace tern::cpu
