@@ -2,7 +2,7 @@
 #include "lib/Target/Cpu/Lowering/ConvLowering.h"
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
-#include "lib/Target/Cpu/ConvPlan.h"
+#include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/Lowering/Constants.h"
 #include "lib/Target/Cpu/Pack.h"
 

@@ -21,7 +21,6 @@
 using namespace mlir;
 
 namespace tern::cpu {
-#define GEN_PASS_DECL_CPUEMITKERNELS
 #define GEN_PASS_DEF_CPUEMITKERNELS
 #include "lib/Target/Cpu/Lowering/Passes.h.inc"
 
@@ -279,7 +278,7 @@ private:
         step.args.push_back(arg);
         push(std::move(step), {storageOf(value, place.map)}, call.getLoc(), name + ".halo", std::nullopt, {}, -1, std::nullopt);
       }
-    SmallVector<Step> lowered;
+    std::vector<Step> lowered;
     if (kernel->hasAttr("cpu.relayout")) {
       lowered.push_back(relayoutStep(operands[0].type, operands[0].place, results[0]));
     } else {

@@ -84,8 +84,7 @@ static KernelInfo classifyAnchor(Operation *op) {
         ArrayRef<double> scales = resize.getScales();
         if (!isPicture(resize.getX()) || scales[0] != 1 || scales[1] != 1)
           return portable("only height and width have a kernel");
-        if (resize.getMode() == nn::ResizeMode::cubic || resize.getAntialias() || resize.getExcludeOutside() ||
-            resize.getCoord() == nn::ResizeCoord::tf_crop_and_resize)
+        if (resize.getMode() == nn::ResizeMode::cubic || resize.getAntialias() || resize.getExcludeOutside())
           return portable("only nearest and linear have a kernel");
         return KernelInfo{KernelClass::Resize, op, ""};
       })

@@ -3,6 +3,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Lowering/ConvLowering.h"
+#include "lib/Target/Cpu/Emit.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -42,7 +43,7 @@ public:
     return false;
   }
 
-  SmallVector<Step> steps;
+  std::vector<Step> steps;
   std::string why;
 
 private:
@@ -485,7 +486,7 @@ bool Lowering::copy() {
   return refuse("no copy for this op");
 }
 
-FailureOr<SmallVector<Step>> lowerKernel(func::FuncOp kernel, ArrayRef<CallOperand> operands, ArrayRef<Placement> results,
+FailureOr<std::vector<Step>> lowerKernel(func::FuncOp kernel, ArrayRef<CallOperand> operands, ArrayRef<Placement> results,
                                          std::string &portable, bool dry) {
   Lowering lowering(kernel, operands, results, dry);
   portable.clear();
@@ -503,20 +504,20 @@ FailureOr<SmallVector<Step>> lowerKernel(func::FuncOp kernel, ArrayRef<CallOpera
     } else {
       arg.elem = operand.place.map.elem;
       if (operand.place.form != Form::Plain || !isDense(operand.place.map))
-        return kernel.emitError("no generator serves this kernel (") << lowering.why << "), and operand " << index << " is not plain";
+        return LogicalResult(kernel.emitError("no generator serves this kernel (") << lowering.why << "), and operand " << index << " is not plain");
     }
     step.args.push_back(arg);
   }
   for (auto [index, place] : llvm::enumerate(results)) {
     if (place.form != Form::Plain || !isDense(place.map))
-      return kernel.emitError("no generator serves this kernel (") << lowering.why << "), and result " << index << " is not plain";
+      return LogicalResult(kernel.emitError("no generator serves this kernel (") << lowering.why << "), and result " << index << " is not plain");
     KernelArg arg;
     arg.kind = KernelArg::Result;
     arg.index = index;
     arg.elem = place.map.elem;
     step.args.push_back(arg);
   }
-  return SmallVector<Step>{step};
+  return std::vector<Step>{step};
 }
 
 Step relayoutStep(RankedTensorType type, const Placement &from, const Placement &to) {
@@ -566,7 +567,7 @@ std::string keyOf(const AnyProblem &problem) {
     // The text of the function without its name and locations.
     std::string text;
     llvm::raw_string_ostream os(text);
-    func::FuncOp copy = portable->function.clone();
+    auto copy = cast<func::FuncOp>(portable->function->clone());
     copy.setName("kernel");
     copy->print(os, OpPrintingFlags().useLocalScope());
     copy->destroy();

@@ -32,7 +32,7 @@ struct Step {
 /// every operand and result is plain and dense; `portable` says why (empty: a generator serves it).
 /// dry: nothing is packed, for asking which placements work.
 /// Failure: no generator, and a place that the portable kernel cannot read; reported at the kernel.
-mlir::FailureOr<llvm::SmallVector<Step>> lowerKernel(mlir::func::FuncOp kernel, llvm::ArrayRef<CallOperand> operands,
+mlir::FailureOr<std::vector<Step>> lowerKernel(mlir::func::FuncOp kernel, llvm::ArrayRef<CallOperand> operands,
                                                      llvm::ArrayRef<Placement> results, std::string &portable, bool dry = false);
 
 /// The step that copies a value from one place to another.
