@@ -88,8 +88,7 @@ private:
 
 /// A sentence when the bytes do not fit the planes, else empty.
 template <typename B>
-std::string checkPlanes(const Format &format, Span<const int64_t> shape, Span<const B> planes,
-                        const std::vector<PlaneShape> &shapes) {
+std::string checkPlanes(const Format &format, Span<const B> planes, const std::vector<PlaneShape> &shapes) {
   if (planes.size() != shapes.size())
     return "format " + format.str() + " has " + std::to_string(shapes.size()) + " planes; found " +
            std::to_string(planes.size());

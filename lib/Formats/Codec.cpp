@@ -143,7 +143,7 @@ std::string checkGiven(const Format &format, const Encode &encode, Span<const in
     return error;
   if (std::string error = verify(given, format); !error.empty())
     return error;
-  return checkPlanes(format, shape, planes, planeShapes(shape, format));
+  return checkPlanes(format, planes, planeShapes(shape, format));
 }
 
 } // namespace
@@ -151,7 +151,7 @@ std::string checkGiven(const Format &format, const Encode &encode, Span<const in
 std::string decode(const Format &format, Span<const int64_t> shape, Span<const ConstBytes> planes, float *out) {
   if (std::string error = verify(format, shape); !error.empty())
     return error;
-  if (std::string error = checkPlanes(format, shape, planes, planeShapes(shape, format)); !error.empty())
+  if (std::string error = checkPlanes(format, planes, planeShapes(shape, format)); !error.empty())
     return error;
   RunCodec codec(format, Encode(Rule::Given), shape, planes);
   const Element &elem = format.elem;

@@ -6,7 +6,8 @@
 
 namespace tern {
 
-/// A new kind is a member here, a row in Element.cpp (name, range, value) and a case in ElementCodec.cpp.
+/// A new kind is a member here, its name in Spelling.cpp, range and values in Element.cpp, rules in Verify.cpp, and a
+/// case in ElementCodec.cpp only if it neither has integer codes nor a table of values.
 enum class ElementKind : uint8_t {
   Int,       ///< siN, two's complement
   UInt,      ///< uiN

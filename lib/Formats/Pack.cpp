@@ -36,7 +36,8 @@ void packCodes(int bits, int64_t n, const int32_t *codes, uint8_t *out) {
   case 8:
     return packSmall<8>(n, codes, out);
   case 32:
-    std::memcpy(out, codes, size_t(n) * 4);
+    if (n)
+      std::memcpy(out, codes, size_t(n) * 4);
     return;
   default:
     break;

@@ -82,8 +82,9 @@ TEST(Minifloat, EveryCodeEncodesToItself) {
   for (const Element &elem : kinds)
     for (int32_t code = 0; code < 1 << elem.bits; ++code) {
       double value = elem.valueOf(uint32_t(code));
-      if (std::isfinite(value))
+      if (std::isfinite(value)) {
         EXPECT_EQ(encodeOne(elem, float(value)), code) << elem.str();
+      }
     }
 }
 
@@ -164,8 +165,9 @@ TEST(Minifloat, E2M1TimesAPowerOfTwoIsExactInE4M3AndE5M2) {
   for (int k = -15; k <= 13; ++k)
     for (uint32_t code = 0; code < 16; ++code) {
       float x = std::ldexp(float(Element::e2m1().valueOf(code)), k);
-      if (k >= -8 && k <= 6)
+      if (k >= -8 && k <= 6) {
         EXPECT_EQ(Element::e4m3().valueOf(uint32_t(encodeOne(Element::e4m3(), x))), x);
+      }
       EXPECT_EQ(Element::e5m2().valueOf(uint32_t(encodeOne(Element::e5m2(), x))), x);
     }
 }

@@ -16,10 +16,7 @@ TEST(Numeric, F16ToF32AllCodes) {
   for (uint32_t h = 0; h < 65536; ++h) {
     double expected = halfValue(h);
     float actual = f16ToF32(uint16_t(h));
-    if (std::isnan(expected))
-      EXPECT_TRUE(std::isnan(actual)) << h;
-    else
-      EXPECT_EQ(double(actual), expected) << h;
+    EXPECT_TRUE(std::isnan(expected) ? std::isnan(actual) : double(actual) == expected) << h;
     EXPECT_EQ(std::signbit(actual), (h & 0x8000) != 0) << h;
   }
 }

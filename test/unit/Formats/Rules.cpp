@@ -79,6 +79,14 @@ TEST(Rules, MinmaxWithAnIntegerZeroPointContainsZero) {
   EXPECT_EQ(e.codes(), (std::vector<int32_t>{-28, 127}));
 }
 
+TEST(Rules, MinmaxIsDynamicQuantizeLinear) {
+  // The example of the ONNX operator.
+  Encoded e = encoded("<ui8, scale<f32>, zero<ui8>>", "<minmax>", {6}, {0, 2, -3, -2.5f, 1.34f, 0.5f});
+  EXPECT_EQ(e.values(1)[0], 0.0196078438f);
+  EXPECT_EQ(e.values(2)[0], 153);
+  EXPECT_EQ(e.codes(), (std::vector<int32_t>{153, 255, 0, 26, 221, 179}));
+}
+
 TEST(Rules, MinmaxWithAMinimum) {
   Encoded e = encoded("<ui2, scale<f32, [4]>, min<f32, [4]>>", "<minmax, 0 to 3>", {6}, {10, 11, 12, 13, -5, 4});
   EXPECT_EQ(e.values(1), (std::vector<float>{1, 3}));

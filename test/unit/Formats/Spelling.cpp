@@ -92,5 +92,37 @@ TEST(Spelling, EncodeErrorsSayWhereAndWhat) {
     EXPECT_EQ(parseEncode(text).error, error);
 }
 
+TEST(Spelling, DamagedTextNeverCrashes) {
+  const std::string texts[] = {"<ui4, scale<ui6, [1, 32]>, scale<f16, [1, 256]>, min<ui6, [1, *]>, zero<f8E4M3FN>>",
+                               "<#tern.minifloat<3, 0, 3, \"finite\">, table<f16, [1, 128]>>",
+                               "<#tern.fixed<8, -2>, scale<f8E8M0FNU>>", "<absmax, -127 to 127, round = half_up>"};
+  const std::string alphabet = "<>[],*#\"-. 0123456789abcdefgsiuzt";
+  SplitMix rng{99};
+  for (int i = 0; i < 20000; ++i) {
+    std::string text = texts[rng.next() % 4];
+    for (uint64_t edits = 1 + rng.next() % 3; edits; --edits) {
+      size_t at = rng.next() % text.size();
+      switch (rng.next() % 3) {
+      case 0:
+        text[at] = alphabet[rng.next() % alphabet.size()];
+        break;
+      case 1:
+        text.insert(at, 1, alphabet[rng.next() % alphabet.size()]);
+        break;
+      default:
+        text.erase(at, 1);
+      }
+    }
+    Result<Encode> e = parseEncode(text);
+    Result<Format> f = parseFormat(text);
+    if (!f || !verify(*f, {3, 5}).empty())
+      continue;
+    EXPECT_EQ(*parseFormat(f->str()), *f);
+    Encoded planes(*f, {3, 5});
+    planes.decoded();
+    verify(e ? *e : Encode(Rule::Minmax), *f);
+  }
+}
+
 } // namespace
 } // namespace tern

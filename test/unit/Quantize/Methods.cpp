@@ -51,8 +51,9 @@ TEST(Methods, ClipSearchIsNeverWorseInAnyBlock) {
         a += std::pow(double(w[i]) - rtn[i], 2);
         b += std::pow(double(w[i]) - mse[i], 2);
       }
-      if (format(f).planes[0].block[1] != kWhole)
+      if (format(f).planes[0].block[1] != kWhole) {
         EXPECT_LE(b, a);
+      }
     }
     EXPECT_GT(sqnr(w, mse), sqnr(w, rtn));
   }
