@@ -204,9 +204,12 @@ private:
 
   /// Ops without users, and those that now live in kernels.
   void removeDead(func::FuncOp function) {
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front().without_terminator())))
-      if (isOpTriviallyDead(&op) || grouped.contains(&op))
-        op.erase();
+    SmallVector<Operation *> ops;
+    for (Operation &op : function.getBody().front().without_terminator())
+      ops.push_back(&op);
+    for (Operation *op : llvm::reverse(ops))
+      if (isOpTriviallyDead(op) || grouped.contains(op))
+        op->erase();
   }
 
   llvm::SmallPtrSet<Operation *, 32> grouped;
