@@ -1,16 +1,21 @@
 //===- quant-opt.cpp - mlir-opt with Tern's dialects and passes -----------===//
+#include "OnnxInput.h"
+#include "dialects/NN/IR/NN.h"
+#include "dialects/Tern/IR/Tern.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
-#include "tern/Register.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  tern::registerAll(registry);
+  registry.insert<tern::nn::NNDialect, tern::TernDialect>();
   mlir::registerAllPasses();
-  tern::registerPasses();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Tern optimizer driver\n", registry));
+  tern::registerOnnxOptions();
+  auto [input, output] = mlir::registerAndParseCLIOptions(argc, argv, "Tern optimizer driver\n", registry);
+  if (llvm::StringRef(input).ends_with_insensitive(".onnx"))
+    return tern::runOnnx(input, output, registry);
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, input, output, registry));
 }

@@ -1,0 +1,96 @@
+// The state of one import: what every value name stands for, and the module being built.
+#ifndef TERN_LIB_IMPORT_IMPORTER_H
+#define TERN_LIB_IMPORT_IMPORTER_H
+
+#include "lib/Import/Graph.h"
+#include "lib/Import/Import.h"
+#include "lib/Import/ModelFile.h"
+#include "lib/Import/TensorData.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
+#include "mlir/IR/Builders.h"
+
+namespace tern::importer {
+
+/// Constants of up to this many bytes are folded, and are arith.constant unless they are weights.
+constexpr int64_t kSmallBytes = 64 << 10;
+
+/// What a value name stands for: exactly one of the three is set.
+struct Known {
+  mlir::Value value;                      ///< of the graph; also a !tern.quant, or an unknown type out of nn.onnx
+  mlir::DenseElementsAttr attr;           ///< a constant that was computed
+  std::shared_ptr<const TensorData> data; ///< a constant of the file
+};
+
+/// A weight is an `ml_program.global`: more than 16 elements of a type that is no 32- or 64-bit integer or bool; and
+/// whatever exceeds 64 KiB.
+bool isWeight(const TensorData &data);
+
+class Importer {
+public:
+  /// typesOnly: weights get globals without data; for asking which types a model computes.
+  Importer(ModelFile &model, const ImportOptions &options, mlir::MLIRContext *context, bool typesOnly = false);
+
+  mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> run();
+
+  mlir::MLIRContext *context;
+  mlir::OpBuilder builder;
+  ModelFile &model;
+  Graph graph;
+
+  /// The version of an operator set ("" is ai.onnx); 0 when the model does not import it.
+  int64_t opset(llvm::StringRef domain) const;
+  /// Null when nothing has been bound to the name.
+  const Known *find(llvm::StringRef name) const;
+  void bind(llvm::StringRef name, Known known) { values[name] = std::move(known); }
+  /// A name for one more op, unique in the module.
+  mlir::StringAttr uniqueName(const llvm::Twine &base) { return builder.getStringAttr(graph.uniqueName(base.str())); }
+  /// Whether a scheduled node or the result list reads the value.
+  bool isUsed(llvm::StringRef name) const { return used.contains(name); }
+
+  /// The type of a value without making an op; null unless it is a tensor of known rank (a quantized value: its codes).
+  mlir::RankedTensorType typeOf(const Known &known) const;
+  /// The constant behind a value, if it is one of at most 64 KiB.
+  mlir::DenseElementsAttr constantOf(const Known &known) const;
+  /// The SSA value: makes a constant or a load of a global where needed. Quantized values give their codes.
+  mlir::Value materialize(llvm::StringRef name, mlir::Location loc);
+  /// A load of a global that holds `data` under another type of the same bytes.
+  mlir::Value loadWeight(llvm::StringRef name, const TensorData &data, mlir::RankedTensorType type, mlir::Location loc);
+  /// A dense_resource on the bytes of the file. The name becomes the key of the blob.
+  mlir::Attribute blobAttr(llvm::StringRef name, const TensorData &data, mlir::RankedTensorType type = {});
+  mlir::Value constant(mlir::DenseElementsAttr attr, mlir::Location loc);
+
+  /// The declared type of a value with all bound sizes, `?` for others; null when there is none or it is not a tensor.
+  mlir::Type declaredType(llvm::StringRef name) const;
+
+private:
+  mlir::LogicalResult readOpsets();
+  mlir::LogicalResult checkCuts();
+  mlir::LogicalResult bindConstants(llvm::ArrayRef<const GraphNode *> nodes);
+  mlir::FailureOr<llvm::SmallVector<mlir::Type>> bindInputs();
+  mlir::FailureOr<mlir::Type> bindInput(llvm::StringRef name, std::vector<std::string> &open,
+                                        std::vector<std::string> &assumed);
+  mlir::LogicalResult bindSymbols();
+  mlir::LogicalResult checkDimNames();
+  mlir::LogicalResult inferCutInputs();
+  mlir::LogicalResult importNode(const GraphNode &node);
+  void fold(mlir::Operation *last, const GraphNode &node);
+  mlir::LogicalResult finish();
+  void removeDeadOps();
+  void describe();
+
+  const ImportOptions &options;
+  bool typesOnly;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::func::FuncOp function;
+  std::vector<std::string> inputs, outputs;
+  llvm::StringMap<Known> values;
+  llvm::StringMap<int64_t> opsets;
+  llvm::StringMap<int64_t> sizes;       // of dimensions, by symbol
+  llvm::StringMap<mlir::Type> cutTypes; // of inputs in the middle of the graph
+  llvm::StringMap<mlir::ml_program::GlobalOp> globals;
+  llvm::StringSet<> used;
+};
+
+} // namespace tern::importer
+#endif // TERN_LIB_IMPORT_IMPORTER_H

@@ -1,0 +1,216 @@
+// Importer: types of the arguments and sizes of their dimensions.
+#include "lib/Import/Importer.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+
+namespace tern::importer {
+
+using Dimension = onnx::TensorShapeProto::Dimension;
+
+/// The symbol of an open dimension; "" where there is none. Several writers name all unknown sizes '?'.
+static StringRef symbolOf(const Dimension &dim) {
+  StringRef symbol = dim.dim_param();
+  return symbol == "?" || symbol == "None" || symbol == "-1" ? StringRef() : symbol;
+}
+
+/// A size that the file does not give: a symbol, nothing, or a negative number.
+static bool isOpen(const Dimension &dim) { return !dim.has_dim_value() || dim.dim_value() < 0; }
+
+static std::string placeOf(StringRef input, int axis) { return (input + "." + Twine(axis)).str(); }
+
+/// Null when the type is not a tensor with elements that the IR has.
+static const onnx::TypeProto::Tensor *tensorOf(const onnx::ValueInfoProto *info, MLIRContext *context) {
+  if (!info || !info->type().has_tensor_type() || !elementType(info->type().tensor_type().elem_type(), context))
+    return nullptr;
+  return &info->type().tensor_type();
+}
+
+Type Importer::declaredType(StringRef name) const {
+  const onnx::TypeProto::Tensor *tensor = tensorOf(graph.info(name), context);
+  if (!tensor)
+    return {};
+  Type element = elementType(tensor->elem_type(), context);
+  if (!tensor->has_shape())
+    return UnrankedTensorType::get(element);
+  SmallVector<int64_t> shape;
+  for (const Dimension &dim : tensor->shape().dim()) {
+    auto bound = isOpen(dim) && !symbolOf(dim).empty() ? sizes.find(symbolOf(dim)) : sizes.end();
+    shape.push_back(!isOpen(dim) ? dim.dim_value() : bound != sizes.end() ? bound->second : ShapedType::kDynamic);
+  }
+  return RankedTensorType::get(shape, element);
+}
+
+/// Sizes of symbols that the options or the calibration data give.
+LogicalResult Importer::bindSymbols() {
+  for (const auto &entry : options.dims)
+    if (entry.getValue() <= 0)
+      return emitError(model.loc()) << "--dim " << entry.getKey() << "=" << entry.getValue()
+                                    << ": a size is at least 1";
+  for (const std::string &name : inputs) {
+    const onnx::TypeProto::Tensor *tensor = tensorOf(graph.info(name), context);
+    if (!tensor || !tensor->has_shape())
+      continue;
+    auto hint = options.hints.find(name);
+    bool hinted = hint != options.hints.end() && int(hint->second.size()) == tensor->shape().dim_size();
+    for (int axis = 0; axis < tensor->shape().dim_size(); axis++) {
+      const Dimension &dim = tensor->shape().dim(axis);
+      StringRef symbol = symbolOf(dim);
+      if (!isOpen(dim) || symbol.empty())
+        continue;
+      auto byName = options.dims.find(symbol), byPlace = options.dims.find(placeOf(name, axis));
+      int64_t size = byName != options.dims.end()    ? byName->second
+                     : byPlace != options.dims.end() ? byPlace->second
+                     : hinted                        ? hint->second[size_t(axis)]
+                                                     : 0;
+      if (size <= 0)
+        continue;
+      auto [it, fresh] = sizes.try_emplace(symbol, size);
+      if (!fresh && it->second != size)
+        return emitError(model.loc()) << "dimension '" << symbol << "' is " << it->second << ", but " << size
+                                      << " at axis " << axis << " of input '" << name << "'";
+    }
+  }
+  return success();
+}
+
+/// The type of an argument. Flags that are missing are added to `open`, batches that are taken as 1 to `assumed`.
+FailureOr<Type> Importer::bindInput(StringRef name, std::vector<std::string> &open, std::vector<std::string> &assumed) {
+  if (auto it = cutTypes.find(name); it != cutTypes.end())
+    return it->second;
+  const onnx::ValueInfoProto *info = graph.info(name);
+  const onnx::TypeProto::Tensor *tensor = tensorOf(info, context);
+  auto hint = options.hints.find(name);
+  if (!tensor)
+    return emitError(model.loc()) << "input '" << name
+                                  << "' is not a tensor of numbers; cut the model behind it with --inputs";
+  Type element = elementType(tensor->elem_type(), context);
+  if (!tensor->has_shape()) {
+    if (hint != options.hints.end())
+      return Type(RankedTensorType::get(hint->second, element));
+    return emitError(model.loc()) << "input '" << name
+                                  << "' has no shape in the model; calibration data would give it one";
+  }
+  int rank = tensor->shape().dim_size();
+  if (hint != options.hints.end() && int(hint->second.size()) != rank)
+    return emitError(model.loc()) << "input '" << name << "' has " << rank << " dimensions, its calibration data have "
+                                  << hint->second.size();
+  SmallVector<int64_t> shape;
+  for (int axis = 0; axis < rank; axis++) {
+    const Dimension &dim = tensor->shape().dim(axis);
+    StringRef symbol = symbolOf(dim);
+    std::string place = placeOf(name, axis), flag = symbol.empty() ? place : symbol.str();
+    if (!isOpen(dim)) {
+      shape.push_back(dim.dim_value());
+    } else if (auto it = sizes.find(symbol); !symbol.empty() && it != sizes.end()) {
+      shape.push_back(it->second);
+    } else if (auto it = options.dims.find(place); it != options.dims.end()) {
+      shape.push_back(it->second);
+    } else if (hint != options.hints.end()) {
+      shape.push_back(hint->second[size_t(axis)]);
+    } else if (axis == 0) {
+      std::string batch = symbol.empty() ? std::string() : ("'" + symbol + "' ").str();
+      assumed.push_back(
+          ("input '" + name + "': the batch " + batch + "is open and taken as 1; --dim " + flag + "=N sets it").str());
+      shape.push_back(1);
+      if (!symbol.empty())
+        sizes[symbol] = 1;
+    } else {
+      shape.push_back(ShapedType::kDynamic);
+      if (!llvm::is_contained(open, flag))
+        open.push_back(flag);
+    }
+  }
+  if (!elementCount(shape) && open.empty())
+    return emitError(model.loc()) << "input '" << name << "' has more than 2^48 elements";
+  return Type(RankedTensorType::get(shape, element));
+}
+
+/// Every --dim must name a dimension.
+LogicalResult Importer::checkDimNames() {
+  std::vector<std::string> known;
+  auto add = [&](const onnx::ValueInfoProto &info, bool isInput) {
+    const auto &dims = info.type().tensor_type().shape().dim();
+    for (int axis = 0; axis < dims.size(); axis++) {
+      if (!isOpen(dims[axis]))
+        continue;
+      if (!symbolOf(dims[axis]).empty())
+        known.push_back(symbolOf(dims[axis]).str());
+      if (isInput)
+        known.push_back(placeOf(info.name(), axis));
+    }
+  };
+  for (const auto &info : model.proto().graph().input())
+    add(info, true);
+  for (const std::string &name : options.inputs)
+    if (const onnx::ValueInfoProto *info = graph.info(name))
+      add(*info, true);
+  for (const auto &entry : options.dims) {
+    if (llvm::is_contained(known, entry.getKey()))
+      continue;
+    auto diag = emitError(model.loc()) << "--dim " << entry.getKey() << ": the model has no such open dimension";
+    std::string near = nearestName(entry.getKey(), SmallVector<StringRef>(known.begin(), known.end()));
+    if (!near.empty())
+      return diag << "; did you mean '" << near << "'?";
+    return known.empty() ? diag : diag << "; there are '" << llvm::join(known, "', '") << "'";
+  }
+  return success();
+}
+
+/// Types of arguments in the middle of the graph: what the model computes there, unless the file declares it
+/// completely.
+LogicalResult Importer::inferCutInputs() {
+  ImportOptions inner;
+  inner.dims = options.dims;
+  inner.hints = options.hints;
+  for (const std::string &name : options.inputs) {
+    auto declared = dyn_cast_or_null<RankedTensorType>(declaredType(name));
+    if (graph.input(name) || (declared && declared.hasStaticShape()))
+      continue;
+    auto hint = options.hints.find(name);
+    if (hint != options.hints.end()) {
+      const onnx::TypeProto::Tensor *tensor = tensorOf(graph.info(name), context);
+      cutTypes[name] = RankedTensorType::get(hint->second,
+                                             tensor ? elementType(tensor->elem_type(), context) : builder.getF32Type());
+      continue;
+    }
+    inner.outputs.push_back(name);
+  }
+  if (inner.outputs.empty())
+    return success();
+  auto whole = Importer(model, inner, context, /*typesOnly=*/true).run();
+  if (failed(whole))
+    return failure();
+  auto main = cast<func::FuncOp>((*whole)->lookupSymbol("main"));
+  for (auto [name, type] : llvm::zip(inner.outputs, main.getResultTypes())) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor || !tensor.hasStaticShape())
+      return emitError(model.loc()) << "--inputs: the shape of '" << name << "' is not known";
+    cutTypes[name] = type;
+  }
+  return success();
+}
+
+FailureOr<SmallVector<Type>> Importer::bindInputs() {
+  if ((!typesOnly && failed(checkDimNames())) || failed(bindSymbols()) || failed(inferCutInputs()))
+    return failure();
+  SmallVector<Type> types;
+  std::vector<std::string> open, assumed;
+  for (const std::string &name : inputs) {
+    FailureOr<Type> type = bindInput(name, open, assumed);
+    if (failed(type))
+      return failure();
+    types.push_back(*type);
+  }
+  if (open.empty()) {
+    for (const std::string &remark : assumed)
+      emitRemark(model.loc()) << remark;
+    return types;
+  }
+  auto diag = emitError(model.loc()) << "the model has dimensions without a size; add";
+  for (const std::string &flag : open)
+    diag << " --dim " << flag << "=N";
+  return diag << " (or calibration data)";
+}
+
+} // namespace tern::importer

@@ -1,0 +1,76 @@
+// MatMul and Gemm.
+#include "lib/Import/Ops/Rules.h"
+
+using namespace mlir;
+using namespace tern::nn;
+
+namespace tern::importer {
+
+/// MatMul(a, b). A vector is a row on the left, a column on the right, and its dimension is dropped from the result.
+static LogicalResult importMatMul(Node &n) {
+  Value a = n.operand(0), b = n.operand(1);
+  if (n.rank(0) == 0 || n.rank(1) == 0)
+    return n.error() << "MatMul does not take scalars";
+  bool row = n.rank(0) == 1, column = n.rank(1) == 1;
+  if (row)
+    a = n.reshape(a, {1, n.type(0).getDimSize(0)});
+  if (column)
+    b = n.reshape(b, {n.type(1).getDimSize(0), 1});
+  Value y = n.create<MatmulOp>(a, b, Value(), false, false, n.name());
+  if (!y || (!row && !column))
+    return n.result(y);
+  Ints shape(tensorType(y).getShape());
+  if (column)
+    shape.pop_back();
+  if (row)
+    shape.erase(shape.end() - (column ? 1 : 2));
+  return n.result(n.reshape(y, shape));
+}
+
+static Value scaled(Node &n, Value value, float factor) {
+  if (!value || factor == 1)
+    return value;
+  return n.create<BinaryOp>(BinaryKind::mul, value, n.scalar(tensorType(value).getElementType(), factor), StringAttr());
+}
+
+/// Gemm<alpha, beta, transA, transB>(a, b, c) = alpha a' b' + beta c. One value a column is the bias of the product;
+/// alpha then belongs to the operand that is a constant, so that it can be folded into the weight.
+static LogicalResult importGemm(Node &n) {
+  bool transA = n.integer("transA", 0), transB = n.integer("transB", 0);
+  float alpha = n.real("alpha", 1), beta = n.real("beta", 1);
+  Value a = n.operand(0), b = n.operand(1), c = beta == 0 ? Value() : n.operand(2);
+  if (n.rank(0) != 2 || n.rank(1) != 2)
+    return n.error() << "operands of rank " << n.rank(0) << " and " << n.rank(1) << "; Gemm takes matrices";
+  int64_t columns = n.type(1).getDimSize(transB ? 0 : 1);
+  bool isBias = c && tensorType(c).getNumElements() == columns && tensorType(c).getRank() >= 1 &&
+                tensorType(c).getShape().back() == columns;
+  c = scaled(n, c, beta);
+  bool early = isBias && alpha != 1;
+  if (early) {
+    Value &factor = n.known(0)->value ? b : a;
+    factor = scaled(n, factor, alpha);
+  }
+  if (isBias && tensorType(c).getRank() != 1)
+    c = n.reshape(c, {columns});
+  bool last = isBias || (!c && alpha == 1);
+  Value y = n.create<MatmulOp>(a, b, isBias ? c : Value(), transA, transB, n.name());
+  if (last)
+    return n.result(y);
+  if (!early)
+    y = scaled(n, y, alpha);
+  if (c && !isBias) {
+    Value sum = n.create<BinaryOp>(BinaryKind::add, y, c, StringAttr());
+    if (sum && sum.getType() != y.getType())
+      return n.error() << "C of type " << n.type(2) << " does not broadcast to the product of type " << y.getType();
+    y = sum;
+  }
+  return n.result(y);
+}
+
+static constexpr Rule kRules[] = {
+    {"MatMul", 1, 2, 2, importMatMul},
+    {"Gemm", 7, 2, 3, importGemm},
+};
+ArrayRef<Rule> matmulRules() { return kRules; }
+
+} // namespace tern::importer

@@ -1,0 +1,38 @@
+// The rules of the importer. A new op type is one row in the table of its family.
+#ifndef TERN_LIB_IMPORT_OPS_RULES_H
+#define TERN_LIB_IMPORT_OPS_RULES_H
+
+#include "lib/Import/Node.h"
+
+namespace tern::importer {
+
+/// How nodes of one type are imported. A rule is called with all required inputs present; all inputs are tensors of
+/// known, static shape. It binds the outputs or keeps the node.
+struct Rule {
+  llvm::StringLiteral opType;
+  int64_t minOpset;         ///< the newest row that is not newer than the model's operator set applies
+  int minInputs, maxInputs; ///< -1: any number
+  mlir::LogicalResult (*import)(Node &);
+  llvm::StringLiteral domain = "";
+};
+
+llvm::ArrayRef<Rule> elementwiseRules();
+llvm::ArrayRef<Rule> convolutionRules();
+llvm::ArrayRef<Rule> matmulRules();
+llvm::ArrayRef<Rule> poolRules();
+llvm::ArrayRef<Rule> normRules();
+llvm::ArrayRef<Rule> reduceRules();
+llvm::ArrayRef<Rule> shapeRules();
+llvm::ArrayRef<Rule> moveRules();
+llvm::ArrayRef<Rule> resizeRules();
+llvm::ArrayRef<Rule> constantRules();
+llvm::ArrayRef<Rule> quantizeRules();
+
+/// The rule of an op that is a plain row of dialects/NN/IR/Elementwise.def; null when it is none.
+const Rule *findElementwise(llvm::StringRef opType);
+
+/// The rule for an op type at an operator set version; null when there is none.
+const Rule *findRule(llvm::StringRef domain, llvm::StringRef opType, int64_t opset);
+
+} // namespace tern::importer
+#endif // TERN_LIB_IMPORT_OPS_RULES_H
