@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Calibrate/Array.h"
+#include "lib/Formats/Numeric.h"
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -79,22 +80,16 @@ std::string printShape(const std::vector<int64_t> &shape) {
 }
 
 namespace {
-struct BFloat16 {
+/// Two bytes with conversions from and to double; float64 rounds through float32.
+template <float (*Widen)(uint16_t), uint16_t (*Narrow)(float)> struct Half {
+  Half() = default;
+  explicit Half(double value) : bits(Narrow(static_cast<float>(value))) {}
+  operator double() const { return Widen(bits); }
   uint16_t bits;
-  operator double() const {
-    uint32_t wide = static_cast<uint32_t>(bits) << 16;
-    float value;
-    std::memcpy(&value, &wide, 4);
-    return value;
-  }
-  BFloat16() = default;
-  explicit BFloat16(double value) {
-    float narrow = static_cast<float>(value);
-    uint32_t wide;
-    std::memcpy(&wide, &narrow, 4);
-    bits = narrow != narrow ? (wide >> 16) | 0x40 : (wide + 0x7fff + ((wide >> 16) & 1)) >> 16;
-  }
 };
+using Float16 = Half<f16ToF32, f32ToF16>;
+using BFloat16 = Half<bf16ToF32, f32ToBf16>;
+
 template <class T> struct Tag { using type = T; };
 } // namespace
 
@@ -108,7 +103,7 @@ template <class F> static bool dispatch(int32_t dtype, F &&f) {
     f(Tag<double>());
     return true;
   case kFloat16:
-    f(Tag<_Float16>());
+    f(Tag<Float16>());
     return true;
   case kBFloat16:
     f(Tag<BFloat16>());

@@ -92,9 +92,9 @@ std::optional<int64_t> findNonFinite(const Array &array);
 /// Element as text, for messages.
 std::string printElement(const Array &array, int64_t index);
 
-/// Converts to another type where no meaning is lost: between float types (rounding to nearest even, but a finite value
-/// must stay finite), between integer types and bool (every value must fit). The error is the end of a sentence that
-/// starts with the array: "has ..."; `base` is added to the flat index in it.
+/// Converts to another type where no meaning is lost: between float types (rounding to nearest even, float64 to 16 bits
+/// through float32, but a finite value must stay finite), between integer types and bool (every value must fit). The
+/// error is the end of a sentence that starts with the array: "has ..."; `base` is added to the flat index in it.
 Status convert(Array &array, int32_t dtype, int64_t base = 0);
 
 /// True if convert() can do it for some values.

@@ -3,6 +3,7 @@
 #include "lib/Formats/ElementCodec.h"
 
 #include <cmath>
+#include <limits>
 
 namespace tern {
 
@@ -184,6 +185,23 @@ std::string encodeCodes(const Format &format, const Encode &encode, Span<const i
   return error;
 }
 
+/// In four partial sums: a fixed order that vectorizes.
+static double squaredError(const float *x, const float *y, int64_t n) {
+  double sums[4] = {};
+  auto term = [&](int64_t i) {
+    float difference = x[i] - y[i];
+    difference = std::fabs(difference) <= std::numeric_limits<float>::max() ? difference : 0.0f;
+    return double(difference) * double(difference);
+  };
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (int lane = 0; lane < 4; ++lane)
+      sums[lane] += term(i + lane);
+  for (; i < n; ++i)
+    sums[0] += term(i);
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
 std::string blockErrors(const Format &format, const Encode &encode, Span<const int64_t> shape, const float *x,
                         Span<const Bytes> planes, std::vector<double> &errors) {
   if (std::string error = checkGiven(format, encode, shape, planes); !error.empty())
@@ -199,12 +217,7 @@ std::string blockErrors(const Format &format, const Encode &encode, Span<const i
     codec.encode(x + element, begin, end, codes);
     codec.decode(codes, begin, end, decoded);
     map.forBlocks(map.rowStart(rows), begin, end, [&](int64_t entry, int64_t i, int64_t stop) {
-      double sum = 0;
-      for (; i < stop; ++i) {
-        float difference = x[element + i - begin] - decoded[i - begin];
-        sum += std::isfinite(difference) ? double(difference) * difference : 0.0;
-      }
-      errors[size_t(entry)] += sum;
+      errors[size_t(entry)] += squaredError(x + element + i - begin, decoded + i - begin, stop - i);
     });
     if (end == rows.length)
       rows.next();

@@ -1,18 +1,18 @@
 //===- quant-opt.cpp - mlir-opt with Tern's dialects and passes -----------===//
 #include "OnnxInput.h"
-#include "dialects/NN/IR/NN.h"
-#include "dialects/Tern/IR/Tern.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "tern/Register.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<tern::nn::NNDialect, tern::TernDialect>();
+  tern::registerAll(registry);
   mlir::registerAllPasses();
+  tern::registerPasses();
   tern::registerOnnxOptions();
   auto [input, output] = mlir::registerAndParseCLIOptions(argc, argv, "Tern optimizer driver\n", registry);
   if (llvm::StringRef(input).ends_with_insensitive(".onnx"))

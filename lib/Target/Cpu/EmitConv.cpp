@@ -15,7 +15,7 @@ Kernel emitDepthwise(ModuleOp module, StringRef name, const ConvProblem &p, cons
 }
 
 namespace {
-/// A reduction of at most this many steps leaves no loop.
+/// A reduction over the channels of one tap of at most this many steps leaves no loop.
 constexpr int64_t unrolledSteps = 12;
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -224,7 +224,8 @@ Values ConvEmitter::reduce(const Phase &phase, ArrayRef<Index> pixels, const Col
   if (layout.contiguousTaps)
     steps *= rowTaps, rowTaps = std::min<int64_t>(rowTaps, 1);
   int64_t tapBytes = layout.bytesPerTap(c.panelWidth), rowBytes = tapBytes * phase.x.taps;
-  bool unroll = phase.y.taps * rowTaps * steps <= unrolledSteps;
+  // Neighbouring pixels share inputs of different taps; unrolled, LLVM would keep them all and spill.
+  bool unroll = phase.taps() == 1;
   auto over = [&](int64_t count, Values acc, llvm::function_ref<Values(Index, Values)> body) {
     if (!unroll)
       return k.loop(0, count, 1, acc, [&](Index i, ValueRange v) { return body(i, Values(v)); });
@@ -331,7 +332,8 @@ Values ConvEmitter::reduceSteps(ArrayRef<Index> pixels, const Columns &c, const 
       }
     }
   };
-  int64_t unroll = steps <= unrolledSteps ? steps : ways, main = unroll ? steps / unroll * unroll : 0;
+  bool oneTap = steps * layout.stepChannels <= layout.tapChannels;
+  int64_t unroll = oneTap && steps <= unrolledSteps ? steps : ways, main = unroll ? steps / unroll * unroll : 0;
   acc = k.loop(0, main, unroll, acc, [&](Index s, ValueRange v) {
     Values next(v);
     for (int64_t u = 0; u < unroll; u++)

@@ -181,16 +181,17 @@ Kernel emitCopy(ModuleOp module, StringRef name, const CopyProblem &p, const Isa
   Dims dims = normalize(p);
   Inner inner = takeInner(dims), rest = inner;
   int64_t bytes = bytesOf(p.elem);
-  double nsPerElement = inner.mode == Mode::Element ? 0.6 : 0.05 * bytes;
+  double nsPerElement = inner.mode == Mode::Element ? 0.5 : bytes / 48.0;
 
   // A long inner dimension becomes blocks, so that tasks can share it; what is left over is done by the last task.
   int64_t outer = 1;
   for (const Dim &d : dims)
     outer *= d.size;
   Dim &split = inner.across.size > 1 ? inner.across : inner.last;
-  int64_t block = 1024, left = 0;
+  int64_t least = inner.mode == Mode::Transpose ? 64 : 1024, left = 0;
+  int64_t block = std::max(least, (split.size / 24 + 63) / 64 * 64);
   Index restIn = p.inBase, restOut = p.outBase;
-  if (outer < 16 && double(outer) * inner.elements() * nsPerElement > 1e4 && split.size >= 4 * block) {
+  if (outer < 16 && double(outer) * inner.elements() * nsPerElement > 1e4 && split.size >= 2 * block) {
     int64_t blocks = split.size / block;
     left = split.size % block;
     restIn = p.inBase + blocks * block * split.in;

@@ -48,10 +48,12 @@ private:
   void emitBlock(const Index &channel, int64_t valid, const Index &rowLo, const Index &rowHi);
   void emitTile(ArrayRef<Index> bases, int64_t width, const Index &channel, int64_t valid,
                 llvm::function_ref<Value(int64_t, int64_t)> weight);
-  Value loadWeight(const Index &channel, int64_t sub, int64_t tap);
-  Taps loadTaps(const Index &channel, int64_t sub);
+  Value loadWeight(const Index &channel, const Index &sub, int64_t tap);
+  Taps loadTaps(const Index &channel, const Index &sub);
   Value interleave(ArrayRef<Value> rows);
 
+  int64_t cachedRows() const;
+  bool fourBits() const { return p.arith == Arith::U8S4 || p.arith == Arith::F32S4; }
   int64_t tapRows() const { return integer ? ceilDiv(p.kh, 4) : p.kh; }
 
   const ConvProblem &p;
@@ -77,15 +79,28 @@ Kernel DepthwiseEmitter::emit() {
   Index first = channelBlocks == 1 ? Index(0) : (k.task() / rowBlocks) * perTask;
   int64_t full = p.out.c / block;
   Index last = channelBlocks == 1 ? Index(full) : min(first + perTask, Index(full));
-  k.loop(first, last, 1, [&](Index b) { emitBlock(b * block, block, rowLo, rowHi); });
-  if (int64_t rest = p.out.c - full * block)
-    k.when(k.less(full, first + perTask), [&] { emitBlock(full * block, rest, rowLo, rowHi); });
+  int64_t group = std::min(rows, cachedRows());
+  k.loop(rowLo, rowHi, group, [&](Index lo) {
+    Index hi = group == rows ? rowHi : min(lo + group, rowHi);
+    k.loop(first, last, 1, [&](Index b) { emitBlock(b * block, block, lo, hi); });
+    if (int64_t rest = p.out.c - full * block)
+      k.when(k.less(full, first + perTask), [&] { emitBlock(full * block, rest, lo, hi); });
+  });
   return {k.finish(), rowBlocks * channelBlocks, 0};
+}
+
+/// Output rows whose input lines stay in the first level cache while all channels pass: 16 channels of bytes use a
+/// quarter of a line. Those of f32 use whole lines, which nobody needs again.
+int64_t DepthwiseEmitter::cachedRows() const {
+  if (!integer || loops.columns == 1 || loops.inner > 1)
+    return loops.rows();
+  int64_t lines = (32 << 10) / 64 / (p.in.left + p.in.w + p.in.right);
+  return std::max<int64_t>(1, (lines - (p.kh - 1) * p.dilationH) / p.strideH);
 }
 
 /// Up to 16 channels of the rows of a task.
 void DepthwiseEmitter::emitBlock(const Index &channel, int64_t valid, const Index &rowLo, const Index &rowHi) {
-  for (int64_t sub = 0; sub < valid; sub += L) {
+  auto vector = [&](const Index &sub, int64_t channels) {
     // Weights that fit registers are loaded once; f32 ones otherwise where they are used, as memory operands.
     bool hold = integer || (k.target().registers == 32 && p.kh * p.kw <= 9);
     Taps taps;
@@ -102,13 +117,18 @@ void DepthwiseEmitter::emitBlock(const Index &channel, int64_t valid, const Inde
           SmallVector<Index> bases;
           for (const Strides &s : loops.operands)
             bases.push_back(n * s.n + y * s.row + (chunk * width + shift) * s.column + s.base);
-          emitTile(bases, width, channel + sub, std::min(L, valid - sub), weight);
+          emitTile(bases, width, channel + sub, channels, weight);
         });
       };
       chunks(0, loops.wide, loops.chunk + 1, 0);
       chunks(loops.wide, loops.chunks, loops.chunk, loops.wide);
     });
-  }
+  };
+  // Which half of a byte holds a 4-bit weight must be known here.
+  int64_t looped = fourBits() ? 0 : valid / L * L;
+  k.loop(0, looped, L, [&](Index sub) { vector(sub, L); });
+  for (int64_t sub = looped; sub < valid; sub += L)
+    vector(sub, std::min(L, valid - sub));
 }
 
 void DepthwiseEmitter::emitTile(ArrayRef<Index> bases, int64_t width, const Index &channel, int64_t valid,
@@ -129,6 +149,7 @@ void DepthwiseEmitter::emitTile(ArrayRef<Index> bases, int64_t width, const Inde
   Value start = integer ? k.load(k.arg(2), channel, L) : k.zero(Elem::F32, L);
   Values acc(width * loops.inner, start);
   SmallVector<bool> begun(acc.size(), integer);
+  llvm::SmallDenseMap<int64_t, Value> weights;
   for (auto &[offset, list] : uses) {
     // A tile of several rows can need the same input vector as another row of the kernel, which is another group of
     // four.
@@ -143,7 +164,9 @@ void DepthwiseEmitter::emitTile(ArrayRef<Index> bases, int64_t width, const Inde
           rows.push_back(k.load(in, bases[0] + channel + (offset + r * p.dilationH * p.in.rowStride()), L));
         x = interleave(rows);
       }
-      Value w = weight(use.row, use.column), &y = acc[use.pixel];
+      Value &w = weights[use.row * p.kw + use.column], &y = acc[use.pixel];
+      if (!w)
+        w = weight(use.row, use.column);
       if (integer)
         y = tern::micro::Dot4Op::create(k.builder(), k.loc(), y.getType(), y, x, w);
       else
@@ -172,25 +195,24 @@ void DepthwiseEmitter::emitTile(ArrayRef<Index> bases, int64_t width, const Inde
 
 /// The weights of L channels for one tap: f32, or s8 codes of integer arithmetic. `channel` is the first of a block
 /// of 16.
-Value DepthwiseEmitter::loadWeight(const Index &channel, int64_t sub, int64_t tap) {
-  Index first = channel * (p.kh * p.kw) + (tap * block + sub); // [block][tap][16]
+Value DepthwiseEmitter::loadWeight(const Index &channel, const Index &sub, int64_t tap) {
+  Index first = channel * (p.kh * p.kw) + sub + tap * block; // [block][tap][16]
   if (p.arith == Arith::F32)
     return k.load(weights, first, L);
-  bool fourBits = p.arith == Arith::U8S4 || p.arith == Arith::F32S4;
   Value codes;
-  if (!fourBits) {
+  if (!fourBits()) {
     codes = k.load(weights, first, L);
   } else {
     // A byte holds channel j in its low and j + 8 in its high half.
     int64_t half = block / 2, n = std::min(L, half);
-    Value bytes = k.load(weights, (channel / block) * (p.kh * p.kw * half) + (tap * half + sub % half), n);
+    Value bytes = k.load(weights, (channel / block) * (p.kh * p.kw * half) + (tap * half + sub.constant() % half), n);
     Value four = k.integer(4, Elem::S8, n), low = k.shrs(k.shl(bytes, four), four), high = k.shrs(bytes, four);
-    codes = L > half ? k.concat({low, high}) : sub < half ? low : high;
+    codes = L > half ? k.concat({low, high}) : sub.constant() < half ? low : high;
   }
   return integer ? codes : k.toF32(k.sext(codes));
 }
 
-DepthwiseEmitter::Taps DepthwiseEmitter::loadTaps(const Index &channel, int64_t sub) {
+DepthwiseEmitter::Taps DepthwiseEmitter::loadTaps(const Index &channel, const Index &sub) {
   Taps taps;
   for (int64_t row = 0; row < tapRows(); row++) {
     Values columns;

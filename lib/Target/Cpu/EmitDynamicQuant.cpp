@@ -53,7 +53,7 @@ private:
 
 /// Pixels of a task of the absmax kernel; the quantizing kernel reads as many partial maxima as that one has tasks.
 int64_t maxChunk(const DynamicQuantProblem &p) {
-  return KernelBuilder::chunkOf(p.in.pixels(), 8 + double(p.in.c) * 4 / 16);
+  return KernelBuilder::chunkOf(p.in.pixels(), 5 + double(p.in.c) / 16);
 }
 
 } // namespace
@@ -68,7 +68,7 @@ Kernel emitDynamicQuant(ModuleOp module, StringRef name, const DynamicQuantProbl
   if (!p.perTensor) {
     KernelBuilder k(module, name, {Elem::F32, Elem::U8, Elem::F32}, isa);
     QuantEmitter emitter(k, p);
-    int64_t chunk = KernelBuilder::chunkOf(pixels, 15 + double(p.in.c) * 4 / isa.lanes);
+    int64_t chunk = KernelBuilder::chunkOf(pixels, 10 + double(p.in.c) * 1.5 / isa.lanes);
     auto [lo, hi] = k.taskRange(pixels, chunk);
     k.loop(lo, hi, 1, [&](Index i) {
       Value scale = emitter.scaleOf(emitter.absMax(i));
@@ -95,7 +95,7 @@ Kernel emitDynamicQuant(ModuleOp module, StringRef name, const DynamicQuantProbl
   })[0];
   Value scale = emitter.scaleOf(max);
   k.when(k.equal(k.task(), 0), [&] { k.store(scale, k.arg(3), 0); });
-  int64_t chunk = KernelBuilder::chunkOf(pixels, 8 + double(p.in.c) * 4 / isa.lanes);
+  int64_t chunk = KernelBuilder::chunkOf(pixels, 5 + double(p.in.c) / isa.lanes);
   auto [lo, hi] = k.taskRange(pixels, chunk);
   k.loop(lo, hi, 1, [&](Index i) { emitter.quantize(i, scale, k.arg(2)); });
   return {k.finish(), (pixels + chunk - 1) / chunk};

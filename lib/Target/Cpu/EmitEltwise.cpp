@@ -51,7 +51,7 @@ double nsPerElement(const EltwiseProblem &p, const Isa &isa) {
   int64_t bytes = bytesOf(p.out.elem);
   for (const ExprInput &in : p.expr.inputs)
     bytes += in.kind == ExprInput::Tensor ? bytesOf(in.map.elem) : 0;
-  return bytes / 16.0 + 0.08 * ExprVector::weight(p.expr) * p.expr.nodes.size() * 4 / isa.lanes;
+  return bytes / 64.0 + 0.08 * ExprVector::weight(p.expr) * p.expr.nodes.size() * 4 / isa.lanes;
 }
 
 } // namespace

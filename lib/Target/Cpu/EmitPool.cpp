@@ -163,7 +163,8 @@ Kernel emitPool(ModuleOp module, StringRef name, const PoolProblem &p, const Isa
   KernelBuilder k(module, name, args, isa);
   PoolEmitter emitter(k, p, args.size());
   int64_t rows = p.out.n * p.out.h;
-  double ns = double(p.out.w * p.out.c) * (p.kh * p.kw) * bytesOf(p.in.elem) / 64.0 * 16 / isa.lanes + 5.0 * p.out.w;
+  double registers = double(p.out.c * bytesOf(p.in.elem)) / (4 * isa.lanes);
+  double ns = double(p.out.w) * (1 + registers * 0.25 * p.kh * p.kw + 0.02 * p.out.c * ExprVector::weight(p.epilogue));
   int64_t chunk = KernelBuilder::chunkOf(rows, ns);
   auto [lo, hi] = k.taskRange(rows, chunk);
   k.loop(lo, hi, 1, [&](Index r) { emitter.row(r / p.out.h, r % p.out.h); });

@@ -86,7 +86,7 @@ Kernel emitGlobalReduce(ModuleOp module, StringRef name, const GlobalReduceProbl
   ReduceEmitter emitter(k, p, k.arg(args.size() - 1));
   int64_t width = 2 * isa.lanes;
   // Whole cache lines of channels to a task; the channels that are left over are a piece of the last one of their picture.
-  double ns = double(p.in.h * p.in.w) * bytesOf(p.in.elem) / 24.0;
+  double ns = double(p.in.h * p.in.w) * bytesOf(p.in.elem) / 64.0;
   int64_t blocks = p.in.c / width, rest = p.in.c % width, units = p.in.n * std::max<int64_t>(1, blocks);
   int64_t chunk = KernelBuilder::chunkOf(units, ns * width);
   auto [lo, hi] = k.taskRange(units, chunk);

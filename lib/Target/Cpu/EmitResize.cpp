@@ -89,7 +89,7 @@ Kernel emitResize(ModuleOp module, StringRef name, const ResizeProblem &p, const
   bool moves = p.epilogue.nodes.empty() && !linear;
   int64_t width = moves ? 16 * isa.lanes / bytesOf(p.in.elem) : 2 * isa.lanes;
   int64_t rows = p.out.n * p.out.h;
-  double ns = double(p.out.w) * (2 + p.out.c * (linear ? 24.0 : 4.0) / 4 / isa.lanes * bytesOf(p.in.elem) / 4);
+  double ns = double(p.out.w) * (0.5 + double(p.out.c) * (linear ? 1.0 / isa.lanes : bytesOf(p.in.elem) / 100.0));
   int64_t chunk = KernelBuilder::chunkOf(rows, ns);
 
   auto nearestRow = [&](const ExprVector::Row &row, const Index &from, const Index &to) {

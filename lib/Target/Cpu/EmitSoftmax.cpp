@@ -46,7 +46,7 @@ Kernel emitSoftmax(ModuleOp module, StringRef name, const SoftmaxProblem &p, con
   };
 
   int64_t pixels = p.in.pixels();
-  int64_t chunk = KernelBuilder::chunkOf(pixels, 20 + double(count) * 4 / isa.lanes);
+  int64_t chunk = KernelBuilder::chunkOf(pixels, 15 + double(count) * 3 / isa.lanes);
   auto [lo, hi] = k.taskRange(pixels, chunk);
   bool line = !p.in.hasHalo() && !p.out.hasHalo(); // pixels are evenly spaced: no division
   k.loop(lo, hi, 1, [&](Index i) {

@@ -33,6 +33,7 @@ protected:
   std::string file(const std::string &name) const { return (folder / name).string(); }
   std::string write(const std::string &name, const std::string &bytes) const {
     std::filesystem::create_directories((folder / name).parent_path());
+    std::filesystem::remove(folder / name); // ext4 flushes a file that is written over
     std::ofstream(folder / name, std::ios::binary) << bytes;
     return file(name);
   }

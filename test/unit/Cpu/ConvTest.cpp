@@ -78,20 +78,22 @@ TEST(Conv, ViewsOfWiderBuffers) {
 }
 
 TEST(Conv, Depthwise) {
-  for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4})
+  for (Arith arith : {Arith::F32, Arith::U8S8})
     for (int64_t k : {3, 5, 2})
       for (int64_t stride : {1, 2}) {
         runConv(depthwise(arith, {1, 13, 17, 32}, k, stride));
         runConv(depthwise(arith, {2, 7, 7, 27}, k, stride));
         runConv(depthwise(arith, {1, 5, 3, 48}, k, stride, 2));
       }
+  for (Arith arith : {Arith::U8S4, Arith::F32S8, Arith::F32S4})
+    runConv(depthwise(arith, {1, 5, 9, 59}, 3, 1));
   runConv(depthwise(Arith::U8S8, {1, 112, 112, 96}, 3, 2));
   runConv(depthwise(Arith::F32, {1, 56, 56, 144}, 3, 1));
   runConv(depthwise(Arith::U8S8, {1, 9, 9, 20}, 9, 1));
 }
 
 TEST(Conv, Transposed) {
-  for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4}) {
+  for (Arith arith : {Arith::F32, Arith::U8S8}) {
     runConv(transposed(arith, {1, 8, 9, 24}, 24, 2, 2, 0));
     runConv(transposed(arith, {2, 5, 6, 12}, 17, 4, 2, 1));
     runConv(transposed(arith, {1, 5, 6, 12}, 17, 3, 2, 1));

@@ -1,0 +1,132 @@
+//===- Passes.td - passes that consume nn ----------------------------------===//
+#ifndef NN_PASSES
+#define NN_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+class NNPass<string flag, string scope> : Pass<flag, scope> {
+  let dependentDialects = ["::tern::nn::NNDialect", "::mlir::arith::ArithDialect", "::mlir::ml_program::MLProgramDialect"];
+}
+
+//===-- prepare ---------------------------------------------------------------===//
+def NNInferShapes : NNPass<"nn-infer-shapes", "::mlir::func::FuncOp"> {
+  let summary = "replace unknown sizes that follow from the operands";
+  let description = [{
+    Result types become what type inference says where they have a `?`, operands first; the function's type follows its returned values.
+
+    Test: test/dialects/NN/nn-infer-shapes.mlir
+
+    ```mlir
+    %y = nn.unary relu %x : (tensor<2x3xf32>) -> tensor<?x3xf32>
+    // becomes
+    %y = nn.unary relu %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+    ```
+  }];
+}
+
+def NNRaise : NNPass<"nn-raise", "::mlir::func::FuncOp"> {
+  let summary = "recognise clip, hard_sigmoid, hard_swish and silu spelled out in simpler ops";
+  let description = [{
+    Products and quotients by constants are flattened, so the order and association in which an exporter wrote
+    `x * clip(x + 3, 0, 6) / 6` do not matter. Constants may differ by 1e-4 from the exact ones (0.16667 for 1/6). Casts that
+    another cast takes back, and elementwise minima and maxima with constants, are simplified on the way.
+
+    Test: test/dialects/NN/nn-raise.mlir
+
+    ```mlir
+    %a = nn.binary add %x, %three : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+    %b = nn.clip %a {min = 0.0 : f64, max = 6.0 : f64} : (tensor<4xf32>) -> tensor<4xf32>
+    %c = nn.binary mul %x, %b : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    %y = nn.binary div %c, %six : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+    // becomes
+    %y = nn.unary hard_swish %x : (tensor<4xf32>) -> tensor<4xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"clips", "clips", "minima and maxima that became nn.clip">,
+    Statistic<"hardSigmoids", "hard-sigmoids", "hard_sigmoid recognised">,
+    Statistic<"hardSwishes", "hard-swishes", "hard_swish recognised">,
+    Statistic<"silus", "silus", "silu recognised">,
+    Statistic<"casts", "casts", "casts removed">
+  ];
+}
+
+def NNFoldBatchNorm : NNPass<"nn-fold-batch-norm", "::mlir::func::FuncOp"> {
+  let summary = "batch_norm and per-channel constants become part of weights and biases";
+  let description = [{
+    batch_norm after conv, conv_transpose or matmul becomes a factor on the weight and a term of the bias; both stay expressions (W2).
+    So do products with and sums of constants that differ along the output channels only. A batch_norm that follows no such op
+    becomes a product and a sum. The op that has more than one user keeps its weight.
+
+    Test: test/dialects/NN/nn-fold-batch-norm.mlir
+
+    ```mlir
+    %c = nn.conv %x, %w {...} : (tensor<1x8x4x4xf32>, tensor<16x8x1x1xf32>) -> tensor<1x16x4x4xf32>
+    %y = nn.batch_norm %c, %scale, %bias, %mean, %variance {epsilon = 1.0e-5 : f32} : (...)
+    // becomes, with k = scale / sqrt(variance + epsilon)
+    %w1 = nn.binary mul %w, %k : (tensor<16x8x1x1xf32>, tensor<16x1x1x1xf32>) -> tensor<16x8x1x1xf32>
+    %b1 = ... // bias - mean * k
+    %y = nn.conv %x, %w1, %b1 {...}
+    ```
+  }];
+  let statistics = [
+    Statistic<"batchNorms", "batch-norms", "batch norms folded into weights">,
+    Statistic<"scaled", "batch-norms-scaled", "batch norms that became a product and a sum">,
+    Statistic<"biases", "biases", "sums of constants folded into biases">,
+    Statistic<"factors", "factors", "products with constants folded into weights">
+  ];
+}
+
+def NNFoldPads : NNPass<"nn-fold-pads", "::mlir::func::FuncOp"> {
+  let summary = "padding with zeros becomes the padding of the convolution or pooling behind it";
+  let description = [{
+    Only spatial, non-negative padding: of zeros before conv and before average pooling that counts the padding, of minus infinity
+    (or any value when the pooled tensor is a relu's, zero) before max pooling.
+
+    Test: test/dialects/NN/nn-fold-pads.mlir
+
+    ```mlir
+    %p = nn.pad %x {low = array<i64: 0, 0, 1, 1>, high = array<i64: 0, 0, 1, 1>} : (tensor<1x3x4x4xf32>) -> tensor<1x3x6x6xf32>
+    %y = nn.conv %p, %w {pads = array<i64: 0, 0, 0, 0>, ...}
+    // becomes
+    %y = nn.conv %x, %w {pads = array<i64: 1, 1, 1, 1>, ...}
+    ```
+  }];
+  let statistics = [Statistic<"folded", "folded", "pads folded">];
+}
+
+def NNSinkTransposes : NNPass<"nn-sink-transposes", "::mlir::func::FuncOp"> {
+  let summary = "move transposes behind elementwise ops, pads, concats and reductions until they cancel";
+  let description = [{
+    Models that were NHWC have a transpose before and after each convolution. A transpose moves towards the results; two that
+    meet become one, or none. One that only moves dimensions of size 1 becomes a reshape.
+
+    Test: test/dialects/NN/nn-sink-transposes.mlir
+
+    ```mlir
+    %t = nn.transpose %x {perm = array<i64: 0, 2, 3, 1>} : (tensor<1x8x4x4xf32>) -> tensor<1x4x4x8xf32>
+    %r = nn.unary relu %t : (tensor<1x4x4x8xf32>) -> tensor<1x4x4x8xf32>
+    %y = nn.transpose %r {perm = array<i64: 0, 3, 1, 2>} : (tensor<1x4x4x8xf32>) -> tensor<1x8x4x4xf32>
+    // becomes
+    %y = nn.unary relu %x : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
+    ```
+  }];
+  let statistics = [Statistic<"moved", "moved", "ops that a transpose was moved behind">];
+}
+
+def NNNormalizeWeights : NNPass<"nn-normalize-weights", "::mlir::func::FuncOp"> {
+  let summary = "constant right operands of matmul become [out, in] (N2)";
+  let description = [{
+    The weight gets an nn.transpose (an expression, W2) and the op `transpose_b`.
+
+    Test: test/dialects/NN/nn-normalize-weights.mlir
+
+    ```mlir
+    %y = nn.matmul %x, %w : (tensor<2x4xf32>, tensor<4x8xf32>) -> tensor<2x8xf32>
+    // becomes
+    %wt = nn.transpose %w {perm = array<i64: 1, 0>} : (tensor<4x8xf32>) -> tensor<8x4xf32>
+    %y = nn.matmul %x, %wt {transpose_b} : (tensor<2x4xf32>, tensor<8x4xf32>) -> tensor<2x8xf32>
+    ```
+  }];
+}
+#endif

@@ -1,0 +1,156 @@
+//===- Grouping.cpp - which ops of a function share a kernel --------------===//
+#include "dialects/Tern/Transforms/Grouping.h"
+#include "dialects/NN/IR/NN.h"
+#include "dialects/Tern/IR/Tern.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace tern {
+
+static bool isF32(Value value) {
+  auto tensor = dyn_cast<RankedTensorType>(value.getType());
+  return tensor && tensor.getElementType().isF32();
+}
+static bool isI32(Value value) {
+  auto tensor = dyn_cast<RankedTensorType>(value.getType());
+  return tensor && tensor.getElementType().isSignlessInteger(32);
+}
+static ArrayRef<int64_t> shapeOf(Value value) {
+  if (auto quant = dyn_cast<QuantType>(value.getType()))
+    return quant.getShape();
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+static bool isConstant(Value value) {
+  Operation *op = value.getDefiningOp();
+  return op && isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(op);
+}
+
+bool isView(Operation *op) { return isa<BundleOp, UnbundleOp, DequantizeOp>(op); }
+
+/// Kinds without a vector form stay alone with the portable kernel.
+static bool hasVectorForm(nn::UnaryKind kind) {
+  using K = nn::UnaryKind;
+  switch (kind) {
+  case K::relu: case K::leaky_relu: case K::sigmoid: case K::hard_sigmoid: case K::hard_swish: case K::tanh: case K::exp:
+  case K::log: case K::sqrt: case K::rsqrt: case K::reciprocal: case K::neg: case K::abs: case K::floor: case K::ceil:
+  case K::round: case K::sign: case K::erf: case K::gelu: case K::gelu_tanh: case K::silu: case K::elu: case K::softplus:
+    return true;
+  default:
+    return false;
+  }
+}
+static bool hasVectorForm(nn::BinaryKind kind) {
+  using K = nn::BinaryKind;
+  return llvm::is_contained({K::add, K::sub, K::mul, K::div, K::pow, K::min, K::max, K::prelu}, kind);
+}
+
+bool isElementwise(Operation *op) {
+  return TypeSwitch<Operation *, bool>(op)
+      .Case<RequantizeOp>([](auto) { return true; })
+      .Case<QuantizeOp>([](QuantizeOp quantize) { return !quantize.getPlanes().empty() && isF32(quantize.getX()); })
+      .Case<nn::ClipOp>([](auto clip) { return isF32(clip.getResult()); })
+      .Case<nn::UnaryOp>([](auto unary) { return isF32(unary.getResult()) && hasVectorForm(unary.getKind()); })
+      .Case<nn::BinaryOp>([](auto binary) { return isF32(binary.getResult()) && hasVectorForm(binary.getKind()); })
+      .Case<nn::CastOp>([](auto cast) { return isF32(cast.getResult()) && (isF32(cast.getX()) || isI32(cast.getX())); })
+      .Default([](Operation *) { return false; });
+}
+
+/// Reduction over exactly all spatial axes of a picture.
+static bool isGlobal(nn::ReduceOp op) {
+  int64_t rank = shapeOf(op.getX()).size();
+  using K = nn::ReduceKind;
+  return rank >= 3 && int64_t(op.getAxes().size()) == rank - 2 && op.getAxes().front() == 2 &&
+         llvm::is_contained({K::sum, K::mean, K::max, K::min}, op.getKind()) && isF32(op.getResult());
+}
+
+bool acceptsEpilogue(Operation *anchor) {
+  return TypeSwitch<Operation *, bool>(anchor)
+      .Case<nn::ConvOp, nn::ConvTransposeOp, nn::PoolOp, nn::ResizeOp>([](Operation *op) {
+        int64_t rank = shapeOf(op->getResult(0)).size();
+        return (rank == 3 || rank == 4) && isF32(op->getResult(0));
+      })
+      .Case<ConvOp>([](ConvOp conv) { return shapeOf(conv.getResult()).size() <= 4; })
+      .Case<MatmulOp>([](MatmulOp matmul) { return shapeOf(matmul.getW()).size() == 2; })
+      .Case<nn::MatmulOp>([](nn::MatmulOp matmul) {
+        return isF32(matmul.getResult()) && shapeOf(matmul.getRhs()).size() == 2 && matmul.getTransposeB() && !matmul.getTransposeA();
+      })
+      .Case<nn::ReduceOp>([](nn::ReduceOp reduce) { return isGlobal(reduce); })
+      .Default([](Operation *) { return false; });
+}
+
+/// An operand that a vector program reads while it computes a result of this shape: the same shape, one number, one number a
+/// channel (constants; gates of a picture) or one a pixel.
+static bool isReadable(Value operand, ArrayRef<int64_t> result) {
+  ArrayRef<int64_t> shape = shapeOf(operand);
+  if (shape == result || isConstant(operand) || llvm::all_of(shape, [](int64_t size) { return size == 1; }))
+    return true;
+  if (shape.size() != result.size() || shape.size() < 2)
+    return false;
+  bool gate = shape[0] == result[0] && shape[1] == result[1], pixel = shape[0] == result[0] && shape[1] == 1;
+  for (size_t i = 2; i < shape.size(); ++i) {
+    gate &= shape[i] == 1;
+    pixel &= shape[i] == result[i];
+  }
+  bool row = shape.drop_back() == result.drop_back() && shape.back() == 1;
+  return (shape.size() >= 3 && (gate || pixel)) || row;
+}
+
+namespace {
+class Grouping {
+public:
+  std::vector<std::unique_ptr<Group>> run(func::FuncOp function) {
+    for (Operation &op : function.getBody().front().without_terminator())
+      if (!isView(&op) && !isa<arith::ConstantOp, ml_program::GlobalLoadConstOp, nn::ReshapeOp, CallOp>(op))
+        add(&op);
+    llvm::sort(groups, [](const auto &a, const auto &b) { return a->last()->isBeforeInBlock(b->last()); });
+    return std::move(groups);
+  }
+
+private:
+  void add(Operation *op) {
+    Group *group = isElementwise(op) ? groupToJoin(op) : nullptr;
+    if (!group) {
+      groups.push_back(std::make_unique<Group>());
+      group = groups.back().get();
+      if (!isElementwise(op))
+        group->anchor = op;
+    }
+    group->ops.push_back(op);
+    groupOf[op] = group;
+  }
+
+  /// Among the kernels that compute an operand, the one that ends last.
+  Group *groupToJoin(Operation *op) {
+    Group *best = nullptr;
+    for (Value operand : op->getOperands()) {
+      Operation *producer = operand.getDefiningOp();
+      Group *group = producer ? groupOf.lookup(producer) : nullptr;
+      if (group && group->last() == producer && canJoin(*group, operand, op) &&
+          (!best || best->last()->isBeforeInBlock(producer)))
+        best = group;
+    }
+    return best;
+  }
+
+  bool canJoin(const Group &group, Value value, Operation *op) {
+    if (group.anchor && !acceptsEpilogue(group.anchor))
+      return false;
+    if (isa<QuantType>(value.getType()) || group.last()->hasAttr(kProbe))
+      return false;
+    if (!llvm::all_of(value.getUsers(), [&](Operation *user) { return user == op; }))
+      return false;
+    ArrayRef<int64_t> shape = shapeOf(op->getResult(0));
+    if (shapeOf(value) != shape)
+      return false;
+    return llvm::all_of(op->getOperands(), [&](Value operand) { return operand == value || isReadable(operand, shape); });
+  }
+
+  std::vector<std::unique_ptr<Group>> groups;
+  llvm::DenseMap<Operation *, Group *> groupOf;
+};
+} // namespace
+
+std::vector<std::unique_ptr<Group>> groupOps(func::FuncOp function) { return Grouping().run(function); }
+
+} // namespace tern

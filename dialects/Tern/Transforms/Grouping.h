@@ -1,0 +1,32 @@
+//===- Grouping.h - which ops of a function share a kernel ----------------===//
+#ifndef TERN_DIALECTS_TERN_TRANSFORMS_GROUPING_H
+#define TERN_DIALECTS_TERN_TRANSFORMS_GROUPING_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/DenseMap.h"
+#include <memory>
+#include <vector>
+
+namespace tern {
+
+/// The ops of one kernel in program order; the last one yields its result.
+struct Group {
+  llvm::SmallVector<mlir::Operation *> ops;
+  mlir::Operation *anchor = nullptr; ///< the op that needs loops of its own; null: all are elementwise
+  mlir::Operation *last() const { return ops.back(); }
+};
+
+/// An op whose result elements depend on the elements of the same place only, and that a vector program can hold.
+bool isElementwise(mlir::Operation *op);
+/// bundle, unbundle, dequantize: they say how codes are read and are repeated wherever it matters.
+bool isView(mlir::Operation *op);
+/// Elementwise ops may be computed with this anchor, on its result.
+bool acceptsEpilogue(mlir::Operation *anchor);
+/// The attribute on ops and function arguments whose values calibration observes.
+constexpr llvm::StringLiteral kProbe = "tern.probe";
+
+/// Groups of a function's body in the order of their last ops. Constants, views, reshapes and the terminator belong to none.
+std::vector<std::unique_ptr<Group>> groupOps(mlir::func::FuncOp function);
+
+} // namespace tern
+#endif

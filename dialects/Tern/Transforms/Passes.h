@@ -1,0 +1,12 @@
+//===- Passes.h - passes that consume tern --------------------------------===//
+#ifndef TERN_DIALECTS_TERN_TRANSFORMS_PASSES_H
+#define TERN_DIALECTS_TERN_TRANSFORMS_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+namespace tern {
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "dialects/Tern/Transforms/Passes.h.inc"
+} // namespace tern
+#endif

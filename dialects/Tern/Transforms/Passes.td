@@ -1,0 +1,43 @@
+//===- Passes.td - passes that consume tern --------------------------------===//
+#ifndef TERN_PASSES
+#define TERN_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+class TernPass<string flag, string scope> : Pass<flag, scope> {
+  let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::arith::ArithDialect", "::mlir::ml_program::MLProgramDialect"];
+}
+
+def TernOutline : TernPass<"tern-outline", "::mlir::ModuleOp"> {
+  let summary = "one function per kernel; @main becomes a list of tern.call";
+  let description = [{
+    A kernel is an op that needs loops of its own (convolution, product, pooling, reduction, softmax, resize, move, run-time
+    quantization, anything unknown) with its elementwise consumers up to the next quantize or requantize, as long as each
+    value in between has one user and the shape of the result. Elementwise ops that follow no such op form kernels of their
+    own. A sum of two kernels' results joins the later one. A value with `tern.probe` ends its kernel, and the call carries the attribute.
+
+    Codes cross kernel borders as plain tensors; bundle and dequantize are repeated in every consumer, with scales and zero points of
+    activations as constants of the body. Weights and per-channel constants are operands of the call. nn.reshape, constants and
+    return stay in the function.
+
+    Test: test/dialects/Tern/tern-outline.mlir
+
+    ```mlir
+    func.func @main(%x: tensor<1x4xf32>) -> tensor<1x8xf32> {
+      %w = ml_program.global_load_const @fc.w : tensor<8x4xf32>
+      %y = nn.matmul %x, %w {name = "fc", transpose_b} : (tensor<1x4xf32>, tensor<8x4xf32>) -> tensor<1x8xf32>
+      %r = nn.unary relu %y : (tensor<1x8xf32>) -> tensor<1x8xf32>
+      return %r : tensor<1x8xf32>
+    }
+    // becomes
+    func.func @main(%x: tensor<1x4xf32>) -> tensor<1x8xf32> {
+      %w = ml_program.global_load_const @fc.w : tensor<8x4xf32>
+      %r = tern.call @k.fc(%x, %w) {name = "fc"} : (tensor<1x4xf32>, tensor<8x4xf32>) -> tensor<1x8xf32>
+      return %r : tensor<1x8xf32>
+    }
+    func.func private @k.fc(%x: tensor<1x4xf32>, %w: tensor<8x4xf32>) -> tensor<1x8xf32> { ... }
+    ```
+  }];
+  let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::func::FuncDialect"];
+}
+#endif

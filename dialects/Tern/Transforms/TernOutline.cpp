@@ -1,0 +1,217 @@
+//===- TernOutline.cpp - one function per kernel --------------------------===//
+#include "dialects/NN/IR/NN.h"
+#include "dialects/Tern/IR/Tern.h"
+#include "dialects/Tern/Transforms/Grouping.h"
+#include "dialects/Tern/Transforms/Passes.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+
+namespace tern {
+#define GEN_PASS_DEF_TERNOUTLINE
+#include "dialects/Tern/Transforms/Passes.h.inc"
+} // namespace tern
+
+using namespace tern;
+
+/// Values of activations' planes are known where they are quantized: the operands for scale, zero point, ...; empty when they are
+/// computed at run time.
+static SmallVector<Value> staticPlanes(Operation *op) {
+  if (auto quantize = dyn_cast<QuantizeOp>(op))
+    return quantize.getPlanes();
+  auto requantize = cast<RequantizeOp>(op);
+  SmallVector<Value> planes{requantize.getScale()};
+  if (requantize.getZero())
+    planes.push_back(requantize.getZero());
+  return planes;
+}
+
+static bool isSmallConstant(Value value) {
+  auto constant = value.getDefiningOp<arith::ConstantOp>();
+  auto type = constant ? dyn_cast<RankedTensorType>(constant.getType()) : RankedTensorType();
+  return constant && (!type || type.getNumElements() == 1);
+}
+
+namespace {
+/// Builds the function of one group and its call.
+class KernelMaker {
+public:
+  KernelMaker(const Group &group, SymbolTable &symbols, llvm::DenseMap<Value, SmallVector<Value>> &planesOf)
+      : group(group), symbols(symbols), planesOf(planesOf) {}
+
+  LogicalResult run(StringRef name) {
+    Location loc = (group.anchor ? group.anchor : group.last())->getLoc();
+    OpBuilder builder(loc.getContext());
+    function = func::FuncOp::create(loc, ("k." + name).str(), FunctionType::get(loc.getContext(), {}, {}));
+    function.setPrivate();
+    body = OpBuilder::atBlockEnd(function.addEntryBlock());
+    for (Operation *op : group.ops) {
+      for (Value operand : op->getOperands())
+        if (failed(resolve(operand)))
+          return failure();
+      Operation *clone = body.clone(*op, mapping);
+      for (StringRef attr : {"tern.probe", "tern.stats", "tern.codes"})
+        clone->removeAttr(attr);
+    }
+    SmallVector<Value> results;
+    for (Value result : group.last()->getResults())
+      addResult(result, results);
+    func::ReturnOp::create(body, loc, results);
+    function.setType(FunctionType::get(loc.getContext(), function.getBody().front().getArgumentTypes(), TypeRange(ValueRange(results))));
+    if (group.anchor)
+      if (auto choice = group.anchor->getAttrOfType<ChoiceAttr>("choice"))
+        function->setAttr("tern.choice", choice);
+    symbols.insert(function);
+    call(loc);
+    return success();
+  }
+
+private:
+  /// A quantized result crosses the border as its codes, and with the planes that are computed at run time.
+  void addResult(Value result, SmallVectorImpl<Value> &results) {
+    Value inside = mapping.lookup(result);
+    if (!isa<QuantType>(result.getType())) {
+      results.push_back(inside);
+      return;
+    }
+    SmallVector<Type> types(llvm::map_range(cast<QuantType>(result.getType()).getPlaneTypes(), [](RankedTensorType type) -> Type { return type; }));
+    auto unbundle = UnbundleOp::create(body, inside.getLoc(), types, inside);
+    bool isStatic = !staticPlanes(group.last()).empty();
+    for (Value plane : unbundle.getPlanes().take_front(isStatic ? 1 : unbundle.getNumResults()))
+      results.push_back(plane);
+  }
+
+  /// Makes `value` of the outer function known inside the kernel.
+  LogicalResult resolve(Value value) {
+    if (mapping.contains(value))
+      return success();
+    Operation *op = value.getDefiningOp();
+    if (op && isSmallConstant(value)) {
+      OpBuilder::InsertionGuard guard(body);
+      body.setInsertionPointToStart(&function.getBody().front());
+      body.clone(*op, mapping);
+      return success();
+    }
+    if (op && isView(op)) {
+      for (Value operand : op->getOperands())
+        if (failed(resolve(operand)))
+          return failure();
+      body.clone(*op, mapping);
+      return success();
+    }
+    auto quant = dyn_cast<QuantType>(value.getType());
+    if (!quant) {
+      mapping.map(value, function.getBody().front().addArgument(value.getType(), value.getLoc()));
+      operands.push_back(value);
+      return success();
+    }
+    auto planes = planesOf.find(value);
+    if (planes == planesOf.end())
+      return emitError(value.getLoc()) << "a quantized value that no kernel before this one computes cannot be an operand of a kernel; "
+                                          "pass its planes and bundle them";
+    SmallVector<Value> inside;
+    for (Value plane : SmallVector<Value>(planes->second)) {
+      if (failed(resolve(plane)))
+        return failure();
+      inside.push_back(mapping.lookup(plane));
+    }
+    mapping.map(value, BundleOp::create(body, value.getLoc(), quant, inside).getResult());
+    return success();
+  }
+
+  void call(Location loc) {
+    Operation *last = group.last();
+    OpBuilder builder(last);
+    builder.setInsertionPointAfter(last);
+    auto call = CallOp::create(builder, loc, function.getFunctionType().getResults(), FlatSymbolRefAttr::get(function.getSymNameAttr()), operands,
+                               StringAttr(), builder.getStringAttr(function.getSymName().drop_front(2)), ArrayAttr(), ArrayAttr());
+    if (Attribute probe = last->getAttr(kProbe))
+      call->setAttr(kProbe, probe);
+    unsigned next = 0;
+    for (Value result : last->getResults()) {
+      auto quant = dyn_cast<QuantType>(result.getType());
+      if (!quant) {
+        result.replaceAllUsesWith(call.getResult(next++));
+        continue;
+      }
+      SmallVector<Value> planes{call.getResult(next++)};
+      SmallVector<Value> known = staticPlanes(last);
+      for (size_t i = 1; known.empty() && i < quant.getPlaneTypes().size(); ++i)
+        planes.push_back(call.getResult(next++));
+      planes.append(known);
+      // Moves of codes between kernels see the codes themselves.
+      for (Operation *user : llvm::make_early_inc_range(result.getUsers()))
+        if (auto unbundle = dyn_cast<UnbundleOp>(user)) {
+          for (auto [from, to] : llvm::zip(unbundle.getPlanes(), planes))
+            from.replaceAllUsesWith(to);
+          unbundle.erase();
+        }
+      planesOf[result] = planes;
+    }
+  }
+
+  const Group &group;
+  SymbolTable &symbols;
+  llvm::DenseMap<Value, SmallVector<Value>> &planesOf;
+  func::FuncOp function;
+  OpBuilder body{(MLIRContext *)nullptr};
+  IRMapping mapping;
+  SmallVector<Value> operands;
+};
+
+struct TernOutline : tern::impl::TernOutlineBase<TernOutline> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SymbolTable symbols(module);
+    for (func::FuncOp function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+      if (function.isPublic() && !function.isExternal() && failed(outline(function, symbols)))
+        return signalPassFailure();
+  }
+
+private:
+  LogicalResult outline(func::FuncOp function, SymbolTable &symbols) {
+    if (!function.getBody().hasOneBlock())
+      return function.emitError("has more than one block; kernels can only be outlined of straight-line programs");
+    removeDead(function);
+    for (Operation &op : function.getBody().front())
+      if (op.getNumRegions())
+        return op.emitError("has a region; kernels can only be outlined of straight-line programs");
+    std::vector<std::unique_ptr<Group>> groups = groupOps(function);
+    llvm::DenseMap<Value, SmallVector<Value>> planesOf;
+    llvm::StringMap<unsigned> unnamed;
+    for (const auto &group : groups)
+      if (failed(KernelMaker(*group, symbols, planesOf).run(nameOf(*group, unnamed))))
+        return failure();
+    for (const auto &group : groups)
+      grouped.insert(group->ops.begin(), group->ops.end());
+    removeDead(function);
+    grouped.clear();
+    return success();
+  }
+
+  /// The name of the anchor, else of the last named op, else its kind and a number in program order.
+  static std::string nameOf(const Group &group, llvm::StringMap<unsigned> &unnamed) {
+    auto name = [](Operation *op) { return op->getAttrOfType<StringAttr>("name"); };
+    if (group.anchor && name(group.anchor))
+      return name(group.anchor).str();
+    for (Operation *op : llvm::reverse(group.ops))
+      if (name(op))
+        return name(op).str();
+    StringRef kind = (group.anchor ? group.anchor : group.last())->getName().stripDialect();
+    return (kind + "_" + Twine(unnamed[kind]++)).str();
+  }
+
+  /// Ops without users, and those that now live in kernels.
+  void removeDead(func::FuncOp function) {
+    SmallVector<Operation *> ops;
+    for (Operation &op : function.getBody().front().without_terminator())
+      ops.push_back(&op);
+    for (Operation *op : llvm::reverse(ops))
+      if (isOpTriviallyDead(op) || grouped.contains(op))
+        op->erase();
+  }
+
+  llvm::SmallPtrSet<Operation *, 32> grouped;
+};
+} // namespace

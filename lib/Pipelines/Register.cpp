@@ -1,0 +1,30 @@
+//===- Register.cpp - dialects and passes of Tern -------------------------===//
+#include "tern/Register.h"
+#include "dialects/Micro/IR/Micro.h"
+#include "dialects/Micro/Transforms/Passes.h"
+#include "dialects/NN/IR/NN.h"
+#include "dialects/NN/Transforms/Passes.h"
+#include "dialects/Tern/IR/Tern.h"
+#include "dialects/Tern/Transforms/Passes.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+void tern::registerAll(DialectRegistry &registry) {
+  registry.insert<nn::NNDialect, TernDialect, micro::MicroDialect>();
+  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
+                  memref::MemRefDialect, ml_program::MLProgramDialect, scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
+}
+
+void tern::registerPasses() {
+  nn::registerNNPasses();
+  registerTernPasses();
+  micro::registerMicroPasses();
+}

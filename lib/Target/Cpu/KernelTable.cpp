@@ -1,0 +1,151 @@
+//===- KernelTable.cpp - which kernels the CPU target has -----------------===//
+#include "lib/Target/Cpu/KernelTable.h"
+#include "lib/Target/Cpu/ConvPlan.h"
+
+using namespace mlir;
+using namespace tern::cpu;
+
+namespace {
+constexpr uint8_t anyResult = 1 << int(Result::F32) | 1 << int(Result::I32) | 1 << int(Result::Quant);
+constexpr uint8_t floatResult = 1 << int(Result::F32) | 1 << int(Result::Quant);
+
+constexpr int64_t scaleGroups[] = {32, 64, 128};
+
+constexpr OperandSpec floats{};
+/// Codes of an activation: u8, or s8 kept as code + 128; one scale for the tensor or one for each row.
+constexpr OperandSpec u8{false, 8, 8, false, PerTensor | PerRow, true, {}};
+constexpr OperandSpec s8{false, 8, 8, true, PerTensor | PerChannel, false, {}};
+constexpr OperandSpec s4{false, 4, 4, true, PerTensor | PerChannel | PerBlock, false, scaleGroups};
+constexpr OperandSpec s4Channel{false, 4, 4, true, PerTensor | PerChannel, false, {}};
+constexpr OperandSpec anything{true, 1, 8, true, NoScale | PerTensor | PerChannel | PerRow | PerBlock, true, {}};
+
+std::string acceptAll(const Problem &) { return ""; }
+
+template <Arith arith> std::string refuseConv(const Problem &problem) {
+  const auto *p = std::get_if<ConvProblem>(&problem);
+  if (!p || p->arith != arith)
+    return "another kind of operation";
+  return refuse(*p);
+}
+double convUs(const Problem &problem, const Isa &isa) { return estimateUs(std::get<ConvProblem>(problem), isa); }
+Kernel emitConvRow(ModuleOp module, StringRef name, const Problem &problem, const Isa &isa) {
+  return emitConv(module, name, std::get<ConvProblem>(problem), isa);
+}
+
+double portableUs(const Problem &problem, const Isa &isa) {
+  // Upstream's vectorizer on plain loops: measured 20 to 60 times slower than a tile.
+  if (const auto *p = std::get_if<ConvProblem>(&problem))
+    return 40 * estimateUs(*p, isa);
+  return 1e3;
+}
+
+/// The five arithmetics of one family.
+#define CONV_ROWS(FAMILY, OP, PANEL, W4)                                                                               \
+  {"cpu." FAMILY ".f32",   OP,     floats,     floats, floatResult, 1, unbounded, 2e-6, PANEL ".f32", "",              \
+   refuseConv<Arith::F32>, convUs, emitConvRow},                                                                       \
+      {"cpu." FAMILY ".u8s8",   OP,     u8,         s8, anyResult, 1, unbounded, 0, PANEL ".s8", "",                   \
+       refuseConv<Arith::U8S8>, convUs, emitConvRow},                                                                  \
+      {"cpu." FAMILY ".u8s4",   OP,     u8,         W4, anyResult, 1, unbounded, 2e-6, PANEL ".s4", "",                \
+       refuseConv<Arith::U8S4>, convUs, emitConvRow},                                                                  \
+      {"cpu." FAMILY ".f32s8",   OP,     floats,     s8, floatResult, 1, unbounded, 2e-6, PANEL ".s8row", "",          \
+       refuseConv<Arith::F32S8>, convUs, emitConvRow},                                                                 \
+  {                                                                                                                    \
+    "cpu." FAMILY ".f32s4", OP, floats, W4, floatResult, 1, unbounded, 2e-6, PANEL ".s4row", "",                       \
+        refuseConv<Arith::F32S4>, convUs, emitConvRow                                                                  \
+  }
+
+const KernelRow table[] = {
+    CONV_ROWS("conv", OpKind::Conv, "panel32", s4),
+    CONV_ROWS("gemm", OpKind::Gemm, "panel32", s4),
+    CONV_ROWS("conv_transpose", OpKind::ConvTranspose, "phase32", s4),
+    CONV_ROWS("depthwise", OpKind::DepthwiseConv, "channel16", s4Channel),
+    {"portable.linalg", OpKind::Any, anything, anything, anyResult, 1, unbounded, 2e-6, "plain", "", acceptAll,
+     portableUs, nullptr},
+};
+#undef CONV_ROWS
+} // namespace
+
+ArrayRef<KernelRow> tern::cpu::kernelTable() { return table; }
+
+const KernelRow *tern::cpu::findRow(StringRef name) {
+  for (const KernelRow &row : table)
+    if (row.name == name)
+      return &row;
+  return nullptr;
+}
+
+OpKind tern::cpu::opKindOf(const Problem &problem) {
+  struct Kinds {
+    OpKind operator()(const ConvProblem &p) {
+      if (p.transposed)
+        return OpKind::ConvTranspose;
+      if (p.isDepthwise())
+        return OpKind::DepthwiseConv;
+      return p.kh == 1 && p.kw == 1 && p.in.h == 1 && p.groups == 1 ? OpKind::Gemm : OpKind::Conv;
+    }
+    OpKind operator()(const EltwiseProblem &) { return OpKind::Elementwise; }
+    OpKind operator()(const RelayoutProblem &) { return OpKind::Move; }
+    OpKind operator()(const PoolProblem &) { return OpKind::Pool; }
+    OpKind operator()(const GlobalReduceProblem &) { return OpKind::Reduce; }
+    OpKind operator()(const SoftmaxProblem &) { return OpKind::Softmax; }
+    OpKind operator()(const ResizeProblem &) { return OpKind::Resize; }
+    OpKind operator()(const CopyProblem &) { return OpKind::Move; }
+    OpKind operator()(const FillProblem &) { return OpKind::Move; }
+    OpKind operator()(const DynamicQuantProblem &) { return OpKind::Quantize; }
+  };
+  return std::visit(Kinds(), problem);
+}
+
+const KernelRow *tern::cpu::rowFor(const Problem &problem, std::string *why) {
+  OpKind op = opKindOf(problem);
+  for (const KernelRow &row : table) {
+    if (row.op != op && row.op != OpKind::Any)
+      continue;
+    std::string reason = row.refuse(problem);
+    if (reason.empty())
+      return &row;
+    if (why && reason != "another kind of operation")
+      *why = row.name.str() + ": " + reason;
+  }
+  llvm_unreachable("portable.linalg accepts everything");
+}
+
+std::string tern::cpu::print(const Problem &problem) {
+  return std::visit([](const auto &p) { return print(p); }, problem);
+}
+
+std::string tern::cpu::kernelKey(const Problem &problem, const Isa &isa) {
+  return print(problem) + " isa=" + isa.name.str();
+}
+
+void tern::cpu::printKernelTable(raw_ostream &os) {
+  static const char *const ops[] = {"conv",    "depthwise",   "conv_transpose", "gemm", "pool",     "reduce",
+                                    "softmax", "elementwise", "resize",         "move", "quantize", "any"};
+  static const std::pair<ScalePlace, const char *> places[] = {
+      {NoScale, "none"}, {PerTensor, "tensor"}, {PerChannel, "channel"}, {PerRow, "row"}, {PerBlock, "block"}};
+  auto operand = [&](const OperandSpec &spec) {
+    std::string text = spec.isFloat ? "f32" : "";
+    if (spec.maxBits) {
+      text += (text.empty() ? "" : " or ") + std::string(spec.isSigned ? "s" : "u") + std::to_string(spec.minBits);
+      if (spec.minBits != spec.maxBits)
+        text += ".." + std::to_string(spec.maxBits);
+      text += ", scale per ";
+      const char *separator = "";
+      for (auto [bit, name] : places)
+        if (spec.scales & bit) {
+          text += separator + std::string(name);
+          separator = "/";
+        }
+      for (int64_t block : spec.blocks)
+        text += " " + std::to_string(block);
+      if (spec.zero)
+        text += ", zero point";
+    }
+    return text.empty() ? std::string("-") : text;
+  };
+  os << "| kernel | operation | x | w | tolerance | weights | needs |\n|---|---|---|---|---|---|---|\n";
+  for (const KernelRow &row : table)
+    os << "| `" << row.name << "` | " << ops[int(row.op)] << " | " << operand(row.x) << " | " << operand(row.w) << " | "
+       << row.tolerance << " | " << row.layoutFamily << " | "
+       << (row.feature.empty() ? StringRef("-") : StringRef(row.feature)) << " |\n";
+}

@@ -1,0 +1,106 @@
+// RUN: quant-opt %s --tern-outline --split-input-file --mlir-print-local-scope | FileCheck %s
+
+// A float network: conv with relu and residual in one kernel, pool, product; weights are operands.
+ml_program.global private @c1.w(dense<1.0> : tensor<8x3x3x3xf32>) : tensor<8x3x3x3xf32>
+ml_program.global private @c2.w(dense<1.0> : tensor<8x8x3x3xf32>) : tensor<8x8x3x3xf32>
+ml_program.global private @fc.w(dense<1.0> : tensor<5x8xf32>) : tensor<5x8xf32>
+
+// CHECK-LABEL: func.func @main(
+// CHECK-SAME:    %[[X:.*]]: tensor<1x3x8x8xf32>)
+// CHECK-DAG:     %[[W1:.*]] = ml_program.global_load_const @c1.w
+// CHECK-DAG:     %[[W2:.*]] = ml_program.global_load_const @c2.w
+// CHECK-DAG:     %[[FC:.*]] = ml_program.global_load_const @fc.w
+// CHECK:         %[[A:.*]] = tern.call @k.c1(%[[X]], %[[W1]]) {name = "c1"}
+// CHECK:         %[[B:.*]] = tern.call @k.c2(%[[A]], %[[W2]]) {name = "c2"}
+// CHECK:         %[[P:.*]] = tern.call @k.pool(%[[B]]) {name = "pool"}
+// CHECK:         %[[R:.*]] = nn.reshape %[[P]] : (tensor<1x8x1x1xf32>) -> tensor<1x8xf32>
+// CHECK:         %[[Y:.*]] = tern.call @k.fc(%[[R]], %[[FC]]) {name = "fc"}
+// CHECK:         %[[S:.*]] = tern.call @k.softmax_0(%[[Y]]) {name = "softmax_0"}
+// CHECK:         return %[[S]]
+// CHECK:       func.func private @k.c1(%arg0: tensor<1x3x8x8xf32>, %arg1: tensor<8x3x3x3xf32>) -> tensor<1x8x8x8xf32> {
+// CHECK-NEXT:    nn.conv %arg0, %arg1
+// CHECK-NEXT:    nn.unary relu
+// CHECK-NEXT:    return
+// CHECK:       func.func private @k.c2(
+// CHECK-NEXT:    nn.conv
+// CHECK-NEXT:    nn.binary add
+// CHECK-NEXT:    nn.clip
+// CHECK-NEXT:    return
+// CHECK:       func.func private @k.pool(
+// CHECK:       func.func private @k.fc(
+// CHECK-NEXT:    nn.matmul
+// CHECK-NEXT:    return
+func.func @main(%x: tensor<1x3x8x8xf32>) -> tensor<1x5xf32> {
+  %w1 = ml_program.global_load_const @c1.w : tensor<8x3x3x3xf32>
+  %w2 = ml_program.global_load_const @c2.w : tensor<8x8x3x3xf32>
+  %fc = ml_program.global_load_const @fc.w : tensor<5x8xf32>
+  %c1 = nn.conv %x, %w1 {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, name = "c1"} : (tensor<1x3x8x8xf32>, tensor<8x3x3x3xf32>) -> tensor<1x8x8x8xf32>
+  %a = nn.unary relu %c1 {name = "relu1"} : (tensor<1x8x8x8xf32>) -> tensor<1x8x8x8xf32>
+  %c2 = nn.conv %a, %w2 {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, name = "c2"} : (tensor<1x8x8x8xf32>, tensor<8x8x3x3xf32>) -> tensor<1x8x8x8xf32>
+  %s = nn.binary add %a, %c2 {name = "add"} : (tensor<1x8x8x8xf32>, tensor<1x8x8x8xf32>) -> tensor<1x8x8x8xf32>
+  %b = nn.clip %s {min = 0.0 : f64, max = 6.0 : f64} : (tensor<1x8x8x8xf32>) -> tensor<1x8x8x8xf32>
+  %p = nn.reduce mean %b {axes = array<i64: 2, 3>, keepdims, name = "pool"} : (tensor<1x8x8x8xf32>) -> tensor<1x8x1x1xf32>
+  %r = nn.reshape %p : (tensor<1x8x1x1xf32>) -> tensor<1x8xf32>
+  %y = nn.matmul %r, %fc {name = "fc", transpose_b} : (tensor<1x8xf32>, tensor<5x8xf32>) -> tensor<1x5xf32>
+  %z = nn.softmax %y {axis = 1 : i64} : (tensor<1x5xf32>) -> tensor<1x5xf32>
+  return %z : tensor<1x5xf32>
+}
+
+// -----
+
+// A probed value ends its kernel. A value with two users ends its kernel. A per-channel constant is an operand, a scalar is in the body.
+// CHECK-LABEL: func.func @borders
+// CHECK:         %[[C:.*]] = arith.constant dense<[{{.*}}> : tensor<2x1x1xf32>
+// CHECK:         tern.call @k.p(%{{.*}}) {name = "p", tern.probe = "p"}
+// CHECK:         tern.call @k.s(%{{.*}}) {name = "s"}
+// CHECK:         tern.call @k.m(%{{.*}}, %[[C]]) {name = "m"}
+// CHECK:       func.func private @k.p(
+// CHECK-NEXT:    nn.pool
+// CHECK-NEXT:    return
+// CHECK:       func.func private @k.s(
+// CHECK-NEXT:    %[[TWO:.*]] = arith.constant dense<2.0
+// CHECK-NEXT:    nn.binary mul
+// CHECK-NEXT:    return
+// CHECK:       func.func private @k.m(
+// CHECK-NEXT:    nn.unary relu
+// CHECK-NEXT:    nn.binary add
+// CHECK-NEXT:    nn.binary mul
+func.func @borders(%x: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
+  %two = arith.constant dense<2.0> : tensor<f32>
+  %c = arith.constant dense<[[[1.0]], [[3.0]]]> : tensor<2x1x1xf32>
+  %p = nn.pool max %x {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, name = "p", tern.probe = "p"} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %s = nn.binary mul %p, %two {name = "s"} : (tensor<1x2x4x4xf32>, tensor<f32>) -> tensor<1x2x4x4xf32>
+  %t = nn.unary relu %s {name = "t"} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %u = nn.binary add %s, %t {name = "u"} : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %m = nn.binary mul %u, %c {name = "m"} : (tensor<1x2x4x4xf32>, tensor<2x1x1xf32>) -> tensor<1x2x4x4xf32>
+  return %m : tensor<1x2x4x4xf32>
+}
+
+// -----
+
+// Codes cross borders; the consumer bundles them again with the constants of the producer.
+// CHECK-LABEL: func.func @codes
+// CHECK:         %[[Q:.*]] = tern.call @k.in(%{{.*}}) {name = "in"} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xi8>
+// CHECK:         %[[T:.*]] = tern.call @k.t(%[[Q]]) {name = "t"} : (tensor<1x2x4x4xi8>) -> tensor<1x4x4x2xi8>
+// CHECK:         tern.call @k.out(%[[T]])
+// CHECK:       func.func private @k.in(
+// CHECK:         tern.quantize
+// CHECK:         %[[U:.*]]:3 = tern.unbundle
+// CHECK:         return %[[U]]#0
+// CHECK:       func.func private @k.t(%arg0: tensor<1x2x4x4xi8>) -> tensor<1x4x4x2xi8>
+// CHECK-NEXT:    nn.transpose
+// CHECK:       func.func private @k.out(%arg0: tensor<1x4x4x2xi8>) -> tensor<1x4x4x2xf32>
+// CHECK:         tern.bundle %arg0, %{{.*}}, %{{.*}}
+// CHECK:         tern.dequantize
+// CHECK:         nn.unary relu
+func.func @codes(%x: tensor<1x2x4x4xf32>) -> tensor<1x4x4x2xf32> {
+  %s = arith.constant dense<0.5> : tensor<f32>
+  %z = arith.constant dense<3> : tensor<i8>
+  %q = tern.quantize %x, %s, %z {name = "in"} : (tensor<1x2x4x4xf32>, tensor<f32>, tensor<i8>) -> !tern.quant<1x2x4x4xf32, #tern.format<ui8, scale<f32>, zero<ui8>>>
+  %c, %s1, %z1 = tern.unbundle %q : (!tern.quant<1x2x4x4xf32, #tern.format<ui8, scale<f32>, zero<ui8>>>) -> (tensor<1x2x4x4xi8>, tensor<f32>, tensor<i8>)
+  %t = nn.transpose %c {perm = array<i64: 0, 2, 3, 1>, name = "t"} : (tensor<1x2x4x4xi8>) -> tensor<1x4x4x2xi8>
+  %b = tern.bundle %t, %s1, %z1 : (tensor<1x4x4x2xi8>, tensor<f32>, tensor<i8>) -> !tern.quant<1x4x4x2xf32, #tern.format<ui8, scale<f32>, zero<ui8>>>
+  %d = tern.dequantize %b : (!tern.quant<1x4x4x2xf32, #tern.format<ui8, scale<f32>, zero<ui8>>>) -> tensor<1x4x4x2xf32>
+  %r = nn.unary relu %d {name = "out"} : (tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
+  return %r : tensor<1x4x4x2xf32>
+}

@@ -1,0 +1,94 @@
+//===- ConvSpeed.cpp - how fast single kernels are -------------------------===//
+// Not part of the test run: CpuTests --gtest_also_run_disabled_tests --gtest_filter=*Speed*
+// One thread, tasks in order, best of some repetitions, arithmetic as a share of two multiplies a clock on the machine
+// of LOWERING.md.
+#include "ConvCase.h"
+#include <chrono>
+#include <cstring>
+
+using namespace mlir;
+using namespace tern::cpu;
+using namespace tern::cpu::test;
+
+namespace {
+double now() {
+  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void measure(const char *what, const ConvProblem &p, int level) {
+  Random random(3);
+  ConvWeights w(p, random);
+  std::vector<uint8_t> packed(packedBytes(p));
+  packConvWeights(p, w.plain(), packed);
+  Buffer weights = Buffer::of(packed);
+  Activation in(p.in, random), out(p.out);
+  Operands operands(p.epilogue, p.out, random);
+  Buffer init(p.out.c * 4);
+  if (const char *only = getenv("ONLY"); only && !strstr(what, only))
+    return;
+  for (const Isa &isa : hostIsas()) {
+    if (level >= 0 && isa.level != level)
+      continue;
+    double begin = now();
+    CompiledKernel kernel(isa, [&](ModuleOp m, const Isa &isa) { return emitConv(m, what, p, isa); });
+    double compile = now() - begin;
+    std::vector<void *> args{in.buffer.data<void>(), weights.data<void>()};
+    if (p.arith == Arith::U8S8 || p.arith == Arith::U8S4)
+      args.push_back(init.data<void>());
+    for (Buffer *b : operands.pointers())
+      args.push_back(b->data<void>());
+    args.push_back(out.buffer.data<void>());
+    auto once = [&] {
+      double t = now();
+      for (int64_t task = 0; task < kernel.tasks(); task++)
+        kernel.runTask(args, task);
+      return now() - t;
+    };
+    double best = once();
+    for (double end = now() + 60e3; now() < end;)
+      best = std::min(best, once());
+    double gops = 2e-3 * double(macsOf(p)) / best;
+    bool integer = p.arith == Arith::U8S8 || p.arith == Arith::U8S4;
+    printf("%-28s %-10s %8.1f us (estimate %8.1f) %7.1f GOP/s %5.1f %% of peak, %2d tasks, compiled in %5.1f ms\n",
+           what, isa.name.data(), best, estimateUs(p, isa), gops, 100 * gops / (integer ? 1157 : 289),
+           int(kernel.tasks()), compile / 1e3);
+    fflush(stdout);
+  }
+}
+
+TEST(Speed, DISABLED_Conv) {
+  int level = getenv("LEVEL") ? atoi(getenv("LEVEL")) : -1;
+  for (Arith a : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8}) {
+    if (getenv("ARITH") && atoi(getenv("ARITH")) != int(a))
+      continue;
+    measure("56x56x64 3x3", conv(a, {1, 56, 56, 64}, 64, 3, 1), level);
+    measure("56x56x64->128 3x3 s2", conv(a, {1, 56, 56, 64}, 128, 3, 2), level);
+    measure("56x56x64->256 1x1", conv(a, {1, 56, 56, 64}, 256, 1, 1), level);
+    measure("56x56x24->144 1x1", conv(a, {1, 56, 56, 24}, 144, 1, 1), level);
+    measure("56x56x144->24 1x1", conv(a, {1, 56, 56, 144}, 24, 1, 1), level);
+    measure("112x112x32->16 1x1", conv(a, {1, 112, 112, 32}, 16, 1, 1), level);
+    measure("14x14x256 3x3", conv(a, {1, 14, 14, 256}, 256, 3, 1), level);
+    measure("14x14x480->80 1x1", conv(a, {1, 14, 14, 480}, 80, 1, 1), level);
+    measure("7x7x192->1152 1x1", conv(a, {1, 7, 7, 192}, 1152, 1, 1), level);
+    measure("7x7x1152->320 1x1", conv(a, {1, 7, 7, 1152}, 320, 1, 1), level);
+    measure("7x7x320->1280 1x1", conv(a, {1, 7, 7, 320}, 1280, 1, 1), level);
+    measure("224x224x3->32 3x3 s2", conv(a, {1, 224, 224, 3}, 32, 3, 2), level);
+    measure("128x384x1536 gemm", conv(a, {1, 1, 128, 384}, 1536, 1, 1), level);
+    measure("1x1280x1000 gemm", conv(a, {1, 1, 1, 1280}, 1000, 1, 1), level);
+  }
+}
+
+TEST(Speed, DISABLED_Depthwise) {
+  int level = getenv("LEVEL") ? atoi(getenv("LEVEL")) : -1;
+  for (Arith a : {Arith::F32, Arith::U8S8}) {
+    measure("dw 112x112x32 3x3", depthwise(a, {1, 112, 112, 32}, 3, 1), level);
+    measure("dw 112x112x96 3x3 s2", depthwise(a, {1, 112, 112, 96}, 3, 2), level);
+    measure("dw 56x56x144 3x3", depthwise(a, {1, 56, 56, 144}, 3, 1), level);
+    measure("dw 56x56x144 5x5 s2", depthwise(a, {1, 56, 56, 144}, 5, 2), level);
+    measure("dw 28x28x240 5x5", depthwise(a, {1, 28, 28, 240}, 5, 1), level);
+    measure("dw 14x14x480 3x3", depthwise(a, {1, 14, 14, 480}, 3, 1), level);
+    measure("dw 14x14x672 5x5", depthwise(a, {1, 14, 14, 672}, 5, 1), level);
+    measure("dw 7x7x1152 5x5", depthwise(a, {1, 7, 7, 1152}, 5, 1), level);
+  }
+}
+} // namespace
