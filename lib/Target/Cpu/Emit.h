@@ -37,7 +37,23 @@ std::string refuse(const ConvProblem &);
 std::string refuse(const EltwiseProblem &);
 std::string refuse(const RelayoutProblem &);
 std::string refuse(const PoolProblem &);
+std::string refuse(const GlobalReduceProblem &);
+std::string refuse(const SoftmaxProblem &);
 std::string refuse(const ResizeProblem &);
+std::string refuse(const CopyProblem &);
+std::string refuse(const FillProblem &);
+std::string refuse(const DynamicQuantProblem &);
+
+/// Microseconds on one core with warm caches, from arithmetic and bytes; also decides how many tasks a kernel gets.
+double estimateUs(const EltwiseProblem &, const Isa &);
+double estimateUs(const RelayoutProblem &, const Isa &);
+double estimateUs(const PoolProblem &, const Isa &);
+double estimateUs(const GlobalReduceProblem &, const Isa &);
+double estimateUs(const SoftmaxProblem &, const Isa &);
+double estimateUs(const ResizeProblem &, const Isa &);
+double estimateUs(const CopyProblem &, const Isa &);
+double estimateUs(const FillProblem &, const Isa &);
+double estimateUs(const DynamicQuantProblem &, const Isa &);
 
 } // namespace tern::cpu
 #endif

@@ -180,8 +180,7 @@ Kernel emitCopy(ModuleOp module, StringRef name, const CopyProblem &p, const Isa
   CopyEmitter emitter(k, p.elem);
   Dims dims = normalize(p);
   Inner inner = takeInner(dims), rest = inner;
-  int64_t bytes = bytesOf(p.elem);
-  double nsPerElement = inner.mode == Mode::Element ? 0.5 : bytes / 48.0;
+  double us = estimateUs(p, isa);
 
   // A long inner dimension becomes blocks, so that tasks can share it; what is left over is done by the last task.
   int64_t outer = 1;
@@ -191,7 +190,7 @@ Kernel emitCopy(ModuleOp module, StringRef name, const CopyProblem &p, const Isa
   int64_t least = inner.mode == Mode::Transpose ? 64 : 1024, left = 0;
   int64_t block = std::max(least, (split.size / 24 + 63) / 64 * 64);
   Index restIn = p.inBase, restOut = p.outBase;
-  if (outer < 16 && double(outer) * inner.elements() * nsPerElement > 1e4 && split.size >= 2 * block) {
+  if (outer < 16 && us > 10 && split.size >= 2 * block) {
     int64_t blocks = split.size / block;
     left = split.size % block;
     restIn = p.inBase + blocks * block * split.in;
@@ -206,10 +205,7 @@ Kernel emitCopy(ModuleOp module, StringRef name, const CopyProblem &p, const Isa
   int64_t units = 1;
   while (lead < dims.size() && units < 32)
     units *= dims[lead++].size;
-  double each = nsPerElement * inner.elements();
-  for (const Dim &d : ArrayRef<Dim>(dims).drop_front(lead))
-    each *= d.size;
-  int64_t chunk = KernelBuilder::chunkOf(units, each), tasks = (units + chunk - 1) / chunk;
+  int64_t chunk = KernelBuilder::chunkOf(units, us), tasks = (units + chunk - 1) / chunk;
   auto body = [&](const Index &in, const Index &out) { emitter.inner(inner, in, out); };
   if (tasks == 1) {
     nest(k, dims, p.inBase, p.outBase, body);
@@ -232,6 +228,22 @@ Kernel emitCopy(ModuleOp module, StringRef name, const CopyProblem &p, const Isa
            [&](const Index &in, const Index &out) { emitter.inner(rest, in, out); });
     });
   return {k.finish(), tasks};
+}
+
+double estimateUs(const CopyProblem &p, const Isa &) {
+  Dims dims = normalize(p);
+  double elements = 1;
+  for (const Dim &d : dims)
+    elements *= double(d.size);
+  return elements * 1e-3 * (takeInner(dims).mode == Mode::Element ? 0.5 : double(bytesOf(p.elem)) / 48);
+}
+
+std::string refuse(const CopyProblem &p) {
+  if (p.sizes.size() != p.inStrides.size() || p.sizes.size() != p.outStrides.size())
+    return "sizes and strides of different lengths";
+  if (llvm::any_of(p.outStrides, [](int64_t s) { return s < 1; }))
+    return "an output stride below 1";
+  return "";
 }
 
 } // namespace tern::cpu

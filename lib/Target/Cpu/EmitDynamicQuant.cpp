@@ -53,7 +53,7 @@ private:
 
 /// Pixels of a task of the absmax kernel; the quantizing kernel reads as many partial maxima as that one has tasks.
 int64_t maxChunk(const DynamicQuantProblem &p) {
-  return KernelBuilder::chunkOf(p.in.pixels(), 5 + double(p.in.c) / 16);
+  return KernelBuilder::chunkOf(p.in.pixels(), estimateUs(p, isas().back()) / 2);
 }
 
 } // namespace
@@ -63,12 +63,26 @@ int64_t partialMaxima(const DynamicQuantProblem &p) {
   return (p.in.pixels() + chunk - 1) / chunk;
 }
 
+double estimateUs(const DynamicQuantProblem &p, const Isa &isa) {
+  return double(p.in.pixels()) * 1e-3 * (10 + 1.5 * double(p.in.c) / double(isa.lanes));
+}
+
+std::string refuse(const DynamicQuantProblem &p) {
+  if (p.in.planar || p.out.planar)
+    return "a planar activation (quantization reads and writes NHWC)";
+  if (p.in.elem != Elem::F32 || p.out.elem != Elem::U8)
+    return "a quantization other than from f32 to u8 codes";
+  if (p.in.n != p.out.n || p.in.h != p.out.h || p.in.w != p.out.w || p.in.c != p.out.c)
+    return "the sizes of the two sides differ";
+  return "";
+}
+
 Kernel emitDynamicQuant(ModuleOp module, StringRef name, const DynamicQuantProblem &p, const Isa &isa, bool quantize) {
   int64_t pixels = p.in.pixels();
   if (!p.perTensor) {
     KernelBuilder k(module, name, {Elem::F32, Elem::U8, Elem::F32}, isa);
     QuantEmitter emitter(k, p);
-    int64_t chunk = KernelBuilder::chunkOf(pixels, 10 + double(p.in.c) * 1.5 / isa.lanes);
+    int64_t chunk = KernelBuilder::chunkOf(pixels, estimateUs(p, isa));
     auto [lo, hi] = k.taskRange(pixels, chunk);
     k.loop(lo, hi, 1, [&](Index i) {
       Value scale = emitter.scaleOf(emitter.absMax(i));
@@ -95,7 +109,7 @@ Kernel emitDynamicQuant(ModuleOp module, StringRef name, const DynamicQuantProbl
   })[0];
   Value scale = emitter.scaleOf(max);
   k.when(k.equal(k.task(), 0), [&] { k.store(scale, k.arg(3), 0); });
-  int64_t chunk = KernelBuilder::chunkOf(pixels, 5 + double(p.in.c) / isa.lanes);
+  int64_t chunk = KernelBuilder::chunkOf(pixels, estimateUs(p, isa) / 2);
   auto [lo, hi] = k.taskRange(pixels, chunk);
   k.loop(lo, hi, 1, [&](Index i) { emitter.quantize(i, scale, k.arg(2)); });
   return {k.finish(), (pixels + chunk - 1) / chunk};

@@ -47,14 +47,14 @@ bool isFlat(EltwiseProblem &p) {
                       [](ExprInput &in) { return in.kind == ExprInput::Tensor || in.kind == ExprInput::Scalar; });
 }
 
-double nsPerElement(const EltwiseProblem &p, const Isa &isa) {
+} // namespace
+
+double estimateUs(const EltwiseProblem &p, const Isa &isa) {
   int64_t bytes = bytesOf(p.out.elem);
   for (const ExprInput &in : p.expr.inputs)
     bytes += in.kind == ExprInput::Tensor ? bytesOf(in.map.elem) : 0;
-  return bytes / 64.0 + 0.08 * ExprVector::weight(p.expr) * p.expr.nodes.size() * 4 / isa.lanes;
+  return double(p.out.pixels() * p.out.c) * 1e-3 * (bytes / 64.0 + ExprVector::nsPerElement(p.expr, isa));
 }
-
-} // namespace
 
 Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &problem, const Isa &isa) {
   EltwiseProblem p = simplify(problem);
@@ -68,7 +68,7 @@ Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &proble
   // Several registers at once hide the latency of long programs; more than the registers hold would spill.
   int64_t weight = ExprVector::weight(p.expr);
   int64_t width = isa.lanes * (weight >= 16 ? 1 : weight >= 4 && isa.registers < 32 ? 2 : 4);
-  double ns = nsPerElement(p, isa);
+  double us = estimateUs(problem, isa);
   const Map &m = p.out;
   int64_t rows = m.n * m.h, tasks = 1;
 
@@ -83,7 +83,7 @@ Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &proble
   };
 
   if (rows > 1) {
-    int64_t chunk = KernelBuilder::chunkOf(rows, ns * m.w * m.c);
+    int64_t chunk = KernelBuilder::chunkOf(rows, us);
     tasks = (rows + chunk - 1) / chunk;
     auto [lo, hi] = k.taskRange(rows, chunk);
     k.loop(lo, hi, 1, [&](Index r) {
@@ -101,7 +101,7 @@ Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &proble
   ExprVector::Row row = expr.row(0, 0);
   Index base = rowOffset(m, 0, 0);
   if (!flat) {
-    int64_t chunk = KernelBuilder::chunkOf(m.w, ns * m.c);
+    int64_t chunk = KernelBuilder::chunkOf(m.w, us);
     tasks = (m.w + chunk - 1) / chunk;
     auto [lo, hi] = k.taskRange(m.w, chunk);
     pixels(row, base, lo, hi);
@@ -111,7 +111,7 @@ Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &proble
   // One array: whole vectors in chunks, what is left of them in the last task.
   int64_t total = m.w * m.c, full = total / width * width;
   if (full) {
-    int64_t chunk = KernelBuilder::chunkOf(full, ns, width);
+    int64_t chunk = KernelBuilder::chunkOf(full, us, width);
     tasks = (full + chunk - 1) / chunk;
     auto [lo, hi] = k.taskRange(full, chunk);
     k.loop(lo, hi, width, [&](Index i) { cell(row, base, 0, i, Piece{0, width, width, {}}); });

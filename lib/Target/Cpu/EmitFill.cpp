@@ -42,7 +42,7 @@ Kernel emitFill(ModuleOp module, StringRef name, const FillProblem &p, const Isa
     return {k.finish(), 1};
   }
   int64_t height = m.top + m.h + m.bottom, width1 = m.left + m.w + m.right, rows = m.n * height;
-  int64_t chunk = KernelBuilder::chunkOf(rows, double(width1) * m.cs * bytesOf(m.elem) / 32);
+  int64_t chunk = KernelBuilder::chunkOf(rows, estimateUs(p, isa));
   auto [lo, hi] = k.taskRange(rows, chunk);
   k.loop(lo, hi, 1, [&](Index r) {
     Index at = r * m.rowStride() + m.base;
@@ -60,5 +60,13 @@ Kernel emitFill(ModuleOp module, StringRef name, const FillProblem &p, const Isa
   });
   return {k.finish(), (rows + chunk - 1) / chunk};
 }
+
+double estimateUs(const FillProblem &p, const Isa &) {
+  const Map &m = p.out;
+  int64_t all = m.n * (m.top + m.h + m.bottom) * (m.left + m.w + m.right), filled = p.interior ? all : all - m.pixels();
+  return double(filled * m.cs * bytesOf(m.elem)) / 32 * 1e-3;
+}
+
+std::string refuse(const FillProblem &) { return ""; }
 
 } // namespace tern::cpu

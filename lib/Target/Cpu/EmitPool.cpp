@@ -163,12 +163,16 @@ Kernel emitPool(ModuleOp module, StringRef name, const PoolProblem &p, const Isa
   KernelBuilder k(module, name, args, isa);
   PoolEmitter emitter(k, p, args.size());
   int64_t rows = p.out.n * p.out.h;
-  double registers = double(p.out.c * bytesOf(p.in.elem)) / (4 * isa.lanes);
-  double ns = double(p.out.w) * (1 + registers * 0.25 * p.kh * p.kw + 0.02 * p.out.c * ExprVector::weight(p.epilogue));
-  int64_t chunk = KernelBuilder::chunkOf(rows, ns);
+  int64_t chunk = KernelBuilder::chunkOf(rows, estimateUs(p, isa));
   auto [lo, hi] = k.taskRange(rows, chunk);
   k.loop(lo, hi, 1, [&](Index r) { emitter.row(r / p.out.h, r % p.out.h); });
   return {k.finish(), (rows + chunk - 1) / chunk};
+}
+
+double estimateUs(const PoolProblem &p, const Isa &isa) {
+  double registers = double(p.out.c * bytesOf(p.in.elem)) / double(4 * isa.lanes);
+  double taps = 0.25 * registers * double(p.kh * p.kw), rest = double(p.out.c) * ExprVector::nsPerElement(p.epilogue, isa);
+  return double(p.out.pixels()) * 1e-3 * (1 + taps + rest);
 }
 
 std::string refuse(const PoolProblem &p) {

@@ -86,9 +86,8 @@ Kernel emitGlobalReduce(ModuleOp module, StringRef name, const GlobalReduceProbl
   ReduceEmitter emitter(k, p, k.arg(args.size() - 1));
   int64_t width = 2 * isa.lanes;
   // Whole cache lines of channels to a task; the channels that are left over are a piece of the last one of their picture.
-  double ns = double(p.in.h * p.in.w) * bytesOf(p.in.elem) / 64.0;
   int64_t blocks = p.in.c / width, rest = p.in.c % width, units = p.in.n * std::max<int64_t>(1, blocks);
-  int64_t chunk = KernelBuilder::chunkOf(units, ns * width);
+  int64_t chunk = KernelBuilder::chunkOf(units, estimateUs(p, isa));
   auto [lo, hi] = k.taskRange(units, chunk);
   k.loop(lo, hi, 1, [&](Index u) {
     Index n = u / std::max<int64_t>(1, blocks), b = u % std::max<int64_t>(1, blocks);
@@ -101,6 +100,24 @@ Kernel emitGlobalReduce(ModuleOp module, StringRef name, const GlobalReduceProbl
       });
   });
   return {k.finish(), (units + chunk - 1) / chunk};
+}
+
+double estimateUs(const GlobalReduceProblem &p, const Isa &) {
+  return double(p.in.pixels() * p.in.c * bytesOf(p.in.elem)) / 64.0 * 1e-3;
+}
+
+std::string refuse(const GlobalReduceProblem &p) {
+  if (p.in.planar || p.out.planar)
+    return "a planar activation (reductions read and write NHWC)";
+  if (p.in.n != p.out.n || p.in.c != p.out.c || p.out.h != 1 || p.out.w != 1)
+    return "an output that is not n x 1 x 1 x c of the input";
+  if (p.in.elem != Elem::F32 && p.in.elem != Elem::U8 && p.in.elem != Elem::S8)
+    return "an input that is neither f32 nor 8-bit codes";
+  if (p.in.elem != Elem::F32 && p.in.h * p.in.w >= (int64_t(1) << 23))
+    return "a picture whose codes overflow a 32-bit sum";
+  if (p.epilogue.nodes.empty())
+    return p.out.elem == Elem::F32 ? "" : "the output is no f32 and the epilogue does not quantize";
+  return refuseExpr(p.epilogue, p.out.elem, /*acc=*/true);
 }
 
 } // namespace tern::cpu

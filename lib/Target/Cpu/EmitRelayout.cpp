@@ -172,11 +172,14 @@ Kernel emitRelayout(ModuleOp module, StringRef name, const RelayoutProblem &prob
   KernelBuilder k(module, name, args, isa);
   RelayoutEmitter emitter(k, p);
   int64_t rows = p.out.n * p.out.h;
-  double ns = 0.08 + 0.08 * ExprVector::weight(p.expr) * p.expr.nodes.size() * 4 / isa.lanes;
-  int64_t chunk = KernelBuilder::chunkOf(rows, ns * p.out.w * p.out.c);
+  int64_t chunk = KernelBuilder::chunkOf(rows, estimateUs(problem, isa));
   auto [lo, hi] = k.taskRange(rows, chunk);
   k.loop(lo, hi, 1, [&](Index r) { emitter.row(r / p.out.h, r % p.out.h); });
   return {k.finish(), (rows + chunk - 1) / chunk};
+}
+
+double estimateUs(const RelayoutProblem &p, const Isa &isa) {
+  return double(p.out.pixels() * p.out.c) * 1e-3 * (0.08 + ExprVector::nsPerElement(p.expr, isa));
 }
 
 std::string refuse(const RelayoutProblem &p) {

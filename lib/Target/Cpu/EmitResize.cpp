@@ -89,8 +89,7 @@ Kernel emitResize(ModuleOp module, StringRef name, const ResizeProblem &p, const
   bool moves = p.epilogue.nodes.empty() && !linear;
   int64_t width = moves ? 16 * isa.lanes / bytesOf(p.in.elem) : 2 * isa.lanes;
   int64_t rows = p.out.n * p.out.h;
-  double ns = double(p.out.w) * (0.5 + double(p.out.c) * (linear ? 1.0 / isa.lanes : bytesOf(p.in.elem) / 100.0));
-  int64_t chunk = KernelBuilder::chunkOf(rows, ns);
+  int64_t chunk = KernelBuilder::chunkOf(rows, estimateUs(p, isa));
 
   auto nearestRow = [&](const ExprVector::Row &row, const Index &from, const Index &to) {
     auto pixel = [&](const Index &source, const Index &x, int64_t copies) {
@@ -137,6 +136,11 @@ Kernel emitResize(ModuleOp module, StringRef name, const ResizeProblem &p, const
     nearestRow(row, picture + ys.low.indexAt(y), to);
   });
   return {k.finish(), (rows + chunk - 1) / chunk};
+}
+
+double estimateUs(const ResizeProblem &p, const Isa &isa) {
+  double move = p.mode == ResizeMode::Linear ? 1.0 / double(isa.lanes) : double(bytesOf(p.in.elem)) / 100;
+  return double(p.out.pixels()) * 1e-3 * (0.5 + double(p.out.c) * (move + ExprVector::nsPerElement(p.epilogue, isa)));
 }
 
 std::string refuse(const ResizeProblem &p) {

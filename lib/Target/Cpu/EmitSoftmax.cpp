@@ -46,7 +46,7 @@ Kernel emitSoftmax(ModuleOp module, StringRef name, const SoftmaxProblem &p, con
   };
 
   int64_t pixels = p.in.pixels();
-  int64_t chunk = KernelBuilder::chunkOf(pixels, 15 + double(count) * 3 / isa.lanes);
+  int64_t chunk = KernelBuilder::chunkOf(pixels, estimateUs(p, isa));
   auto [lo, hi] = k.taskRange(pixels, chunk);
   bool line = !p.in.hasHalo() && !p.out.hasHalo(); // pixels are evenly spaced: no division
   k.loop(lo, hi, 1, [&](Index i) {
@@ -56,6 +56,20 @@ Kernel emitSoftmax(ModuleOp module, StringRef name, const SoftmaxProblem &p, con
     row(rowOffset(p.in, n, y) + x * p.in.cs, rowOffset(p.out, n, y) + x * p.out.cs);
   });
   return {k.finish(), (pixels + chunk - 1) / chunk};
+}
+
+double estimateUs(const SoftmaxProblem &p, const Isa &isa) {
+  return double(p.in.pixels()) * 1e-3 * (15 + 3.0 * double(p.in.c) / double(isa.lanes));
+}
+
+std::string refuse(const SoftmaxProblem &p) {
+  if (p.in.planar || p.out.planar)
+    return "a planar activation (softmax reads and writes NHWC)";
+  if (p.in.elem != Elem::F32 || p.out.elem != Elem::F32)
+    return "an activation that is not f32";
+  if (p.in.n != p.out.n || p.in.h != p.out.h || p.in.w != p.out.w || p.in.c != p.out.c)
+    return "the sizes of the two sides differ";
+  return "";
 }
 
 } // namespace tern::cpu

@@ -277,6 +277,10 @@ int64_t ExprVector::weight(const Expr &expr) {
   return most;
 }
 
+double ExprVector::nsPerElement(const Expr &expr, const Isa &isa) {
+  return 0.32 * double(weight(expr) * int64_t(expr.nodes.size())) / double(isa.lanes);
+}
+
 std::string refuseExpr(const Expr &expr, Elem outElem, bool acc) {
   auto served = [](Elem e) {
     return e == Elem::F32 || e == Elem::U8 || e == Elem::S8 || e == Elem::I1 || e == Elem::I16 || e == Elem::I32 ||

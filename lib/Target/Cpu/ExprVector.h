@@ -40,6 +40,8 @@ public:
 
   /// Vectors that the program needs at once, roughly: how wide an unrolled evaluation may be.
   static int64_t weight(const Expr &expr);
+  /// Time of an element on one core, without memory.
+  static double nsPerElement(const Expr &expr, const Isa &isa);
 
   /// An element as it lies in memory -> what programs compute with: i32 or f32.
   mlir::Value widen(mlir::Value v, Elem elem);

@@ -269,8 +269,7 @@ Value KernelBuilder::both(Value x, Value y) {
   return andi(x, y);
 }
 
-int64_t KernelBuilder::chunkOf(int64_t units, double nsPerUnit, int64_t multiple) {
-  double us = double(units) * nsPerUnit * 1e-3;
+int64_t KernelBuilder::chunkOf(int64_t units, double us, int64_t multiple) {
   if (us < 10)
     return units;
   int64_t tasks = std::min<int64_t>(32, std::max<int64_t>(2, int64_t(us / 5)));

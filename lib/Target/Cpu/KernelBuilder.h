@@ -101,8 +101,8 @@ public:
   mlir::Value less(const Index &a, const Index &b);  ///< signed, i1
   mlir::Value equal(const Index &a, const Index &b); ///< i1
   mlir::Value both(mlir::Value a, mlir::Value b);    ///< i1
-  /// Units a task should do: all of them below 10 us, else tasks of about 5 us, at most 32 of them.
-  static int64_t chunkOf(int64_t units, double nsPerUnit, int64_t multiple = 1);
+  /// Units of work that a task of a kernel of `us` microseconds should do: all of them below 10 us, else tasks of about 5 us, at most 32.
+  static int64_t chunkOf(int64_t units, double us, int64_t multiple = 1);
   /// [task * chunk, min(that + chunk, total)).
   std::pair<Index, Index> taskRange(int64_t total, int64_t chunk);
 

@@ -1,6 +1,7 @@
 //===- KernelTable.cpp - which kernels the CPU target has -----------------===//
 #include "lib/Target/Cpu/KernelTable.h"
 #include "lib/Target/Cpu/ConvPlan.h"
+#include "lib/Target/Cpu/OpRows.h"
 
 using namespace mlir;
 using namespace tern::cpu;
@@ -24,7 +25,7 @@ std::string acceptAll(const Problem &) { return ""; }
 template <Arith arith> std::string refuseConv(const Problem &problem) {
   const auto *p = std::get_if<ConvProblem>(&problem);
   if (!p || p->arith != arith)
-    return "another kind of operation";
+    return otherOperation.str();
   return refuse(*p);
 }
 double convUs(const Problem &problem, const Isa &isa) { return estimateUs(std::get<ConvProblem>(problem), isa); }
@@ -38,6 +39,15 @@ double portableUs(const Problem &problem, const Isa &isa) {
     return 40 * estimateUs(*p, isa);
   return 1e3;
 }
+
+constexpr OperandSpec none{false, 0, 0, false, NoScale, false, {}};
+/// A value of an elementwise program: f32, or codes with one scale for the tensor.
+constexpr OperandSpec either{true, 8, 8, false, NoScale | PerTensor, true, {}};
+constexpr OperandSpec codes{false, 8, 8, false, PerTensor, true, {}};
+
+/// A row without weights.
+#define OP_ROW(NAME, OP, X, TOLERANCE, REFUSE, PROBLEM, EMIT)                                                          \
+  {"cpu." NAME, OP, X, none, floatResult, 1, unbounded, TOLERANCE, "none", "", REFUSE, rowUs<PROBLEM>, emitRow<PROBLEM, EMIT>}
 
 /// The five arithmetics of one family.
 #define CONV_ROWS(FAMILY, OP, PANEL, W4)                                                                               \
@@ -59,10 +69,21 @@ const KernelRow table[] = {
     CONV_ROWS("gemm", OpKind::Gemm, "panel32", s4),
     CONV_ROWS("conv_transpose", OpKind::ConvTranspose, "phase32", s4),
     CONV_ROWS("depthwise", OpKind::DepthwiseConv, "channel16", s4Channel),
+    OP_ROW("eltwise", OpKind::Elementwise, either, 2e-6, refuseRow<EltwiseProblem>, EltwiseProblem, emitEltwise),
+    OP_ROW("pool.f32", OpKind::Pool, floats, 2e-6, refusePoolRow<false>, PoolProblem, emitPool),
+    OP_ROW("pool.u8", OpKind::Pool, codes, 0, refusePoolRow<true>, PoolProblem, emitPool),
+    OP_ROW("reduce", OpKind::Reduce, either, 2e-6, refuseRow<GlobalReduceProblem>, GlobalReduceProblem, emitGlobalReduce),
+    OP_ROW("softmax", OpKind::Softmax, floats, 1e-6, refuseRow<SoftmaxProblem>, SoftmaxProblem, emitSoftmax),
+    OP_ROW("resize", OpKind::Resize, either, 1e-5, refuseRow<ResizeProblem>, ResizeProblem, emitResize),
+    OP_ROW("relayout", OpKind::Move, either, 2e-6, refuseRow<RelayoutProblem>, RelayoutProblem, emitRelayout),
+    OP_ROW("copy", OpKind::Move, either, 0, refuseRow<CopyProblem>, CopyProblem, emitCopy),
+    OP_ROW("fill", OpKind::Move, either, 0, refuseRow<FillProblem>, FillProblem, emitFill),
+    OP_ROW("dynamic_quant", OpKind::Quantize, floats, 0, refuseRow<DynamicQuantProblem>, DynamicQuantProblem, emitQuantize),
     {"portable.linalg", OpKind::Any, anything, anything, anyResult, 1, unbounded, 2e-6, "plain", "", acceptAll,
      portableUs, nullptr},
 };
 #undef CONV_ROWS
+#undef OP_ROW
 } // namespace
 
 ArrayRef<KernelRow> tern::cpu::kernelTable() { return table; }
@@ -104,7 +125,7 @@ const KernelRow *tern::cpu::rowFor(const Problem &problem, std::string *why) {
     std::string reason = row.refuse(problem);
     if (reason.empty())
       return &row;
-    if (why && reason != "another kind of operation")
+    if (why && reason != otherOperation)
       *why = row.name.str() + ": " + reason;
   }
   llvm_unreachable("portable.linalg accepts everything");

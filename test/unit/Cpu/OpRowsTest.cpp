@@ -1,0 +1,162 @@
+//===- OpRowsTest.cpp - rows without weights, printed problems ------------===//
+#include "Naive.h"
+#include "lib/Target/Cpu/KernelTable.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace tern::cpu;
+using namespace tern::cpu::test;
+
+namespace {
+
+Map image(Elem elem, int64_t h, int64_t w, int64_t c) {
+  Map m;
+  m.elem = elem;
+  m.h = h, m.w = w, m.c = m.cs = c;
+  return m;
+}
+
+Expr unary(ExprOp op, ExprInput::Kind kind, const Map &map) {
+  Expr e;
+  e.inputs = {{kind, map}};
+  ExprNode n{};
+  n.op = op, n.args = {0};
+  e.nodes = {n};
+  return e;
+}
+
+/// One problem of every row that has no weights.
+std::vector<std::pair<std::string, Problem>> problems() {
+  Map f = image(Elem::F32, 5, 7, 13), codes = image(Elem::U8, 5, 7, 16), one = image(Elem::F32, 1, 1, 13), planar = f;
+  planar.planar = true;
+  PoolProblem pool;
+  pool.in = f, pool.out = image(Elem::F32, 4, 6, 13), pool.kh = pool.kw = 2;
+  PoolProblem codePool = pool;
+  codePool.in = codes, codePool.out = image(Elem::U8, 4, 6, 16);
+  GlobalReduceProblem reduce;
+  reduce.in = f, reduce.out = one;
+  ResizeProblem resize;
+  resize.in = f, resize.out = image(Elem::F32, 10, 14, 13), resize.scaleH = resize.scaleW = 2;
+  DynamicQuantProblem quant;
+  quant.in = f, quant.out = image(Elem::U8, 5, 7, 13);
+  return {{"cpu.eltwise", EltwiseProblem{f, unary(ExprOp::Relu, ExprInput::Tensor, f)}},
+          {"cpu.relayout", RelayoutProblem{planar, f, {}}},
+          {"cpu.pool.f32", pool},
+          {"cpu.pool.u8", codePool},
+          {"cpu.reduce", reduce},
+          {"cpu.softmax", SoftmaxProblem{f, f, false}},
+          {"cpu.resize", resize},
+          {"cpu.copy", CopyProblem{Elem::F32, {4, 5}, {5, 1}, {1, 4}, 0, 0}},
+          {"cpu.fill", FillProblem{f, 1, true}},
+          {"cpu.dynamic_quant", quant}};
+}
+
+TEST(OpRows, EveryRowServesItsProblem) {
+  llvm::StringSet<> served;
+  for (const auto &entry : problems()) {
+    const std::string &name = entry.first;
+    const Problem &problem = entry.second;
+    const KernelRow *row = rowFor(problem);
+    EXPECT_EQ(row->name.str(), name);
+    ASSERT_NE(row->emit, nullptr);
+    EXPECT_GT(row->analyticUs(problem, hostIsa()), 0);
+    CompiledKernel kernel(hostIsa(), [&](ModuleOp m, const Isa &isa) { return row->emit(m, "kernel", problem, isa); });
+    EXPECT_TRUE(kernel.ok()) << name;
+    EXPECT_EQ(kernel.tasks(), 1) << name << ": a kernel of a few microseconds is one task";
+    served.insert(name);
+  }
+  for (const KernelRow &row : kernelTable())
+    if (row.layoutFamily == "none")
+      EXPECT_TRUE(served.count(row.name)) << row.name.str() << " has no test";
+}
+
+TEST(OpRows, RefusalsSayWhy) {
+  auto why = [](const Problem &p) {
+    std::string reason;
+    EXPECT_EQ(rowFor(p, &reason)->name, "portable.linalg");
+    return reason;
+  };
+  GlobalReduceProblem reduce;
+  reduce.in = image(Elem::F32, 5, 7, 13), reduce.out = image(Elem::F32, 5, 1, 13);
+  EXPECT_EQ(why(reduce), "cpu.reduce: an output that is not n x 1 x 1 x c of the input");
+  SoftmaxProblem softmax{image(Elem::U8, 5, 7, 13), image(Elem::F32, 5, 7, 13), false};
+  EXPECT_EQ(why(softmax), "cpu.softmax: an activation that is not f32");
+  EXPECT_EQ(why(CopyProblem{Elem::F32, {4, 5}, {5, 1}, {0, 1}, 0, 0}), "cpu.copy: an output stride below 1");
+  DynamicQuantProblem quant;
+  quant.in = quant.out = image(Elem::F32, 5, 7, 13);
+  EXPECT_EQ(why(quant), "cpu.dynamic_quant: a quantization other than from f32 to u8 codes");
+  ResizeProblem resize;
+  resize.in = resize.out = image(Elem::F32, 5, 7, 13), resize.scaleH = 0;
+  EXPECT_EQ(why(resize), "cpu.resize: a scale that is not positive");
+}
+
+/// Changes each field in turn: every change must change what is printed, and no two changes may print alike.
+template <typename P> void expectInjective(const P &problem, llvm::ArrayRef<std::function<void(P &)>> changes) {
+  llvm::StringSet<> seen;
+  seen.insert(print(problem));
+  for (auto [i, change] : llvm::enumerate(changes)) {
+    P p = problem;
+    change(p);
+    EXPECT_TRUE(seen.insert(print(p)).second) << "change " << i << " is not in " << print(p);
+  }
+}
+
+#define SET(P, ...) [](P &p) { p.__VA_ARGS__; }
+
+TEST(ProblemPrint, Maps) {
+  expectInjective<Map>(image(Elem::F32, 2, 3, 4),
+                       {SET(Map, elem = Elem::U8), SET(Map, n = 9), SET(Map, h = 9), SET(Map, w = 9), SET(Map, c = 9),
+                        SET(Map, cs = 9), SET(Map, top = 9), SET(Map, left = 9), SET(Map, bottom = 9), SET(Map, right = 9),
+                        SET(Map, base = 9), SET(Map, planar = true)});
+}
+
+TEST(ProblemPrint, Programs) {
+  Expr e = unary(ExprOp::Clip, ExprInput::Tensor, image(Elem::F32, 2, 3, 4));
+  e.nodes[0].a = -1, e.nodes[0].b = 6;
+  e.inputs.push_back({ExprInput::Scalar, {}});
+  expectInjective<Expr>(e, {SET(Expr, inputs[0].kind = ExprInput::Row), SET(Expr, inputs[0].map.base = 3),
+                            SET(Expr, inputs[1].kind = ExprInput::Channel), SET(Expr, inputs.pop_back()),
+                            SET(Expr, nodes[0].op = ExprOp::Quant), SET(Expr, nodes[0].args = {1}),
+                            SET(Expr, nodes[0].args.push_back(1)), SET(Expr, nodes[0].a = -1.0000000000000002),
+                            SET(Expr, nodes[0].b = 6.25), SET(Expr, nodes[0].lo = 1), SET(Expr, nodes[0].hi = 254),
+                            SET(Expr, nodes[0].a = 0), SET(Expr, nodes[0].a = -0.0), SET(Expr, nodes.pop_back())});
+}
+
+TEST(ProblemPrint, Problems) {
+  Expr e = unary(ExprOp::Relu, ExprInput::Acc, {});
+  ConvProblem conv;
+  expectInjective<ConvProblem>(
+      conv, {SET(ConvProblem, in.h = 3), SET(ConvProblem, out.h = 3), SET(ConvProblem, arith = Arith::U8S8),
+             SET(ConvProblem, kh = 3), SET(ConvProblem, kw = 3), SET(ConvProblem, strideH = 3), SET(ConvProblem, strideW = 3),
+             SET(ConvProblem, dilationH = 3), SET(ConvProblem, dilationW = 3), SET(ConvProblem, padTop = 3),
+             SET(ConvProblem, padLeft = 3), SET(ConvProblem, groups = 3), SET(ConvProblem, group = 32),
+             SET(ConvProblem, transposed = true), SET(ConvProblem, groupScale = Elem::F32),
+             [&](ConvProblem &p) { p.epilogue = e; }});
+  expectInjective<PoolProblem>(
+      {}, {SET(PoolProblem, in.h = 3), SET(PoolProblem, out.h = 3), SET(PoolProblem, kind = PoolKind::Lp), SET(PoolProblem, kh = 3),
+           SET(PoolProblem, kw = 3), SET(PoolProblem, strideH = 3), SET(PoolProblem, strideW = 3), SET(PoolProblem, dilationH = 3),
+           SET(PoolProblem, dilationW = 3), SET(PoolProblem, padTop = 3), SET(PoolProblem, padLeft = 3),
+           SET(PoolProblem, padBottom = 3), SET(PoolProblem, padRight = 3), SET(PoolProblem, countIncludePad = true),
+           SET(PoolProblem, lp = 3), [&](PoolProblem &p) { p.epilogue = e; }});
+  expectInjective<ResizeProblem>(
+      {}, {SET(ResizeProblem, in.h = 3), SET(ResizeProblem, out.h = 3), SET(ResizeProblem, mode = ResizeMode::Linear),
+           SET(ResizeProblem, coord = ResizeCoord::Asymmetric), SET(ResizeProblem, scaleH = 3), SET(ResizeProblem, scaleW = 3),
+           [&](ResizeProblem &p) { p.epilogue = e; }});
+  expectInjective<GlobalReduceProblem>({}, {SET(GlobalReduceProblem, in.h = 3), SET(GlobalReduceProblem, out.h = 3),
+                                            SET(GlobalReduceProblem, kind = ReduceKind::Max),
+                                            [&](GlobalReduceProblem &p) { p.epilogue = e; }});
+  expectInjective<EltwiseProblem>({}, {SET(EltwiseProblem, out.h = 3), [&](EltwiseProblem &p) { p.expr = e; }});
+  expectInjective<RelayoutProblem>(
+      {}, {SET(RelayoutProblem, in.h = 3), SET(RelayoutProblem, out.h = 3), [&](RelayoutProblem &p) { p.expr = e; }});
+  expectInjective<SoftmaxProblem>({}, {SET(SoftmaxProblem, in.h = 3), SET(SoftmaxProblem, out.h = 3), SET(SoftmaxProblem, log = true)});
+  expectInjective<DynamicQuantProblem>(
+      {}, {SET(DynamicQuantProblem, in.h = 3), SET(DynamicQuantProblem, out.h = 3), SET(DynamicQuantProblem, perTensor = true)});
+  expectInjective<FillProblem>({}, {SET(FillProblem, out.h = 3), SET(FillProblem, value = 3), SET(FillProblem, interior = true)});
+  CopyProblem copy{Elem::F32, {1, 23}, {1, 2}, {1, 2}, 0, 0};
+  expectInjective<CopyProblem>(
+      copy, {SET(CopyProblem, elem = Elem::U8), SET(CopyProblem, sizes = {12, 3}), SET(CopyProblem, inStrides = {1, 3}),
+             SET(CopyProblem, outStrides = {1, 3}), SET(CopyProblem, inBase = 3), SET(CopyProblem, outBase = 3)});
+}
+
+} // namespace
