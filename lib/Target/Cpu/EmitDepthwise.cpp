@@ -4,6 +4,7 @@
 // column.
 //===----------------------------------------------------------------------===//
 #include "dialects/Micro/IR/Micro.h"
+#include "lib/Target/Cpu/CodeStore.h"
 #include "lib/Target/Cpu/ConvPlan.h"
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/ExprVector.h"
@@ -37,8 +38,8 @@ public:
       : p(p), phase(phasesOf(p).front()), integer(isInteger(p)), k(module, name, argsOf(p), isa), L(isa.lanes),
         // Eight pixels hide the latency of a multiply; without registers for more, SSE2 takes four.
         loops(pixelLoops(p, phase, isa.level == 0 ? 4 : 8)),
-        expr(k, p.epilogue, p.out.elem, integer ? 3 : 2, integer ? Elem::I32 : Elem::F32), in(k.arg(0)),
-        weights(k.arg(1)), out(k.arg(argsOf(p).size() - 1)) {}
+        expr(k, p.epilogue, CodeStore::exprElem(k, p.out.elem), integer ? 3 : 2, integer ? Elem::I32 : Elem::F32),
+        in(k.arg(0)), weights(k.arg(1)), out(k.arg(argsOf(p).size() - 1)) {}
 
   Kernel emit();
 
@@ -174,6 +175,7 @@ void DepthwiseEmitter::emitTile(ArrayRef<Index> bases, int64_t width, const Inde
       begun[use.pixel] = true;
     }
   }
+  CodeStore codes(k, p.out.elem, out);
   for (const Piece &piece : k.pieces(valid, L)) {
     Values held;
     for (int64_t pixel = 0; pixel < width * loops.inner; pixel++) {
@@ -188,9 +190,11 @@ void DepthwiseEmitter::emitTile(ArrayRef<Index> bases, int64_t width, const Inde
       if (held.empty())
         held = expr.hold(row, c, piece.lanes, piece.mask);
       Value value = k.slice(acc[pixel], piece.offset, piece.lanes);
-      k.store(expr.evaluate(row, 0, c, piece.lanes, piece.mask, value, held), out, at(1) + c, piece.mask);
+      value = expr.evaluate(row, 0, c, piece.lanes, piece.mask, value, held);
+      codes.store(value, at(1) + c, piece.count, piece.mask);
     }
   }
+  codes.flush();
 }
 
 /// The weights of L channels for one tap: f32, or s8 codes of integer arithmetic. `channel` is the first of a block

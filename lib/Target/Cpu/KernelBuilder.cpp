@@ -146,6 +146,8 @@ Index operator+(const Index &a, const Index &c) {
 Index operator-(const Index &a, const Index &c) {
   if (!c.variable)
     return a.withOffset(a.offset - c.offset);
+  if (a.variable == c.variable)
+    return a.offset - c.offset;
   KernelBuilder &k = *c.builder;
   Value left = a.variable ? a.variable : k.value(0);
   Index difference(k, arith::SubIOp::create(k.b, k.location, left, c.variable));
