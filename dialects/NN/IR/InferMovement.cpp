@@ -115,13 +115,14 @@ LogicalResult PadOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
       return check.fail("size of axis ", axis, " of the result exceeds 64 bits"); // nn_n20
     if (size < 0)                                                                 // nn_n14
       return check.fail("axis ", axis, " of ", dim, " elements is cropped to ", size);
-    // What the other modes repeat has to exist.
+    // What the other modes repeat is what cropping left.
     int64_t most = std::max(low[axis], high[axis]);
-    if (op.getMode() != PadMode::constant && most > 0 && dim == 0) // nn_n14
+    int64_t left = dim + std::min<int64_t>(low[axis], 0) + std::min<int64_t>(high[axis], 0);
+    if (op.getMode() != PadMode::constant && most > 0 && left <= 0) // nn_n14
       return check.fail("mode ", stringifyPadMode(op.getMode()), " has nothing to repeat along axis ", axis,
                         " of 0 elements");
-    if (op.getMode() == PadMode::reflect && most >= dim && most > 0) // nn_n14
-      return check.fail("mode reflect of axis ", axis, " with ", dim, " elements allows at most ", dim - 1,
+    if (op.getMode() == PadMode::reflect && most >= left && most > 0) // nn_n14
+      return check.fail("mode reflect of axis ", axis, " with ", left, " elements allows at most ", left - 1,
                         " on a side; found ", most);
     shape.push_back(size);
   }

@@ -1,5 +1,6 @@
-//===- Names.cpp - rule N1 ------------------------------------------------===//
+//===- Checks.cpp - checks of whole modules -------------------------------===//
 #include "dialects/NN/IR/NN.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
@@ -27,6 +28,23 @@ LogicalResult verifyNames(Operation *root) { // nn_n1
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());
+}
+
+LogicalResult verifyNoUnknownOps(Operation *root, StringRef what) {
+  llvm::MapVector<StringRef, SmallVector<Operation *>> kinds;
+  root->walk([&](OnnxOp op) { kinds[op.getOpType()].push_back(op); });
+  if (kinds.empty())
+    return success();
+  Operation *first = kinds.front().second.front();
+  size_t count = 0;
+  for (const auto &[kind, ops] : kinds)
+    count += ops.size();
+  InFlightDiagnostic diag = first->emitError();
+  diag << count << (count == 1 ? " op is" : " ops are") << " unknown to Tern and cannot be " << what << ": ";
+  llvm::interleaveComma(kinds, diag, [&](const auto &entry) { diag << entry.first << " x" << entry.second.size(); });
+  for (const auto &[kind, ops] : kinds)
+    diag.attachNote(ops.front()->getLoc()) << "first " << kind;
+  return diag;
 }
 
 } // namespace tern::nn
