@@ -41,8 +41,8 @@ static Tensor unary(nn::UnaryOp op, const Tensor &x, RankedTensorType type) {
 
 /// result[i] = fn(x, y) over the broadcast elements of two number vectors.
 template <typename To, typename T, typename U, typename Fn>
-static std::vector<To> zipBroadcast(RankedTensorType type, const Tensor &lhs, const std::vector<T> &x, const Tensor &rhs,
-                                    const std::vector<U> &y, Fn fn) {
+static std::vector<To> zipBroadcast(RankedTensorType type, const Tensor &lhs, const std::vector<T> &x,
+                                    const Tensor &rhs, const std::vector<U> &y, Fn fn) {
   std::vector<To> result(type.getNumElements());
   std::array<SmallVector<int64_t>, 2> strides = {broadcastStrides(lhs.getShape(), type.getShape()),
                                                  broadcastStrides(rhs.getShape(), type.getShape())};
@@ -57,9 +57,10 @@ static Tensor binary(nn::BinaryOp op, const Tensor &lhs, const Tensor &rhs, Rank
     return fromReals(type, zipBroadcast<double>(type, lhs, toReals(lhs), rhs, toReals(rhs),
                                                 [&](double x, double y) { return nn::evaluate(kind, x, y); }));
   if (isUnsigned(lhs.getElementType()) && isUnsigned(rhs.getElementType()))
-    return fromIntegers(type, zipBroadcast<int64_t>(type, lhs, toIntegers(lhs), rhs, toIntegers(rhs), [&](int64_t x, int64_t y) {
-                          return int64_t(nn::evaluate(kind, uint64_t(x), uint64_t(y)));
-                        }));
+    return fromIntegers(
+        type, zipBroadcast<int64_t>(type, lhs, toIntegers(lhs), rhs, toIntegers(rhs), [&](int64_t x, int64_t y) {
+          return int64_t(nn::evaluate(kind, uint64_t(x), uint64_t(y)));
+        }));
   return fromIntegers(type, zipBroadcast<int64_t>(type, lhs, toIntegers(lhs), rhs, toIntegers(rhs),
                                                   [&](int64_t x, int64_t y) { return nn::evaluate(kind, x, y); }));
 }
@@ -108,7 +109,8 @@ static Tensor clip(nn::ClipOp op, const Tensor &x, RankedTensorType type) {
   bool unsign = isUnsigned(x.getElementType());
   int64_t lowInt = saturate(std::ceil(low), 64, unsign), highInt = saturate(std::floor(high), 64, unsign);
   for (int64_t &value : values)
-    value = unsign ? int64_t(bound(uint64_t(value), uint64_t(lowInt), uint64_t(highInt))) : bound(value, lowInt, highInt);
+    value =
+        unsign ? int64_t(bound(uint64_t(value), uint64_t(lowInt), uint64_t(highInt))) : bound(value, lowInt, highInt);
   return fromIntegers(type, values);
 }
 

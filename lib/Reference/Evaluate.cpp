@@ -16,10 +16,12 @@ static bool isSupported(Type element) {
   return bits <= 8 || bits == 16 || bits == 32 || bits == 64;
 }
 
-/// Types of operands and results are tensors of numbers (or quantized), and, unless the op finds out itself, of known sizes.
+/// Types of operands and results are tensors of numbers (or quantized), and, unless the op finds out itself, of known
+/// sizes.
 static LogicalResult checkTypes(Operation *op) {
   bool findsSizes = isa<nn::ReshapeOp, nn::RangeOp>(op);
-  for (Type type : llvm::concat<const Type>(SmallVector<Type>(op->getOperandTypes()), SmallVector<Type>(op->getResultTypes()))) {
+  for (Type type :
+       llvm::concat<const Type>(SmallVector<Type>(op->getOperandTypes()), SmallVector<Type>(op->getResultTypes()))) {
     if (isa<QuantType>(type))
       continue;
     auto tensor = dyn_cast<RankedTensorType>(type);
@@ -28,14 +30,16 @@ static LogicalResult checkTypes(Operation *op) {
   }
   for (Type type : op->getResultTypes())
     if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && !tensor.hasStaticShape() && !findsSizes)
-      return op->emitOpError("cannot be evaluated: the size of ") << tensor << " is not known (bind dimensions with --dim)";
+      return op->emitOpError("cannot be evaluated: the size of ")
+             << tensor << " is not known (bind dimensions with --dim)";
   return success();
 }
 
 /// The operand values have the types of the operands; a caller's mistake must not become a wild read.
 static LogicalResult checkOperands(Operation *op, Operands in) {
   if (in.size() != op->getNumOperands())
-    return op->emitOpError("is evaluated with ") << in.size() << " values; it has " << op->getNumOperands() << " operands";
+    return op->emitOpError("is evaluated with ")
+           << in.size() << " values; it has " << op->getNumOperands() << " operands";
   for (auto [value, type] : llvm::zip(in, op->getOperandTypes())) {
     Type given = typeOf(value);
     auto tensor = dyn_cast<RankedTensorType>(given);
@@ -70,8 +74,8 @@ Results evaluate(Operation *op, Operands in) {
   return TypeSwitch<Operation *, Results>(op)
       .Case<nn::UnaryOp, nn::BinaryOp, nn::CompareOp, nn::SelectOp, nn::ClipOp, nn::CastOp>(
           [&](Operation *op) { return single(evaluateElementwise(op, in)); })
-      .Case<nn::ReshapeOp, nn::TransposeOp, nn::SliceOp, nn::ConcatOp, nn::PadOp, nn::ExpandOp, nn::GatherOp, nn::ShapeOp,
-            nn::RangeOp>([&](Operation *op) { return single(evaluateMovement(op, in)); })
+      .Case<nn::ReshapeOp, nn::TransposeOp, nn::SliceOp, nn::ConcatOp, nn::PadOp, nn::ExpandOp, nn::GatherOp,
+            nn::ShapeOp, nn::RangeOp>([&](Operation *op) { return single(evaluateMovement(op, in)); })
       .Case([&](nn::MatmulOp op) { return single(evaluateMatmul(op, in)); })
       .Case([&](nn::ConvOp op) { return single(evaluateConv(op, in)); })
       .Case([&](nn::ConvTransposeOp op) { return single(evaluateConvTranspose(op, in)); })
@@ -81,7 +85,8 @@ Results evaluate(Operation *op, Operands in) {
       .Case([&](nn::BatchNormOp op) { return single(evaluateBatchNorm(op, in)); })
       .Case([&](nn::ResizeOp op) { return single(evaluateResize(op, in)); })
       .Case([&](nn::OnnxOp op) -> Results {
-        return op.emitOpError("\"") << op.getOpType() << "\" is an ONNX op that Tern does not know; it cannot be evaluated";
+        return op.emitOpError("\"") << op.getOpType()
+                                    << "\" is an ONNX op that Tern does not know; it cannot be evaluated";
       })
       .Case([&](arith::ConstantOp op) -> Results {
         auto elements = dyn_cast<ElementsAttr>(op.getValue());
@@ -106,7 +111,8 @@ std::optional<SmallVector<Attribute>> foldConstants(Operation *op) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor || !isSupported(tensor.getElementType()))
       return std::nullopt;
-    if (tensor.hasStaticShape() && tensor.getNumElements() > nn::kMaxFoldBytes / nn::elementBytes(tensor.getElementType()))
+    if (tensor.hasStaticShape() &&
+        tensor.getNumElements() > nn::kMaxFoldBytes / nn::elementBytes(tensor.getElementType()))
       return std::nullopt;
   }
   // What cannot be evaluated stays in the program, where running it reports why.

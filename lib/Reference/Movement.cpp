@@ -104,7 +104,8 @@ static FailureOr<Tensor> gather(nn::GatherOp op, const Tensor &x, const Tensor &
   std::vector<int64_t> rows = toIntegers(indices);
   for (int64_t &row : rows) {
     if (row < -dim || row >= dim)
-      return op.emitOpError("index ") << row << " is outside " << -dim << ".." << dim - 1 << " of axis " << op.getAxis();
+      return op.emitOpError("index ") << row << " is outside " << -dim << ".." << dim - 1 << " of axis "
+                                      << op.getAxis();
     row += row < 0 ? dim : 0;
   }
   for (int64_t i = 0; i < outer; ++i)
@@ -161,9 +162,7 @@ FailureOr<Tensor> evaluateMovement(Operation *op, Operands in) {
       .Case([&](nn::SliceOp op) { return slice(op, x(0), type); })
       .Case([&](nn::ConcatOp op) { return concat(op, in, type); })
       .Case([&](nn::PadOp op) { return pad(op, x(0), type); })
-      .Case([&](nn::ExpandOp op) {
-        return strided(x(0), type, 0, broadcastStrides(x(0).getShape(), type.getShape()));
-      })
+      .Case([&](nn::ExpandOp op) { return strided(x(0), type, 0, broadcastStrides(x(0).getShape(), type.getShape())); })
       .Case([&](nn::GatherOp op) { return gather(op, x(0), x(1), type); })
       .Case([&](nn::ShapeOp op) { return shape(op, x(0), type); })
       .Case([&](nn::RangeOp op) { return range(op, in); })

@@ -32,8 +32,12 @@ Results evaluateTern(mlir::Operation *op, Operands in);
 template <typename T> std::vector<T> toNumbers(const Tensor &tensor);
 template <> inline std::vector<double> toNumbers(const Tensor &tensor) { return toReals(tensor); }
 template <> inline std::vector<int64_t> toNumbers(const Tensor &tensor) { return toIntegers(tensor); }
-inline Tensor fromNumbers(mlir::RankedTensorType type, llvm::ArrayRef<double> values) { return fromReals(type, values); }
-inline Tensor fromNumbers(mlir::RankedTensorType type, llvm::ArrayRef<int64_t> values) { return fromIntegers(type, values); }
+inline Tensor fromNumbers(mlir::RankedTensorType type, llvm::ArrayRef<double> values) {
+  return fromReals(type, values);
+}
+inline Tensor fromNumbers(mlir::RankedTensorType type, llvm::ArrayRef<int64_t> values) {
+  return fromIntegers(type, values);
+}
 
 /// Calls fn(T()) with double for floats, int64_t for integers.
 template <typename Fn> auto withNumber(mlir::Type element, Fn fn) {

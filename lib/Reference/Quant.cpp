@@ -22,7 +22,8 @@ static Tensor toFloats(const Tensor &tensor) {
 }
 
 /// The f32 values of a quantized tensor in another format over a subset of its planes.
-static FailureOr<Tensor> decodeAs(Operation *op, const QuantValue &value, const Format &format, ArrayRef<ConstBytes> planes) {
+static FailureOr<Tensor> decodeAs(Operation *op, const QuantValue &value, const Format &format,
+                                  ArrayRef<ConstBytes> planes) {
   Tensor result(f32Like(value.type.getExpressedTensor()));
   std::string error = decode(format, span(value.type.getShape()), Span<const ConstBytes>(planes.data(), planes.size()),
                              result.mutableData<float>().data());
@@ -65,11 +66,10 @@ static Results quantize(QuantizeOp op, Operands in) {
   }
   const float *values = x.data<float>().data();
   Span<const Bytes> views(planes.data(), planes.size());
-  std::string error =
-      in.size() > 1 ? encodeCodes(format, encode, span(type.getShape()), values, views)
-      : op.getMethod()
-          ? quantizeWeight(op.getMethod()->str(), values, span(type.getShape()), format, encode, views)
-          : encodeTensor(format, encode, span(type.getShape()), values, views);
+  std::string error = in.size() > 1 ? encodeCodes(format, encode, span(type.getShape()), values, views)
+                      : op.getMethod()
+                          ? quantizeWeight(op.getMethod()->str(), values, span(type.getShape()), format, encode, views)
+                          : encodeTensor(format, encode, span(type.getShape()), values, views);
   if (!error.empty())
     return op.emitOpError() << error;
   return SmallVector<Value>{result};
@@ -79,7 +79,8 @@ static Results dequantize(DequantizeOp op, const QuantValue &q) {
   FailureOr<Tensor> values = decodeAll(op, q);
   if (failed(values))
     return failure();
-  return SmallVector<Value>{op.getType().getElementType().isF32() ? *values : fromReals(op.getType(), toReals(*values))};
+  return SmallVector<Value>{op.getType().getElementType().isF32() ? *values
+                                                                  : fromReals(op.getType(), toReals(*values))};
 }
 
 static Results bundle(BundleOp op, Operands in) {
@@ -109,7 +110,8 @@ static ArrayRef<int64_t> shapeOf(const Value &value) {
 }
 
 /// Adds the bias of each channel and rounds once; integer sums (exact in double below 2^53) wrap to i32.
-static Results finishProduct(RankedTensorType type, std::vector<double> &sums, Operands in, int64_t channels, int64_t inner) {
+static Results finishProduct(RankedTensorType type, std::vector<double> &sums, Operands in, int64_t channels,
+                             int64_t inner) {
   if (in.size() > 2) {
     std::vector<double> bias = toReals(asTensor(in[2]));
     for (size_t i = 0; i < sums.size(); ++i)

@@ -1,9 +1,11 @@
 //===- Reference.h - slow, readable evaluator of nn and tern --------------===//
 // The arbiter of numeric tests. What it computes, bit by bit:
 //
-// - Elementwise: the expression of Elementwise.def in double precision, rounded once to the element type. For + - * / and
+// - Elementwise: the expression of Elementwise.def in double precision, rounded once to the element type. For + - * /
+// and
 //   sqrt on f32 this is the correctly rounded result.
-// - Sums (matmul, conv, pool, reduce, softmax, norms): products and sums in double precision in the order of the operand's
+// - Sums (matmul, conv, pool, reduce, softmax, norms): products and sums in double precision in the order of the
+// operand's
 //   memory, bias last, rounded once. Kernels that sum in f32 differ by their own rounding.
 // - Narrow floats: rounded to f32, from there to f16, bf16 or 8 bits.
 // - Integers: exact, 64 bits, then the low bits of the element type. Division truncates, by zero gives 0.
@@ -34,7 +36,8 @@ public:
   using Observer = std::function<void(mlir::Operation *, llvm::ArrayRef<Value>)>;
   void setObserver(Observer function) { observer = std::move(function); }
 
-  /// The results of `function` on inputs of its argument types. nn.onnx ops are reported in one message before anything runs.
+  /// The results of `function` on inputs of its argument types. nn.onnx ops are reported in one message before anything
+  /// runs.
   llvm::FailureOr<llvm::SmallVector<Value>> run(llvm::StringRef function, llvm::ArrayRef<Value> inputs);
   llvm::FailureOr<llvm::SmallVector<Value>> run(mlir::func::FuncOp function, llvm::ArrayRef<Value> inputs);
 
@@ -47,8 +50,8 @@ private:
   llvm::StringMap<Tensor> globals;
 };
 
-/// The constant results of an nn op whose operands are all constants; std::nullopt when one is not, a result is larger than
-/// nn::kMaxFoldBytes, or the op cannot be evaluated (silently).
+/// The constant results of an nn op whose operands are all constants; std::nullopt when one is not, a result is larger
+/// than nn::kMaxFoldBytes, or the op cannot be evaluated (silently).
 std::optional<llvm::SmallVector<mlir::Attribute>> foldConstants(mlir::Operation *op);
 
 inline const Tensor &asTensor(const Value &value) { return std::get<Tensor>(value); }

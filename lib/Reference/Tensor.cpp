@@ -9,7 +9,8 @@ using namespace mlir;
 
 namespace tern::reference {
 
-Tensor::Tensor(RankedTensorType type) : type(type), length(type.getNumElements() * nn::elementBytes(type.getElementType())) {
+Tensor::Tensor(RankedTensorType type)
+    : type(type), length(type.getNumElements() * nn::elementBytes(type.getElementType())) {
   owner = std::shared_ptr<char>(static_cast<char *>(calloc(std::max<int64_t>(length, 1), 1)), free);
   start = owner.get();
 }

@@ -11,9 +11,9 @@
 
 namespace tern::reference {
 
-/// A dense tensor: row-major, little endian, elements of 1 to 8 whole bytes. i1 is one byte (0 or 1), narrower integers are
-/// one sign- or zero-extended byte, floats of 8 bits or fewer are one byte that holds the code.
-/// Copies share their storage; it is written only through mutableData() of the one who made it.
+/// A dense tensor: row-major, little endian, elements of 1 to 8 whole bytes. i1 is one byte (0 or 1), narrower integers
+/// are one sign- or zero-extended byte, floats of 8 bits or fewer are one byte that holds the code. Copies share their
+/// storage; it is written only through mutableData() of the one who made it.
 class Tensor {
 public:
   Tensor() = default;
@@ -24,7 +24,8 @@ public:
   /// From values in row-major order, e.g. Tensor::of<float>(type, {1, 2, 3}). T is the element as it lies in memory.
   template <typename T> static Tensor of(mlir::RankedTensorType type, llvm::ArrayRef<T> values) {
     Tensor result(type);
-    assert(result.bytes().size() == values.size() * sizeof(T) && "as many values of the element's size as the type has");
+    assert(result.bytes().size() == values.size() * sizeof(T) &&
+           "as many values of the element's size as the type has");
     std::copy(values.begin(), values.end(), result.mutableData<T>().begin());
     return result;
   }
@@ -67,8 +68,8 @@ using Value = std::variant<Tensor, QuantValue>;
 std::vector<double> toReals(const Tensor &tensor);
 /// All elements of an integer tensor in 64 bits, sign- or zero-extended.
 std::vector<int64_t> toIntegers(const Tensor &tensor);
-/// Rounds once to the element type: to f32 (f64: not at all), from there to narrower floats. Integer types: toward zero,
-/// saturating, NaN gives 0; i1: x != 0.
+/// Rounds once to the element type: to f32 (f64: not at all), from there to narrower floats. Integer types: toward
+/// zero, saturating, NaN gives 0; i1: x != 0.
 Tensor fromReals(mlir::RankedTensorType type, llvm::ArrayRef<double> values);
 /// Keeps the low bits; to floats rounds to nearest even.
 Tensor fromIntegers(mlir::RankedTensorType type, llvm::ArrayRef<int64_t> values);
@@ -77,8 +78,8 @@ Tensor fromIntegers(mlir::RankedTensorType type, llvm::ArrayRef<int64_t> values)
 int64_t saturate(double value, unsigned bits, bool isUnsigned);
 inline bool isUnsigned(mlir::Type element) { return element.isUnsignedInteger() || element.isInteger(1); }
 
-/// The tensor of a constant; borrows the attribute's or resource's bytes where they lie as Tensor wants them. Emits through
-/// `emitError` when a resource is missing or its blob has not the size of its type.
+/// The tensor of a constant; borrows the attribute's or resource's bytes where they lie as Tensor wants them. Emits
+/// through `emitError` when a resource is missing or its blob has not the size of its type.
 llvm::FailureOr<Tensor> fromAttr(mlir::ElementsAttr attr, llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 /// A dense attribute with the tensor's elements.
 mlir::DenseElementsAttr toAttr(const Tensor &tensor);

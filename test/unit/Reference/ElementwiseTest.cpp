@@ -1,5 +1,5 @@
-#include "Harness.h"
 #include "dialects/NN/IR/Elementwise.h"
+#include "Harness.h"
 #include <cmath>
 
 using namespace tern::reference;
@@ -11,8 +11,8 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN(), kInf = std::nu
 TEST_F(ElementwiseTest, UnaryOnFloats) {
   Tensor x = tensor("tensor<4xf32>", {-2, -0.5, 0, 3});
   auto unary = [&](const char *kind, const char *attrs = "") {
-    return numbers((llvm::Twine("nn.unary ") + kind + " %0 " + attrs + " : (tensor<4xf32>) -> tensor<4xf32>").str(), {x},
-                   "tensor<4xf32>");
+    return numbers((llvm::Twine("nn.unary ") + kind + " %0 " + attrs + " : (tensor<4xf32>) -> tensor<4xf32>").str(),
+                   {x}, "tensor<4xf32>");
   };
   EXPECT_EQ(unary("relu"), Numbers({0, 0, 0, 3}));
   EXPECT_EQ(unary("leaky_relu", "{alpha = 0.5 : f32}"), Numbers({-1, -0.25, 0, 3}));
@@ -36,15 +36,16 @@ TEST_F(ElementwiseTest, UnaryOnFloats) {
 }
 
 TEST_F(ElementwiseTest, RoundTiesToEven) {
-  EXPECT_EQ(numbers("nn.unary round %0 : (tensor<4xf32>) -> tensor<4xf32>", {tensor("tensor<4xf32>", {0.5, 1.5, 2.5, -2.5})},
-                    "tensor<4xf32>"),
+  EXPECT_EQ(numbers("nn.unary round %0 : (tensor<4xf32>) -> tensor<4xf32>",
+                    {tensor("tensor<4xf32>", {0.5, 1.5, 2.5, -2.5})}, "tensor<4xf32>"),
             Numbers({0, 2, 2, -2}));
 }
 
 TEST_F(ElementwiseTest, LargeArgumentsStayFinite) {
   Tensor x = tensor("tensor<2xf32>", {-1000, 1000});
   EXPECT_EQ(numbers("nn.unary sigmoid %0 : (tensor<2xf32>) -> tensor<2xf32>", {x}, "tensor<2xf32>"), Numbers({0, 1}));
-  EXPECT_EQ(numbers("nn.unary softplus %0 : (tensor<2xf32>) -> tensor<2xf32>", {x}, "tensor<2xf32>"), Numbers({0, 1000}));
+  EXPECT_EQ(numbers("nn.unary softplus %0 : (tensor<2xf32>) -> tensor<2xf32>", {x}, "tensor<2xf32>"),
+            Numbers({0, 1000}));
 }
 
 TEST_F(ElementwiseTest, TestsGiveBooleans) {
@@ -55,7 +56,8 @@ TEST_F(ElementwiseTest, TestsGiveBooleans) {
 
 TEST_F(ElementwiseTest, NaNPassesThroughMaximum) {
   Tensor x = tensor("tensor<2xf32>", {kNaN, 1}), y = tensor("tensor<2xf32>", {1, kNaN});
-  Numbers max = numbers("nn.binary max %0, %1 : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>", {x, y}, "tensor<2xf32>");
+  Numbers max =
+      numbers("nn.binary max %0, %1 : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>", {x, y}, "tensor<2xf32>");
   EXPECT_TRUE(std::isnan(max[0]) && std::isnan(max[1]));
 }
 
@@ -68,8 +70,9 @@ TEST_F(ElementwiseTest, Broadcasting) {
 TEST_F(ElementwiseTest, IntegerDivisionAndRemainder) {
   Tensor x = tensor("tensor<5xi32>", {7, -7, 7, -7, 5}), y = tensor("tensor<5xi32>", {3, 3, -3, -3, 0});
   auto binary = [&](const char *kind) {
-    return numbers((llvm::Twine("nn.binary ") + kind + " %0, %1 : (tensor<5xi32>, tensor<5xi32>) -> tensor<5xi32>").str(),
-                   {x, y}, "tensor<5xi32>");
+    return numbers(
+        (llvm::Twine("nn.binary ") + kind + " %0, %1 : (tensor<5xi32>, tensor<5xi32>) -> tensor<5xi32>").str(), {x, y},
+        "tensor<5xi32>");
   };
   EXPECT_EQ(binary("div"), Numbers({2, -2, -2, 2, 0}));
   EXPECT_EQ(binary("mod"), Numbers({1, 2, -2, -1, 0}));
@@ -77,8 +80,8 @@ TEST_F(ElementwiseTest, IntegerDivisionAndRemainder) {
 }
 
 TEST_F(ElementwiseTest, IntegersWrap) {
-  EXPECT_EQ(numbers("nn.binary add %0, %0 : (tensor<2xi8>, tensor<2xi8>) -> tensor<2xi8>", {tensor("tensor<2xi8>", {100, -128})},
-                    "tensor<2xi8>"),
+  EXPECT_EQ(numbers("nn.binary add %0, %0 : (tensor<2xi8>, tensor<2xi8>) -> tensor<2xi8>",
+                    {tensor("tensor<2xi8>", {100, -128})}, "tensor<2xi8>"),
             Numbers({-56, 0}));
   EXPECT_EQ(numbers("nn.binary sub %0, %1 : (tensor<1xui8>, tensor<1xui8>) -> tensor<1xui8>",
                     {tensor("tensor<1xui8>", {1}), tensor("tensor<1xui8>", {2})}, "tensor<1xui8>"),
@@ -109,20 +112,24 @@ TEST_F(ElementwiseTest, SelectBroadcastsAllThree) {
 
 TEST_F(ElementwiseTest, ClipUpperBoundWins) {
   Tensor x = tensor("tensor<3xf32>", {-1, 3, 10});
-  EXPECT_EQ(numbers("nn.clip %0 {min = 0.0 : f64, max = 6.0 : f64} : (tensor<3xf32>) -> tensor<3xf32>", {x}, "tensor<3xf32>"),
-            Numbers({0, 3, 6}));
-  EXPECT_EQ(numbers("nn.clip %0 {min = 5.0 : f64, max = 2.0 : f64} : (tensor<3xf32>) -> tensor<3xf32>", {x}, "tensor<3xf32>"),
-            Numbers({2, 2, 2}));
-  EXPECT_EQ(numbers("nn.clip %0 {min = 0.5 : f64} : (tensor<3xi8>) -> tensor<3xi8>", {tensor("tensor<3xi8>", {-1, 0, 4})},
-                    "tensor<3xi8>"),
+  EXPECT_EQ(
+      numbers("nn.clip %0 {min = 0.0 : f64, max = 6.0 : f64} : (tensor<3xf32>) -> tensor<3xf32>", {x}, "tensor<3xf32>"),
+      Numbers({0, 3, 6}));
+  EXPECT_EQ(
+      numbers("nn.clip %0 {min = 5.0 : f64, max = 2.0 : f64} : (tensor<3xf32>) -> tensor<3xf32>", {x}, "tensor<3xf32>"),
+      Numbers({2, 2, 2}));
+  EXPECT_EQ(numbers("nn.clip %0 {min = 0.5 : f64} : (tensor<3xi8>) -> tensor<3xi8>",
+                    {tensor("tensor<3xi8>", {-1, 0, 4})}, "tensor<3xi8>"),
             Numbers({1, 1, 4}));
 }
 
 TEST_F(ElementwiseTest, CastTruncatesAndSaturates) {
   Tensor x = tensor("tensor<5xf32>", {-2.9, 2.9, 300, -300, kNaN});
-  EXPECT_EQ(numbers("nn.cast %0 : (tensor<5xf32>) -> tensor<5xi8>", {x}, "tensor<5xi8>"), Numbers({-2, 2, 127, -128, 0}));
+  EXPECT_EQ(numbers("nn.cast %0 : (tensor<5xf32>) -> tensor<5xi8>", {x}, "tensor<5xi8>"),
+            Numbers({-2, 2, 127, -128, 0}));
   EXPECT_EQ(numbers("nn.cast %0 : (tensor<5xf32>) -> tensor<5xui8>", {x}, "tensor<5xui8>"), Numbers({0, 2, 255, 0, 0}));
-  EXPECT_EQ(numbers("nn.cast %0 : (tensor<5xf32>) -> tensor<5xi64>", {x}, "tensor<5xi64>"), Numbers({-2, 2, 300, -300, 0}));
+  EXPECT_EQ(numbers("nn.cast %0 : (tensor<5xf32>) -> tensor<5xi64>", {x}, "tensor<5xi64>"),
+            Numbers({-2, 2, 300, -300, 0}));
 }
 
 TEST_F(ElementwiseTest, CastBetweenFloatsAndBooleans) {
@@ -135,8 +142,9 @@ TEST_F(ElementwiseTest, CastBetweenFloatsAndBooleans) {
   EXPECT_EQ(numbers("nn.cast %0 : (tensor<2xf32>) -> tensor<2xf8E4M3FN>", {tensor("tensor<2xf32>", {1.1, 1000})},
                     "tensor<2xf8E4M3FN>"),
             Numbers({1.125, 448}));
-  EXPECT_EQ(numbers("nn.cast %0 : (tensor<3xi32>) -> tensor<3xi1>", {tensor("tensor<3xi32>", {0, 256, -1})}, "tensor<3xi1>"),
-            Numbers({0, 1, 1}));
+  EXPECT_EQ(
+      numbers("nn.cast %0 : (tensor<3xi32>) -> tensor<3xi1>", {tensor("tensor<3xi32>", {0, 256, -1})}, "tensor<3xi1>"),
+      Numbers({0, 1, 1}));
   EXPECT_EQ(numbers("nn.cast %0 : (tensor<1xi64>) -> tensor<1xi8>", {tensor("tensor<1xi64>", {257})}, "tensor<1xi8>"),
             Numbers({1}));
 }

@@ -30,7 +30,8 @@ protected:
     return tensor(typeText, values);
   }
 
-  /// "relu %0" style is not needed: `op` is the right side of one assignment on arguments %0, %1, ...; `result` its type.
+  /// "relu %0" style is not needed: `op` is the right side of one assignment on arguments %0, %1, ...; `result` its
+  /// type.
   llvm::SmallVector<Value> run(llvm::StringRef op, llvm::ArrayRef<Tensor> inputs, llvm::StringRef result,
                                llvm::StringRef before = "") {
     std::string text;

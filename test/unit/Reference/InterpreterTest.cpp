@@ -6,6 +6,7 @@ using namespace mlir;
 using namespace tern::reference;
 
 namespace {
+using RefValue = tern::reference::Value;
 using InterpreterTest = ReferenceTest;
 
 constexpr const char *kCalls = R"(
@@ -31,14 +32,18 @@ TEST_F(InterpreterTest, ObserverSeesInnerOps) {
   auto module = parseSourceString<ModuleOp>(kCalls, &context);
   Interpreter interpreter(*module);
   std::vector<std::string> seen;
-  interpreter.setObserver([&](Operation *op, ArrayRef<Value> results) { seen.push_back(op->getName().getStringRef().str()); });
-  ASSERT_TRUE(succeeded(interpreter.run("main", Value(tensor("tensor<2xf32>", {1, 2})))));
-  EXPECT_EQ(seen, std::vector<std::string>({"ml_program.global_load_const", "nn.binary", "tern.call", "nn.binary", "func.call"}));
+  interpreter.setObserver(
+      [&](Operation *op, ArrayRef<RefValue> results) { seen.push_back(op->getName().getStringRef().str()); });
+  ASSERT_TRUE(succeeded(interpreter.run("main", RefValue(tensor("tensor<2xf32>", {1, 2})))));
+  EXPECT_EQ(seen, std::vector<std::string>(
+                      {"ml_program.global_load_const", "nn.binary", "tern.call", "nn.binary", "func.call"}));
 }
 
 TEST_F(InterpreterTest, WrongInputs) {
   EXPECT_EQ(errorOf([&] { runModule(kCalls, {}); }), "'func.func' op has 1 arguments; given are 0");
-  EXPECT_EQ(errorOf([&] { runModule(kCalls, {tensor("tensor<3xf32>", {1, 2, 3})}); }),
+  EXPECT_EQ(errorOf([&] {
+              runModule(kCalls, {tensor("tensor<3xf32>", {1, 2, 3})});
+            }),
             "'func.func' op has argument 0 of type 'tensor<2xf32>'; given is 'tensor<3xf32>'");
 }
 
@@ -74,10 +79,11 @@ TEST_F(InterpreterTest, ResourceOfWrongSize) {
 }
 
 TEST_F(InterpreterTest, AttributesRoundTrip) {
-  for (const char *text : {"dense<[true, false, true]> : tensor<3xi1>", "dense<true> : tensor<9xi1>", "dense<[-1, 2]> : tensor<2xi4>",
-                           "dense<[200, 2]> : tensor<2xui8>", "dense<3> : tensor<2x2xi64>", "dense<[1.5, -2.0]> : tensor<2xf16>",
-                           "dense<[1.5, -2.0]> : tensor<2xbf16>", "dense<[1.5, -2.0]> : tensor<2xf8E4M3FN>",
-                           "dense<0.25> : tensor<3xf64>", "dense<[]> : tensor<0xf32>"}) {
+  for (const char *text :
+       {"dense<[true, false, true]> : tensor<3xi1>", "dense<true> : tensor<9xi1>", "dense<[-1, 2]> : tensor<2xi4>",
+        "dense<[200, 2]> : tensor<2xui8>", "dense<3> : tensor<2x2xi64>", "dense<[1.5, -2.0]> : tensor<2xf16>",
+        "dense<[1.5, -2.0]> : tensor<2xbf16>", "dense<[1.5, -2.0]> : tensor<2xf8E4M3FN>", "dense<0.25> : tensor<3xf64>",
+        "dense<[]> : tensor<0xf32>"}) {
     auto attr = cast<ElementsAttr>(parseAttribute(text, &context));
     FailureOr<Tensor> tensor = fromAttr(attr, [&] { return mlir::emitError(UnknownLoc::get(&context)); });
     ASSERT_TRUE(succeeded(tensor)) << text;
@@ -108,6 +114,7 @@ TEST_F(InterpreterTest, FoldConstants) {
   EXPECT_EQ((*folded)[0], parseAttribute("dense<[1, 4]> : tensor<2xi64>", &context));
   EXPECT_FALSE(foldConstants(ops[1]).has_value()) << "an operand is no constant";
   EXPECT_FALSE(foldConstants(ops[2]).has_value()) << "65544 bytes";
-  EXPECT_EQ(errorOf([&] { EXPECT_FALSE(foldConstants(ops[3]).has_value()); }), "") << "silent when it cannot be evaluated";
+  EXPECT_EQ(errorOf([&] { EXPECT_FALSE(foldConstants(ops[3]).has_value()); }), "")
+      << "silent when it cannot be evaluated";
 }
 } // namespace
