@@ -6,6 +6,8 @@
 #include "dialects/NN/Transforms/Passes.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "dialects/Tern/Transforms/Passes.h"
+#include "lib/Target/Cpu/Lowering/Passes.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -19,7 +21,7 @@ using namespace mlir;
 
 void tern::registerAll(DialectRegistry &registry) {
   registry.insert<nn::NNDialect, TernDialect, micro::MicroDialect>();
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
+  registry.insert<arith::ArithDialect, bufferization::BufferizationDialect, cf::ControlFlowDialect, func::FuncDialect, linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
                   memref::MemRefDialect, ml_program::MLProgramDialect, scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
 }
 
@@ -27,4 +29,5 @@ void tern::registerPasses() {
   nn::registerNNPasses();
   registerTernPasses();
   micro::registerMicroPasses();
+  cpu::registerCpuPasses();
 }

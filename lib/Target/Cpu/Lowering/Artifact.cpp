@@ -6,6 +6,8 @@
 #include "lib/Target/Cpu/Lowering/Link.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"
 #include "lib/Target/Cpu/Lowering/Program.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
@@ -14,6 +16,8 @@
 using namespace mlir;
 
 namespace tern::cpu {
+#define GEN_PASS_DEF_TERNEMIT
+#include "lib/Target/Cpu/Lowering/Passes.h.inc"
 
 void buildCpuPipeline(OpPassManager &pm, const std::string &isas) {
   pm.addPass(createCpuAssignLayouts());
@@ -36,7 +40,7 @@ public:
 
   llvm::Error create() {
     llvm::sys::fs::remove_directories(temporary);
-    if (std::error_code ec = llvm::sys::fs::create_directories(temporary))
+    if (std::error_code ec = llvm::sys::fs::create_directories(temporary, true, llvm::sys::fs::all_all))
       return llvm::createStringError("cannot create the folder " + temporary + ": " + ec.message() + "; choose another place with -o");
     if (llvm::sys::fs::exists(final) && !replaceable())
       return llvm::createStringError(final + " exists and is no compiled model; remove it or choose another name with -o");
@@ -163,6 +167,40 @@ LogicalResult writeArtifact(ModuleOp module, const ArtifactOptions &options) {
     return module.emitError(llvm::toString(std::move(error)));
   return success();
 }
+
+namespace {
+struct TernEmitPass : impl::TernEmitBase<TernEmitPass> {
+  using TernEmitBase::TernEmitBase;
+  void getDependentDialects(DialectRegistry &registry) const override {
+    // The passes of the target run inside this one.
+    OpPassManager pm(ModuleOp::getOperationName());
+    buildCpuPipeline(pm, isas);
+    buildLowerToLLVMPipeline(pm);
+    pm.getDependentDialects(registry);
+    registerBuiltinDialectTranslation(registry);
+    registerLLVMDialectTranslation(registry);
+    impl::TernEmitBase<TernEmitPass>::getDependentDialects(registry);
+  }
+  void runOnOperation() override {
+    ArtifactOptions options;
+    options.out = out;
+    options.name = name.empty() ? llvm::sys::path::stem(StringRef(out).rtrim('/')).str() : name;
+    options.isas = isas;
+    if (out.empty()) {
+      getOperation().emitError("tern-emit needs the folder to write: tern-emit{out=model.tern}");
+      return signalPassFailure();
+    }
+    if (!getOperation()->hasAttr("cpu.arena_bytes")) {
+      OpPassManager pm(ModuleOp::getOperationName());
+      buildCpuPipeline(pm, isas);
+      if (failed(runPipeline(pm, getOperation())))
+        return signalPassFailure();
+    }
+    if (failed(writeArtifact(getOperation(), options)))
+      signalPassFailure();
+  }
+};
+} // namespace
 
 LogicalResult emitCpuArtifact(ModuleOp outlined, const ArtifactOptions &options) {
   PassManager pm(outlined.getContext());

@@ -385,6 +385,7 @@ private:
         if (failed(kernel))
           return failure();
         setFeatures(kernel->function, isa);
+        generated.insert(kernel->function);
         it->second = *kernel;
       }
       used.push_back(&it->second);
@@ -404,6 +405,7 @@ private:
     b.setInsertionPointToEnd(module.getBody());
     auto function = func::FuncOp::create(b, loc, ("run_" + isa.name).str(), b.getFunctionType(types, {}));
     setFeatures(function, isa);
+    generated.insert(function);
     Block *body = function.addEntryBlock();
     b.setInsertionPointToStart(body);
     unsigned inputs = main.getNumArguments();
@@ -470,7 +472,7 @@ private:
     SmallVector<Operation *> old;
     for (Operation &op : *module.getBody()) {
       auto function = dyn_cast<func::FuncOp>(op);
-      if (isa<ml_program::GlobalOp>(op) || (function && !function->hasAttr("target_features")))
+      if (isa<ml_program::GlobalOp>(op) || (function && !generated.contains(function)))
         old.push_back(&op);
     }
     for (Operation *op : old)
@@ -489,6 +491,7 @@ private:
   std::vector<PlannedStep> steps;
   llvm::StringMap<unsigned> kernelIds;
   llvm::StringMap<Kernel> kernels;
+  DenseSet<Operation *> generated; ///< kernels and run functions
 };
 
 struct EmitKernelsPass : impl::CpuEmitKernelsBase<EmitKernelsPass> {

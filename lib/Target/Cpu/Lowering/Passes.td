@@ -34,4 +34,18 @@ def CpuPlanMemory : Pass<"cpu-plan-memory", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
 }
+
+def TernEmit : Pass<"tern-emit", "::mlir::ModuleOp"> {
+  let summary = "Write the artifact: libmodel.so, weights.bin, manifest.json, model.h";
+  let description = [{
+    Takes the module that cpu-plan-memory leaves, or an outlined module, on which it runs the passes of the target first. The module is consumed.
+    Example: test/target/cpu/tern-emit.mlir
+  }];
+  let options = [
+    Option<"out", "out", "std::string", "\"\"", "the folder to write">,
+    Option<"name", "name", "std::string", "\"\"", "of the model; default: the folder's name">,
+    Option<"isas", "isas", "std::string", "\"portable,avx2,avx512vnni\"", "instruction sets, separated by commas">
+  ];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
 #endif
