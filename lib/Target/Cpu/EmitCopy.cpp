@@ -1,5 +1,5 @@
-// Copies of boxes: the dimensions are sorted and merged first, then the two that matter decide: neighbours on both sides are
-// vectors, neighbours on different sides are transposed in registers, the rest moves element by element.
+// Copies of boxes: the dimensions are sorted and merged first, then the two that matter decide: neighbours on both
+// sides are vectors, neighbours on different sides are transposed in registers, the rest moves element by element.
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/Transpose.h"
 
@@ -120,7 +120,9 @@ public:
     }
     case Mode::Element: {
       int64_t full = p.last.size / 4 * 4;
-      auto move = [&](const Index &i) { k.store(k.load(source(), in + i * p.last.in), target(), out + i * p.last.out); };
+      auto move = [&](const Index &i) {
+        k.store(k.load(source(), in + i * p.last.in), target(), out + i * p.last.out);
+      };
       k.loop(0, full, 4, [&](Index i) {
         for (int64_t u = 0; u < 4; u++)
           move(i + u);

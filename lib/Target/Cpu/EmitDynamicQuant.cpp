@@ -1,5 +1,5 @@
-// Symmetric quantization with a scale from the data: u8 = 128 + clamp(round(x / s), -127, 127), s = max |x| / 127, or 1 where all
-// is zero. Per row in one pass over a row that stays in the cache; per tensor in two kernels.
+// Symmetric quantization with a scale from the data: u8 = 128 + clamp(round(x / s), -127, 127), s = max |x| / 127, or 1
+// where all is zero. Per row in one pass over a row that stays in the cache; per tensor in two kernels.
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/ExprVector.h"
 #include "lib/Target/Cpu/RowReduce.h"
@@ -51,6 +51,18 @@ private:
   int64_t width;
 };
 
+/// One maximum for all: pixels that lie side by side are one long row, where that is known to be short enough for the
+/// cache.
+DynamicQuantProblem mergePixels(DynamicQuantProblem p) {
+  bool dense = !p.in.hasHalo() && !p.out.hasHalo() && p.in.cs == p.in.c && p.out.cs == p.out.c;
+  if (p.perTensor && dense && p.in.c < 128 && p.in.h > 1)
+    for (Map *m : {&p.in, &p.out}) {
+      m->c = m->cs = m->c * m->w;
+      m->w = 1;
+    }
+  return p;
+}
+
 /// Pixels of a task of the absmax kernel; the quantizing kernel reads as many partial maxima as that one has tasks.
 int64_t maxChunk(const DynamicQuantProblem &p) {
   return KernelBuilder::chunkOf(p.in.pixels(), estimateUs(p, isas().back()) / 2);
@@ -58,7 +70,8 @@ int64_t maxChunk(const DynamicQuantProblem &p) {
 
 } // namespace
 
-int64_t partialMaxima(const DynamicQuantProblem &p) {
+int64_t partialMaxima(const DynamicQuantProblem &problem) {
+  DynamicQuantProblem p = mergePixels(problem);
   int64_t chunk = maxChunk(p);
   return (p.in.pixels() + chunk - 1) / chunk;
 }
@@ -77,7 +90,9 @@ std::string refuse(const DynamicQuantProblem &p) {
   return "";
 }
 
-Kernel emitDynamicQuant(ModuleOp module, StringRef name, const DynamicQuantProblem &p, const Isa &isa, bool quantize) {
+Kernel emitDynamicQuant(ModuleOp module, StringRef name, const DynamicQuantProblem &problem, const Isa &isa,
+                        bool quantize) {
+  DynamicQuantProblem p = mergePixels(problem);
   int64_t pixels = p.in.pixels();
   if (!p.perTensor) {
     KernelBuilder k(module, name, {Elem::F32, Elem::U8, Elem::F32}, isa);
@@ -96,17 +111,15 @@ Kernel emitDynamicQuant(ModuleOp module, StringRef name, const DynamicQuantProbl
     QuantEmitter emitter(k, p);
     int64_t chunk = maxChunk(p);
     auto [lo, hi] = k.taskRange(pixels, chunk);
-    Value max = k.loop(lo, hi, 1, k.f32(0), [&](Index i, ValueRange a) {
-      return Values{k.fmax(emitter.absMax(i), a[0])};
-    })[0];
+    Value max =
+        k.loop(lo, hi, 1, k.f32(0), [&](Index i, ValueRange a) { return Values{k.fmax(emitter.absMax(i), a[0])}; })[0];
     k.store(max, k.arg(1), k.task());
     return {k.finish(), partialMaxima(p)};
   }
   KernelBuilder k(module, name, {Elem::F32, Elem::F32, Elem::U8, Elem::F32}, isa);
   QuantEmitter emitter(k, p);
-  Value max = k.loop(0, partialMaxima(p), 1, k.f32(0), [&](Index i, ValueRange a) {
-    return Values{k.fmax(k.load(k.arg(1), i), a[0])};
-  })[0];
+  Value max = k.loop(0, partialMaxima(p), 1, k.f32(0),
+                     [&](Index i, ValueRange a) { return Values{k.fmax(k.load(k.arg(1), i), a[0])}; })[0];
   Value scale = emitter.scaleOf(max);
   k.when(k.equal(k.task(), 0), [&] { k.store(scale, k.arg(3), 0); });
   int64_t chunk = KernelBuilder::chunkOf(pixels, estimateUs(p, isa) / 2);

@@ -18,7 +18,8 @@ SmallVector<Map *> moving(EltwiseProblem &p) {
   return maps;
 }
 
-/// Says the same with fewer dimensions: one channel needs no channel broadcasts, pictures without halos are one row of pixels.
+/// Says the same with fewer dimensions: one channel needs no channel broadcasts, pictures without halos are one row of
+/// pixels.
 EltwiseProblem simplify(EltwiseProblem p) {
   for (ExprInput &in : p.expr.inputs) {
     if (in.kind == ExprInput::Channel && p.out.c == 1)
@@ -77,9 +78,8 @@ Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &proble
     k.store(v, out, base + x * m.cs + c, piece.mask);
   };
   auto pixels = [&](const ExprVector::Row &row, const Index &base, const Index &lo, const Index &hi) {
-    k.loop(lo, hi, 1, [&](Index x) {
-      k.forRow(m.c, width, [&](Index c, const Piece &piece) { cell(row, base, x, c, piece); });
-    });
+    k.loop(lo, hi, 1,
+           [&](Index x) { k.forRow(m.c, width, [&](Index c, const Piece &piece) { cell(row, base, x, c, piece); }); });
   };
 
   if (rows > 1) {
@@ -128,7 +128,8 @@ std::string refuse(const EltwiseProblem &p) {
   if (p.out.planar)
     return "a planar output of an elementwise program (a relayout writes one)";
   for (const ExprInput &in : p.expr.inputs)
-    if (in.kind == ExprInput::Tensor && (in.map.n != p.out.n || in.map.h != p.out.h || in.map.w != p.out.w || in.map.c != p.out.c))
+    if (in.kind == ExprInput::Tensor &&
+        (in.map.n != p.out.n || in.map.h != p.out.h || in.map.w != p.out.w || in.map.c != p.out.c))
       return "an input whose sizes are not those of the output";
   if (p.expr.inputs.empty())
     return "a program without inputs";

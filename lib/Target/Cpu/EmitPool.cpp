@@ -1,5 +1,6 @@
-// Pooling on NHWC, vectorized over channels. Pixels whose window lies inside of the picture have a window of constants; only the
-// others compute where it starts and ends. The halo is never read, so that padding needs no particular value in it.
+// Pooling on NHWC, vectorized over channels. Pixels whose window lies inside of the picture have a window of constants;
+// only the others compute where it starts and ends. The halo is never read, so that padding needs no particular value
+// in it.
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/ExprVector.h"
 #include "lib/Target/Cpu/VectorMath.h"
@@ -15,7 +16,7 @@ struct Axis {
   int64_t in, out, kernel, stride, dilation, padLow, padHigh;
 
   int64_t first() const { return std::min(out, (padLow + stride - 1) / stride); } ///< first output inside
-  int64_t last() const {                                                         ///< behind the last output inside
+  int64_t last() const {                                                          ///< behind the last output inside
     int64_t room = in - 1 - dilation * (kernel - 1) + padLow;
     return room < 0 ? first() : std::max(first(), std::min(out, room / stride + 1));
   }
@@ -36,8 +37,8 @@ struct Axis {
 class PoolEmitter {
 public:
   PoolEmitter(KernelBuilder &k, const PoolProblem &p, unsigned args)
-      : k(k), p(p), expr(k, p.epilogue, p.out.elem, 1, isCode() ? p.in.elem : Elem::F32), out(k.arg(args - 1)),
-        rows{p.in.h, p.out.h, p.kh, p.strideH, p.dilationH, p.padTop, p.padBottom},
+      : k(k), p(p), expr(k, p.epilogue, p.out.elem, 1, isCode() ? p.in.elem : Elem::F32),
+        out(k.arg(args - 1)), rows{p.in.h, p.out.h, p.kh, p.strideH, p.dilationH, p.padTop, p.padBottom},
         cols{p.in.w, p.out.w, p.kw, p.strideW, p.dilationW, p.padLeft, p.padRight} {
     // Codes stay bytes through a maximum, one register of them; everything else is two registers of 32-bit lanes.
     width = isCode() ? 4 * k.lanes() : 2 * k.lanes();
@@ -49,7 +50,8 @@ public:
     Row r{n, y, expr.row(n, y), rowOffset(p.out, n, y)};
     Value rowInside = inside(rows, y);
     k.loop(0, p.out.w, 1, [&](Index x) {
-      k.when(k.both(rowInside, inside(cols, x)), [&] { pixel(r, x, true); }, [&] { pixel(r, x, false); });
+      k.when(
+          k.both(rowInside, inside(cols, x)), [&] { pixel(r, x, true); }, [&] { pixel(r, x, false); });
     });
   }
 
@@ -99,7 +101,8 @@ private:
     llvm_unreachable("a kind of pooling without code");
   }
 
-  /// The accumulator of a finished window -> the value of the epilogue's Acc. `count` is null where the window is whole.
+  /// The accumulator of a finished window -> the value of the epilogue's Acc. `count` is null where the window is
+  /// whole.
   Value finish(Value acc, Value count) {
     int64_t lanes = k.lanesOf(acc);
     if (p.kind == PoolKind::Average) {
@@ -119,8 +122,9 @@ private:
       std::tie(xLo, xHi) = cols.taps(x);
       if (p.kind == PoolKind::Average) {
         // With countIncludePad a window ends where the padding ends, which matters in ceil mode.
-        Index taps = p.countIncludePad ? rows.until(yStart, p.in.h + p.padBottom) * cols.until(xStart, p.in.w + p.padRight)
-                                       : (yHi - yLo) * (xHi - xLo);
+        Index taps = p.countIncludePad
+                         ? rows.until(yStart, p.in.h + p.padBottom) * cols.until(xStart, p.in.w + p.padRight)
+                         : (yHi - yLo) * (xHi - xLo);
         Value i = arith::IndexCastOp::create(k.builder(), k.loc(), k.i32Type(), k.value(taps));
         count = k.toF32(i);
       }
@@ -171,7 +175,8 @@ Kernel emitPool(ModuleOp module, StringRef name, const PoolProblem &p, const Isa
 
 double estimateUs(const PoolProblem &p, const Isa &isa) {
   double registers = double(p.out.c * bytesOf(p.in.elem)) / double(4 * isa.lanes);
-  double taps = 0.25 * registers * double(p.kh * p.kw), rest = double(p.out.c) * ExprVector::nsPerElement(p.epilogue, isa);
+  double taps = 0.25 * registers * double(p.kh * p.kw),
+         rest = double(p.out.c) * ExprVector::nsPerElement(p.epilogue, isa);
   return double(p.out.pixels()) * 1e-3 * (1 + taps + rest);
 }
 
@@ -188,7 +193,8 @@ std::string refuse(const PoolProblem &p) {
     return "an Lp pooling with p below 1";
   if (p.epilogue.nodes.empty()) {
     Elem acc = p.kind == PoolKind::Max ? p.in.elem : Elem::F32;
-    return p.out.elem == acc || p.out.elem == Elem::F32 ? "" : "the output is no f32 and the epilogue does not quantize";
+    return p.out.elem == acc || p.out.elem == Elem::F32 ? ""
+                                                        : "the output is no f32 and the epilogue does not quantize";
   }
   return refuseExpr(p.epilogue, p.out.elem, /*acc=*/true);
 }

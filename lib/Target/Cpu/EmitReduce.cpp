@@ -1,5 +1,5 @@
-// Reduction over whole pictures, vectorized over channels: tasks share channels, so no sum is split between threads and the
-// result does not depend on their number.
+// Reduction over whole pictures, vectorized over channels: tasks share channels, so no sum is split between threads and
+// the result does not depend on their number.
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/ExprVector.h"
 #include <limits>
@@ -85,7 +85,8 @@ Kernel emitGlobalReduce(ModuleOp module, StringRef name, const GlobalReduceProbl
   KernelBuilder k(module, name, args, isa);
   ReduceEmitter emitter(k, p, k.arg(args.size() - 1));
   int64_t width = 2 * isa.lanes;
-  // Whole cache lines of channels to a task; the channels that are left over are a piece of the last one of their picture.
+  // Whole cache lines of channels to a task; the channels that are left over are a piece of the last one of their
+  // picture.
   int64_t blocks = p.in.c / width, rest = p.in.c % width, units = p.in.n * std::max<int64_t>(1, blocks);
   int64_t chunk = KernelBuilder::chunkOf(units, estimateUs(p, isa));
   auto [lo, hi] = k.taskRange(units, chunk);

@@ -1,6 +1,6 @@
-// Planar (ONNX order) <-> NHWC at the borders of the graph, on the way through an elementwise program such as a quantization.
-// The program always runs on vectors of neighbouring pixels of one channel; up to four channels are interleaved, more are
-// transposed in blocks.
+// Planar (ONNX order) <-> NHWC at the borders of the graph, on the way through an elementwise program such as a
+// quantization. The program always runs on vectors of neighbouring pixels of one channel; up to four channels are
+// interleaved, more are transposed in blocks.
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/ExprVector.h"
 #include "lib/Target/Cpu/Transpose.h"
@@ -17,7 +17,8 @@ bool isDense(const Map &m) { return m.cs == m.c && m.c <= 4; }
 class RelayoutEmitter {
 public:
   RelayoutEmitter(KernelBuilder &k, const RelayoutProblem &p)
-      : k(k), p(p), inArg(inputArg(p.expr)), expr(k, p.expr, p.out.elem, 0), lanes(blockLanes(k.target(), bytesOf(p.out.elem))) {}
+      : k(k), p(p), inArg(inputArg(p.expr)), expr(k, p.expr, p.out.elem, 0),
+        lanes(blockLanes(k.target(), bytesOf(p.out.elem))) {}
 
   static unsigned inputArg(const Expr &e) {
     unsigned i = 0;

@@ -1,5 +1,5 @@
-// Resize of pictures, vectorized over channels. Source positions and weights are constants beside the code; a whole upscaling
-// factor needs no table along the row.
+// Resize of pictures, vectorized over channels. Source positions and weights are constants beside the code; a whole
+// upscaling factor needs no table along the row.
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/ExprVector.h"
 #include "lib/Target/Cpu/ResizeTable.h"
@@ -20,10 +20,12 @@ public:
     OpBuilder b(module.getContext());
     b.setInsertionPointToStart(module.getBody());
     auto data = DenseElementsAttr::get(RankedTensorType::get({size}, elem), values);
-    global = memref::GlobalOp::create(b, k.loc(), name, b.getStringAttr("private"), type, data, /*constant=*/true, IntegerAttr());
+    global = memref::GlobalOp::create(b, k.loc(), name, b.getStringAttr("private"), type, data, /*constant=*/true,
+                                      IntegerAttr());
   }
   Value at(const Index &i) {
-    Value table = k.atEntry([&]() -> Value { return memref::GetGlobalOp::create(k.builder(), k.loc(), type, global.getSymName()); });
+    Value table = k.atEntry(
+        [&]() -> Value { return memref::GetGlobalOp::create(k.builder(), k.loc(), type, global.getSymName()); });
     return k.load(table, i);
   }
   Index indexAt(const Index &i) {
@@ -38,15 +40,21 @@ private:
 
 /// The taps of one axis as tables; positions are multiplied by `step`, the elements between two of them.
 struct AxisTables {
-  AxisTables(KernelBuilder &k, ModuleOp module, const std::string &name, ArrayRef<ResizeTap> taps, int64_t step, bool linear)
-      : low(k, module, name + "_low", column<int32_t>(taps, [&](const ResizeTap &t) { return int32_t(t.low * step); })) {
+  AxisTables(KernelBuilder &k, ModuleOp module, const std::string &name, ArrayRef<ResizeTap> taps, int64_t step,
+             bool linear)
+      : low(k, module, name + "_low",
+            column<int32_t>(taps, [&](const ResizeTap &t) { return int32_t(t.low * step); })) {
     if (!linear)
       return;
-    high.emplace(k, module, name + "_high", column<int32_t>(taps, [&](const ResizeTap &t) { return int32_t(t.high * step); }));
-    lowWeight.emplace(k, module, name + "_low_weight", column<float>(taps, [](const ResizeTap &t) { return t.lowWeight; }));
-    highWeight.emplace(k, module, name + "_high_weight", column<float>(taps, [](const ResizeTap &t) { return t.highWeight; }));
+    high.emplace(k, module, name + "_high",
+                 column<int32_t>(taps, [&](const ResizeTap &t) { return int32_t(t.high * step); }));
+    lowWeight.emplace(k, module, name + "_low_weight",
+                      column<float>(taps, [](const ResizeTap &t) { return t.lowWeight; }));
+    highWeight.emplace(k, module, name + "_high_weight",
+                       column<float>(taps, [](const ResizeTap &t) { return t.highWeight; }));
   }
-  template <typename T> static std::vector<T> column(ArrayRef<ResizeTap> taps, llvm::function_ref<T(const ResizeTap &)> f) {
+  template <typename T>
+  static std::vector<T> column(ArrayRef<ResizeTap> taps, llvm::function_ref<T(const ResizeTap &)> f) {
     std::vector<T> values;
     for (const ResizeTap &t : taps)
       values.push_back(f(t));
@@ -96,7 +104,8 @@ Kernel emitResize(ModuleOp module, StringRef name, const ResizeProblem &p, const
       k.forRow(p.out.c, width, [&](Index c, const Piece &piece) {
         Value v = k.load(in, source + c, piece.lanes, piece.mask);
         for (int64_t i = 0; i < copies; i++)
-          k.store(expr.evaluate(row, x + i, c, piece.lanes, piece.mask, v), out, to + (x + i) * p.out.cs + c, piece.mask);
+          k.store(expr.evaluate(row, x + i, c, piece.lanes, piece.mask, v), out, to + (x + i) * p.out.cs + c,
+                  piece.mask);
       });
     };
     if (factor)
@@ -109,8 +118,8 @@ Kernel emitResize(ModuleOp module, StringRef name, const ResizeProblem &p, const
     k.loop(0, p.out.w, 1, [&](Index x) {
       Index left = xs->low.indexAt(x), right = xs->high->indexAt(x);
       Value leftWeight = xs->lowWeight->at(x), rightWeight = xs->highWeight->at(x);
-      Value weights[] = {k.mul(leftWeight, upperWeight), k.mul(rightWeight, upperWeight), k.mul(leftWeight, lowerWeight),
-                         k.mul(rightWeight, lowerWeight)};
+      Value weights[] = {k.mul(leftWeight, upperWeight), k.mul(rightWeight, upperWeight),
+                         k.mul(leftWeight, lowerWeight), k.mul(rightWeight, lowerWeight)};
       Index corners[] = {upper + left, upper + right, lower + left, lower + right};
       k.forRow(p.out.c, width, [&](Index c, const Piece &piece) {
         Value sum;

@@ -1,5 +1,5 @@
-// Softmax of every pixel over its channels: maximum, exponentials and their sum, scaling. Each exponential is computed once and
-// the row stays in the first-level cache.
+// Softmax of every pixel over its channels: maximum, exponentials and their sum, scaling. Each exponential is computed
+// once and the row stays in the first-level cache.
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/ExprVector.h"
 #include "lib/Target/Cpu/RowReduce.h"

@@ -10,7 +10,9 @@ namespace {
 constexpr int64_t kExact = int64_t(1) << 21;
 
 bool isInteger(Value v) { return isa<IntegerType>(getElementTypeOrSelf(v)); }
-bool isActivation(ExprInput::Kind kind) { return kind == ExprInput::Tensor || kind == ExprInput::Pixelwise || kind == ExprInput::Row; }
+bool isActivation(ExprInput::Kind kind) {
+  return kind == ExprInput::Tensor || kind == ExprInput::Pixelwise || kind == ExprInput::Row;
+}
 } // namespace
 
 Index rowOffset(const Map &m, const Index &n, const Index &y) {
@@ -166,7 +168,8 @@ Value ExprVector::node(const ExprNode &e, ArrayRef<Value> in, int64_t lanes) {
     if (std::max({std::abs(lo), std::abs(hi), std::abs(zero)}) < kExact)
       return k.roundToInt(v, zero, lo, hi);
     // Wide codes: the upper bound of i32 is no float, so the clamp stops at the largest one below.
-    Value r = k.roundEven(k.fmin(k.fmax(v, constant(double(lo - zero))), constant(std::min(double(hi - zero), 2147483520.0))));
+    Value r = k.roundEven(
+        k.fmin(k.fmax(v, constant(double(lo - zero))), constant(std::min(double(hi - zero), 2147483520.0))));
     Value i = arith::FPToSIOp::create(k.builder(), k.loc(), k.i32Type(lanes), r);
     return zero ? k.addi(i, k.i32(zero, lanes)) : i;
   };

@@ -13,8 +13,8 @@ Index rowOffset(const Map &map, const Index &n, const Index &y);
 ///
 ///   ExprVector expr(k, problem.epilogue, problem.out.elem, /*firstArg=*/2);
 ///   ExprVector::Row row = expr.row(n, y);                       // once per output row: offsets of the inputs
-///   Values held = expr.hold(row, c, lanes, mask);               // optional: Channel and Pixelwise vectors kept over many pixels
-///   k.store(expr.evaluate(row, x, c, lanes, mask, acc, held), out, at, mask);
+///   Values held = expr.hold(row, c, lanes, mask);               // optional: Channel and Pixelwise vectors kept over
+///   many pixels k.store(expr.evaluate(row, x, c, lanes, mask, acc, held), out, at, mask);
 class ExprVector {
 public:
   /// `firstArg`: number of the kernel argument of the first input that is not Acc; the others follow.
@@ -55,8 +55,9 @@ private:
   KernelBuilder &k;
   const Expr &expr;
   Elem outElem, accElem;
-  Values args;                                          ///< memref of each input, null for Acc
-  llvm::SmallVector<std::pair<int64_t, mlir::Value>> splats; ///< (input * 4096 + lanes) -> broadcast of a Scalar, made at the entry
+  Values args; ///< memref of each input, null for Acc
+  llvm::SmallVector<std::pair<int64_t, mlir::Value>>
+      splats; ///< (input * 4096 + lanes) -> broadcast of a Scalar, made at the entry
 };
 
 /// Why the vectors cannot evaluate the program; empty: they can. `acc`: whether the kernel has an accumulator.

@@ -522,15 +522,9 @@ Value KernelBuilder::maxu(Value x, Value y) { return arith::MaxUIOp::create(b, l
 
 //===- Conversions ---------------------------------------------------------===//
 
-Value KernelBuilder::zext(Value v, Elem to) {
-  return arith::ExtUIOp::create(b, location, type(to, lanesOf(v)), v);
-}
-Value KernelBuilder::sext(Value v, Elem to) {
-  return arith::ExtSIOp::create(b, location, type(to, lanesOf(v)), v);
-}
-Value KernelBuilder::trunc(Value v, Elem to) {
-  return arith::TruncIOp::create(b, location, type(to, lanesOf(v)), v);
-}
+Value KernelBuilder::zext(Value v, Elem to) { return arith::ExtUIOp::create(b, location, type(to, lanesOf(v)), v); }
+Value KernelBuilder::sext(Value v, Elem to) { return arith::ExtSIOp::create(b, location, type(to, lanesOf(v)), v); }
+Value KernelBuilder::trunc(Value v, Elem to) { return arith::TruncIOp::create(b, location, type(to, lanesOf(v)), v); }
 Value KernelBuilder::toF32(Value v) { return arith::SIToFPOp::create(b, location, f32Type(lanesOf(v)), v); }
 
 Value KernelBuilder::saturateU8(Value v) {

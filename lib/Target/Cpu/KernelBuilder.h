@@ -1,6 +1,7 @@
 //===- KernelBuilder.h - one kernel in scf, vector and memref -------------===//
-// What every generator shares: a func.func on flat memrefs, index arithmetic that folds, loops, vector memory accesses and
-// the arithmetic that becomes the intended instruction on all three instruction sets. Nothing here knows about a problem.
+// What every generator shares: a func.func on flat memrefs, index arithmetic that folds, loops, vector memory accesses
+// and the arithmetic that becomes the intended instruction on all three instruction sets. Nothing here knows about a
+// problem.
 //===----------------------------------------------------------------------===//
 #ifndef TERN_TARGET_CPU_KERNELBUILDER_H
 #define TERN_TARGET_CPU_KERNELBUILDER_H
@@ -17,8 +18,8 @@
 namespace tern::cpu {
 class KernelBuilder;
 
-/// An element offset or a count: an SSA value (or none) plus a constant. Sums and products with constants fold; everything
-/// else is emitted at the insertion point of the builder that made the value.
+/// An element offset or a count: an SSA value (or none) plus a constant. Sums and products with constants fold;
+/// everything else is emitted at the insertion point of the builder that made the value.
 class Index {
 public:
   Index(int64_t constant = 0) : offset(constant) {}
@@ -62,7 +63,8 @@ using Values = llvm::SmallVector<mlir::Value>;
 
 class KernelBuilder {
 public:
-  /// Starts func.func private @name(memrefs of args..., [scratch,] %task) with the features of `isa` at the end of `module`.
+  /// Starts func.func private @name(memrefs of args..., [scratch,] %task) with the features of `isa` at the end of
+  /// `module`.
   KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, llvm::ArrayRef<Elem> args, const Isa &isa,
                 std::optional<Elem> scratch = std::nullopt);
   /// Ends the function. Call once, outside of every loop.
@@ -90,7 +92,8 @@ public:
   mlir::Value i32(int64_t value, int64_t n = 0) { return integer(value, Elem::I32, n); }
   mlir::Value zero(Elem elem, int64_t n = 0);
   mlir::Value value(const Index &i);
-  /// Runs `make` in front of the first loop: for scalars that are loaded once per call. Its operands must be arguments or constants.
+  /// Runs `make` in front of the first loop: for scalars that are loaded once per call. Its operands must be arguments
+  /// or constants.
   mlir::Value atEntry(llvm::function_ref<mlir::Value()> make);
 
   // Control. A loop that is known to run once or never leaves no scf.for.
@@ -101,7 +104,8 @@ public:
   mlir::Value less(const Index &a, const Index &b);  ///< signed, i1
   mlir::Value equal(const Index &a, const Index &b); ///< i1
   mlir::Value both(mlir::Value a, mlir::Value b);    ///< i1
-  /// Units of work that a task of a kernel of `us` microseconds should do: all of them below 10 us, else tasks of about 5 us, at most 32.
+  /// Units of work that a task of a kernel of `us` microseconds should do: all of them below 10 us, else tasks of about
+  /// 5 us, at most 32.
   static int64_t chunkOf(int64_t units, double us, int64_t multiple = 1);
   /// [task * chunk, min(that + chunk, total)).
   std::pair<Index, Index> taskRange(int64_t total, int64_t chunk);
@@ -119,9 +123,10 @@ public:
 
   // Memory: element offsets into a flat memref.
   mlir::Value load(mlir::Value memref, const Index &at, int64_t n, mlir::Value mask = {});
-  mlir::Value load(mlir::Value memref, const Index &at); ///< scalar
+  mlir::Value load(mlir::Value memref, const Index &at);                                 ///< scalar
   void store(mlir::Value v, mlir::Value memref, const Index &at, mlir::Value mask = {}); ///< vector or scalar
-  /// The first `count` of n lanes; the others read 0 (store: stay untouched). One masked access, or powers of two without masks.
+  /// The first `count` of n lanes; the others read 0 (store: stay untouched). One masked access, or powers of two
+  /// without masks.
   mlir::Value loadPart(mlir::Value memref, const Index &at, int64_t n, int64_t count);
   void storePart(mlir::Value v, mlir::Value memref, const Index &at, int64_t count);
   /// i32 (or a vector of n i32, n > 0) from 4 n neighbouring bytes of an 8-bit memref.
@@ -150,9 +155,11 @@ public:
   mlir::Value abs(mlir::Value a);
   mlir::Value sqrt(mlir::Value a);
   mlir::Value copysign(mlir::Value magnitude, mlir::Value sign);
-  /// a * b + c: one rounding where the instruction exists, two on the portable level (a call per lane would be the alternative).
+  /// a * b + c: one rounding where the instruction exists, two on the portable level (a call per lane would be the
+  /// alternative).
   mlir::Value fma(mlir::Value a, mlir::Value b, mlir::Value c);
-  /// a > b ? a : b, one instruction; b when one of them is NaN. fmax(bound, x) therefore keeps a NaN of x, fmax(x, bound) drops it.
+  /// a > b ? a : b, one instruction; b when one of them is NaN. fmax(bound, x) therefore keeps a NaN of x, fmax(x,
+  /// bound) drops it.
   mlir::Value fmax(mlir::Value a, mlir::Value b);
   mlir::Value fmin(mlir::Value a, mlir::Value b); ///< a < b ? a : b; b when one of them is NaN
   mlir::Value roundEven(mlir::Value a);
@@ -180,8 +187,8 @@ public:
   mlir::Value toF32(mlir::Value i32);
   /// i32 -> u8, saturated to 0..255 (vpmovusdb after a signed max).
   mlir::Value saturateU8(mlir::Value i32);
-  /// clamp(roundeven(x) + zero, lo, hi) as i32, for bounds below 2^21; NaN gives lo. Clamps first, then rounds by adding
-  /// 1.5 * 2^23, whose low bits are the integer: no rounding and no conversion instruction, also without SSE4.1.
+  /// clamp(roundeven(x) + zero, lo, hi) as i32, for bounds below 2^21; NaN gives lo. Clamps first, then rounds by
+  /// adding 1.5 * 2^23, whose low bits are the integer: no rounding and no conversion instruction, also without SSE4.1.
   mlir::Value roundToInt(mlir::Value x, int64_t zero, int64_t lo, int64_t hi);
 
 private:

@@ -13,7 +13,9 @@ template <typename P> std::string refuseRow(const Problem &problem) {
   const auto *p = std::get_if<P>(&problem);
   return p ? refuse(*p) : otherOperation.str();
 }
-template <typename P> double rowUs(const Problem &problem, const Isa &isa) { return estimateUs(std::get<P>(problem), isa); }
+template <typename P> double rowUs(const Problem &problem, const Isa &isa) {
+  return estimateUs(std::get<P>(problem), isa);
+}
 template <typename P, Kernel (*emit)(mlir::ModuleOp, llvm::StringRef, const P &, const Isa &)>
 Kernel emitRow(mlir::ModuleOp module, llvm::StringRef name, const Problem &problem, const Isa &isa) {
   return emit(module, name, std::get<P>(problem), isa);

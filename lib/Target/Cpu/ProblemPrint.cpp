@@ -1,5 +1,6 @@
-// The printed problem is the key under which equal kernels are shared: every field that an emitter can read is in it. A field
-// at its default value is left out, and every other one is named, so that two different problems never print alike.
+// The printed problem is the key under which equal kernels are shared: every field that an emitter can read is in it. A
+// field at its default value is left out, and every other one is named, so that two different problems never print
+// alike.
 #include "lib/Target/Cpu/Problem.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLExtras.h"
@@ -17,12 +18,11 @@ constexpr StringRef kElems[] = {"f32", "u8", "s8", "i32", "i64", "i1", "f16", "b
 constexpr int64_t kBytes[] = {4, 1, 1, 4, 8, 1, 2, 2, 8, 2};
 static_assert(std::size(kElems) == size_t(Elem::I16) + 1 && std::size(kBytes) == std::size(kElems));
 
-constexpr StringRef kOps[] = {"relu",  "leaky_relu", "clip",       "sigmoid", "hard_sigmoid", "hard_swish", "tanh",
-                              "exp",   "log",        "sqrt",       "rsqrt",   "reciprocal",   "neg",        "abs",
-                              "floor", "ceil",       "round",      "erf",     "gelu",         "gelu_tanh",  "silu",
-                              "elu",   "softplus",   "sign",       "add",     "sub",          "mul",        "div",
-                              "pow",   "min",        "max",        "prelu",   "int_to_f32",   "dequant",    "quant",
-                              "requant"};
+constexpr StringRef kOps[] = {
+    "relu", "leaky_relu", "clip",       "sigmoid", "hard_sigmoid", "hard_swish", "tanh",    "exp",   "log",
+    "sqrt", "rsqrt",      "reciprocal", "neg",     "abs",          "floor",      "ceil",    "round", "erf",
+    "gelu", "gelu_tanh",  "silu",       "elu",     "softplus",     "sign",       "add",     "sub",   "mul",
+    "div",  "pow",        "min",        "max",     "prelu",        "int_to_f32", "dequant", "quant", "requant"};
 static_assert(std::size(kOps) == size_t(ExprOp::Requant) + 1);
 
 constexpr StringRef kInputs[] = {"acc", "tensor", "channel", "pixelwise", "row", "scalar"};

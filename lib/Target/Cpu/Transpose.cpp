@@ -7,7 +7,8 @@ namespace {
 
 int64_t bytesOfLane(Value v) { return getElementTypeOrSelf(v).getIntOrFloatBitWidth() / 8; }
 
-/// Pairs of `unit` neighbouring lanes of a and b, alternating, from the low (high) half of every 16 bytes: punpckl / punpckh.
+/// Pairs of `unit` neighbouring lanes of a and b, alternating, from the low (high) half of every 16 bytes: punpckl /
+/// punpckh.
 Value unpack(KernelBuilder &k, Value a, Value b, int64_t unit, bool high) {
   int64_t n = k.lanesOf(a), half = 8 / bytesOfLane(a);
   SmallVector<int64_t> lanes;
@@ -19,8 +20,10 @@ Value unpack(KernelBuilder &k, Value a, Value b, int64_t unit, bool high) {
   return k.shuffle(a, b, lanes);
 }
 
-/// Takes lane l of every result from one of the sources: `source(l)` is (vector, lane). One two-source shuffle per further vector.
-Value gather(KernelBuilder &k, ArrayRef<Value> vectors, llvm::function_ref<std::pair<int64_t, int64_t>(int64_t)> source) {
+/// Takes lane l of every result from one of the sources: `source(l)` is (vector, lane). One two-source shuffle per
+/// further vector.
+Value gather(KernelBuilder &k, ArrayRef<Value> vectors,
+             llvm::function_ref<std::pair<int64_t, int64_t>(int64_t)> source) {
   int64_t n = k.lanesOf(vectors[0]);
   Value r = vectors[0];
   for (int64_t v = vectors.size() == 1 ? 0 : 1, e = vectors.size(); v < e; v++) {

@@ -17,8 +17,9 @@ Values interleave(KernelBuilder &k, llvm::ArrayRef<mlir::Value> rows);
 /// The inverse: element j of result i is element j * m + i of the line.
 Values deinterleave(KernelBuilder &k, llvm::ArrayRef<mlir::Value> line);
 
-/// body(start, count) over `size` positions in blocks of `lanes`; the last block is moved back when there are no masks, so it may
-/// overlap the one before (count == lanes), and is only short (count < lanes) with masks or when size < lanes.
+/// body(start, count) over `size` positions in blocks of `lanes`; the last block is moved back when there are no masks,
+/// so it may overlap the one before (count == lanes), and is only short (count < lanes) with masks or when size <
+/// lanes.
 void forBlocks(KernelBuilder &k, Index lo, int64_t size, int64_t lanes, llvm::function_ref<void(Index, int64_t)> body);
 
 } // namespace tern::cpu

@@ -22,8 +22,9 @@ Value atMost(KernelBuilder &k, Value x, double bound) { return k.fmin(k.f32(boun
 
 Value isNan(KernelBuilder &k, Value x) { return k.compare(CmpFPredicate::UNO, x, x); }
 
-/// exp(x) = 2^(n-1) * 2 exp(r). n = round(x / ln 2) + 126 lies in the low bits of the sum with 1.5 * 2^23, already biased, so
-/// the shift makes the power of two; below the lower bound it is 0, at the upper one the product overflows to infinity.
+/// exp(x) = 2^(n-1) * 2 exp(r). n = round(x / ln 2) + 126 lies in the low bits of the sum with 1.5 * 2^23, already
+/// biased, so the shift makes the power of two; below the lower bound it is 0, at the upper one the product overflows
+/// to infinity.
 Value expClamped(KernelBuilder &k, Value x) {
   constexpr double magic = 12582912.0 + 126;
   // exp(r) - 1 - r over r^2: least squares on Chebyshev nodes of |r| <= ln 2 / 2.
@@ -48,9 +49,9 @@ Value expNegative(KernelBuilder &k, Value x) { return expClamped(k, atLeast(k, x
 
 /// x = 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt 2): e ln 2 + f - f^2 / 2 + f^3 P(f).
 Value log(KernelBuilder &k, Value x) {
-  constexpr double c[] = {0.3333331260051127,  -0.2500000961105613,  0.2000211886517885,
+  constexpr double c[] = {0.3333331260051127,   -0.2500000961105613,  0.2000211886517885,
                           -0.16667995344162823, 0.14219548293525397,  -0.12405595695450798,
-                          0.11888196559248794, -0.11675623485579176, 0.06746532629050928};
+                          0.11888196559248794,  -0.11675623485579176, 0.06746532629050928};
   int64_t n = k.lanesOf(x);
   Type ints = k.i32Type(n), floats = k.f32Type(n);
   Value denormal = k.compare(CmpFPredicate::OLT, x, k.f32(1.17549435e-38, n));
@@ -81,7 +82,7 @@ Value log1p(KernelBuilder &k, Value x) {
 }
 
 Value tanh(KernelBuilder &k, Value x) {
-  constexpr double p[] = {4.89352455891786e-03, 6.37261928875436e-04,  1.48572235717979e-05, 5.12229709037114e-08,
+  constexpr double p[] = {4.89352455891786e-03,  6.37261928875436e-04, 1.48572235717979e-05, 5.12229709037114e-08,
                           -8.60467152213735e-11, 2.00018790482477e-13, -2.76076847742355e-16};
   constexpr double q[] = {4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06};
   constexpr double limit = 7.99881172180175781; // tanh rounds to 1
@@ -91,10 +92,11 @@ Value tanh(KernelBuilder &k, Value x) {
 }
 
 Value erf(KernelBuilder &k, Value x) {
-  constexpr double small[] = {1.1283791657266562,    -0.37612625823856183, 0.1128358514433315,  -0.026853811756154727,
+  constexpr double small[] = {1.1283791657266562,   -0.37612625823856183,   0.1128358514433315,  -0.026853811756154727,
                               0.005188327345316504, -0.0008010190634323566, 7.85385147706319e-05};
-  constexpr double big[] = {-0.00018804501425455215, 1.129578445707368,    0.6332198526613294,    0.10841861887424581,
-                            -0.025208281849090297,  0.004204570799404228, -0.000441338103630895, 2.1686990130054262e-05};
+  constexpr double big[] = {-0.00018804501425455215, 1.129578445707368,     0.6332198526613294,
+                            0.10841861887424581,     -0.025208281849090297, 0.004204570799404228,
+                            -0.000441338103630895,   2.1686990130054262e-05};
   int64_t n = k.lanesOf(x);
   Value one = k.f32(1, n), magnitude = k.abs(x);
   Value inner = k.mul(polynomial(k, k.mul(x, x), small), x);
@@ -122,8 +124,18 @@ static Value halfTimesOnePlus(KernelBuilder &k, Value x, llvm::function_ref<Valu
   return k.fma(h, odd(x), h);
 }
 
+/// GELU needs erf to an absolute error only, so 1 - exp(-y P(y)) serves all y; erf itself spends a second polynomial on
+/// small y.
 Value gelu(KernelBuilder &k, Value x) {
-  return halfTimesOnePlus(k, x, [&](Value y) { return erf(k, k.mul(y, k.f32(0.7071067811865476, k.lanesOf(y)))); });
+  constexpr double c[] = {1.1283797501256638,     0.636609473966284,     0.1028354730881938,
+                          -0.01931227995875312,   7.728770977863397e-05, 0.001465403366136403,
+                          -0.0005361368291359192, 9.333286357693371e-05, -6.7778104409499385e-06};
+  return halfTimesOnePlus(k, x, [&](Value v) {
+    int64_t n = k.lanesOf(v);
+    Value y = atMost(k, k.abs(k.mul(v, k.f32(0.7071067811865476, n))), 3.93);
+    Value e = k.sub(k.f32(1, n), expNegative(k, k.mul(k.neg(y), polynomial(k, y, c))));
+    return k.copysign(e, v);
+  });
 }
 
 Value geluTanh(KernelBuilder &k, Value x) {

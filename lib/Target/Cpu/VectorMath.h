@@ -1,7 +1,7 @@
 //===- VectorMath.h - functions of f32 as straight-line vector code -------===//
-// Every function takes a vector<n x f32> of any n (or a scalar) and has no branch and no call. Errors are in ulp of the result
-// against double precision libm, measured by VectorMathTest over the stated range; NaN stays NaN. Results below 2^-125 may become 0.
-// On the portable level, which has no fused multiply-add, the bounds double.
+// Every function takes a vector<n x f32> of any n (or a scalar) and has no branch and no call. Errors are in ulp of the
+// result against double precision libm, measured by VectorMathTest over the stated range; NaN stays NaN. Results below
+// 2^-125 may become 0. On the portable level, which has no fused multiply-add, the bounds double.
 //===----------------------------------------------------------------------===//
 #ifndef TERN_TARGET_CPU_VECTORMATH_H
 #define TERN_TARGET_CPU_VECTORMATH_H
@@ -32,7 +32,8 @@ mlir::Value gelu(KernelBuilder &k, mlir::Value x);
 mlir::Value geluTanh(KernelBuilder &k, mlir::Value x);
 /// log(1 + exp(x)): 4 ulp.
 mlir::Value softplus(KernelBuilder &k, mlir::Value x);
-/// x ^ y: 1 ulp, computed in double; all special cases of C's pow (negative bases with integer exponents, zeros, infinities).
+/// x ^ y: 1 ulp, computed in double; all special cases of C's pow (negative bases with integer exponents, zeros,
+/// infinities).
 mlir::Value pow(KernelBuilder &k, mlir::Value x, mlir::Value y);
 /// x ^ constant: -2, -1, -0.5, 0, 0.5, 1, 2, 3, 4 without pow.
 mlir::Value powConstant(KernelBuilder &k, mlir::Value x, double y);

@@ -46,7 +46,8 @@ Value log2Positive(Doubles &d, Value x) {
   return k.add(log, arith::SIToFPOp::create(k.builder(), k.loc(), k.type(Elem::F64, n), e));
 }
 
-/// 2^t rounded to f32, for any t; the power of two in two factors, so that denormals and infinity come out of the products.
+/// 2^t rounded to f32, for any t; the power of two in two factors, so that denormals and infinity come out of the
+/// products.
 Value exp2(Doubles &d, Value t) {
   KernelBuilder &k = d.k;
   int64_t n = d.n;

@@ -1,5 +1,6 @@
 //===- EltwiseTest.cpp - elementwise chains and fills ---------------------===//
 #include "Naive.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace tern::cpu;
@@ -107,17 +108,21 @@ TEST(Eltwise, QuantizedAddIsExact) {
     EltwiseProblem p;
     Map codes = view(image(Elem::U8, 1, 4, 9, c), (c + 3) / 4 * 4, 0);
     p.out = withHalo(codes, 1);
-    p.expr.inputs = {{ExprInput::Tensor, codes}, {ExprInput::Tensor, codes}, {ExprInput::Scalar, {}},
-                     {ExprInput::Scalar, {}},    {ExprInput::Scalar, {}}};
-    p.expr.nodes = {node(ExprOp::Dequant, {0, 2}, 128), node(ExprOp::Dequant, {1, 3}, 3), node(ExprOp::Add, {5, 6}),
-                    node(ExprOp::Relu, {7}),            node(ExprOp::Quant, {8, 4}, 5),   node(ExprOp::Dequant, {9, 4}, 5),
+    p.expr.inputs = {{ExprInput::Tensor, codes},
+                     {ExprInput::Tensor, codes},
+                     {ExprInput::Scalar, {}},
+                     {ExprInput::Scalar, {}},
+                     {ExprInput::Scalar, {}}};
+    p.expr.nodes = {node(ExprOp::Dequant, {0, 2}, 128), node(ExprOp::Dequant, {1, 3}, 3),
+                    node(ExprOp::Add, {5, 6}),          node(ExprOp::Relu, {7}),
+                    node(ExprOp::Quant, {8, 4}, 5),     node(ExprOp::Dequant, {9, 4}, 5),
                     node(ExprOp::Requant, {10, 2}, 17)};
     run(p, 0);
   }
 }
 
 TEST(Eltwise, IntegersOfAllWidths) {
-  for (Elem e : {Elem::U8, Elem::S8, Elem::I16, Elem::I32, Elem::I1}) {
+  for (Elem e : {Elem::U8, Elem::S8, Elem::I16, Elem::I32, Elem::I1, Elem::I64}) {
     EltwiseProblem p;
     p.out = image(Elem::F32, 1, 1, 1, 77);
     Map in = p.out;
@@ -126,12 +131,40 @@ TEST(Eltwise, IntegersOfAllWidths) {
     p.expr.nodes = {node(ExprOp::IntToF32, {0})};
     run(p, 0);
   }
-  for (auto [e, lo, hi] : {std::tuple(Elem::S8, -128, 127), std::tuple(Elem::I16, -32768, 32767), std::tuple(Elem::I32, -2147483647 - 1, 2147483647)}) {
+  for (auto [e, lo, hi] : {std::tuple(Elem::S8, -128, 127), std::tuple(Elem::I16, -32768, 32767),
+                           std::tuple(Elem::I32, -2147483647 - 1, 2147483647)}) {
     EltwiseProblem p = unary(ExprOp::Quant, image(Elem::F32, 1, 1, 1, 77), image(e, 1, 1, 1, 77), 1);
     p.expr.inputs.push_back({ExprInput::Scalar, {}});
     p.expr.nodes[0].args = {0, 1};
     p.expr.nodes[0].lo = lo, p.expr.nodes[0].hi = hi;
     run(p, 0);
+  }
+}
+
+/// As ONNX Runtime: activations keep a NaN, and so do both operands of Min and Max.
+TEST(Eltwise, NanGoesThrough) {
+  std::vector<float> x{NAN, -1, 2, NAN, 7}, y{1, 1, NAN, NAN, 3};
+  auto result = [&](const Isa &isa, ExprNode n) {
+    EltwiseProblem p = unary(ExprOp::Relu, image(Elem::F32, 1, 1, 1, 5), image(Elem::F32, 1, 1, 1, 5));
+    p.expr.inputs.push_back(p.expr.inputs[0]);
+    p.expr.nodes = {n};
+    CompiledKernel kernel(isa, [&](ModuleOp m, const Isa &isa) { return emitEltwise(m, "nan", p, isa); });
+    Buffer a = Buffer::of(x), b = Buffer::of(y), out(20);
+    kernel.run({&a, &b, &out});
+    return std::vector<float>(out.data<float>(), out.data<float>() + 5);
+  };
+  for (const Isa &isa : hostIsas()) {
+    for (const ExprNode &n :
+         {node(ExprOp::Relu, {0}), node(ExprOp::Clip, {0}, -1, 6), node(ExprOp::LeakyRelu, {0}, 0.5),
+          node(ExprOp::HardSwish, {0}), node(ExprOp::Sigmoid, {0})}) {
+      std::vector<float> r = result(isa, n);
+      EXPECT_TRUE(std::isnan(r[0]) && !std::isnan(r[1]) && !std::isnan(r[2]) && std::isnan(r[3])) << int(n.op);
+    }
+    for (ExprOp op : {ExprOp::Min, ExprOp::Max}) {
+      std::vector<float> r = result(isa, node(op, {0, 1}));
+      EXPECT_TRUE(std::isnan(r[0]) && std::isnan(r[2]) && std::isnan(r[3]));
+      EXPECT_EQ(r[4], op == ExprOp::Min ? 3 : 7);
+    }
   }
 }
 
@@ -150,9 +183,10 @@ TEST(Fill, OnlyTheHalo) {
   Map concat = view(withHalo(image(Elem::U8, 1, 4, 5, 10), 1), 24, 8);
   Map uneven = image(Elem::F32, 2, 3, 5, 7);
   uneven.top = 2, uneven.right = 3;
-  for (const Case &c : {Case{withHalo(image(Elem::F32, 2, 5, 7, 3), 1), false}, Case{uneven, false}, Case{concat, false},
-                        Case{withHalo(image(Elem::U8, 1, 30, 33, 24), 2), false}, Case{image(Elem::F32, 1, 9, 9, 5), true},
-                        Case{concat, true}, Case{image(Elem::I64, 1, 1, 1, 13), true}}) {
+  for (const Case &c :
+       {Case{withHalo(image(Elem::F32, 2, 5, 7, 3), 1), false}, Case{uneven, false}, Case{concat, false},
+        Case{withHalo(image(Elem::U8, 1, 30, 33, 24), 2), false}, Case{image(Elem::F32, 1, 9, 9, 5), true},
+        Case{concat, true}, Case{image(Elem::I64, 1, 1, 1, 13), true}}) {
     FillProblem p{c.map, c.map.elem == Elem::F32 ? -1.5 : 114.0, c.interior};
     for (const Isa &isa : hostIsas()) {
       CompiledKernel kernel(isa, [&](ModuleOp m, const Isa &isa) { return emitFill(m, "fill", p, isa); });

@@ -59,7 +59,8 @@ CopyProblem permute(Elem elem, llvm::SmallVector<int64_t, 6> sizes, llvm::ArrayR
 
 TEST(Copy, TransposesEveryElement) {
   for (Elem e : {Elem::F32, Elem::U8, Elem::I64, Elem::I16})
-    for (auto sizes : {std::pair(16, 16), std::pair(33, 47), std::pair(5, 70), std::pair(64, 6), std::pair(3, 40), std::pair(40, 3), std::pair(2, 2)})
+    for (auto sizes : {std::pair(16, 16), std::pair(33, 47), std::pair(5, 70), std::pair(64, 6), std::pair(3, 40),
+                       std::pair(40, 3), std::pair(2, 2)})
       run(permute(e, {sizes.first, sizes.second}, {1, 0}));
 }
 
@@ -119,8 +120,9 @@ void run(const RelayoutProblem &p) {
         for (int64_t c = 0; c < p.out.c; c++) {
           std::vector<Number> values;
           for (size_t i = 0; i < p.expr.inputs.size(); i++)
-            values.push_back(i == input ? in.get(n, y, x, c)
-                                        : operands.inputs[i]->get(0, 0, 0, p.expr.inputs[i].kind == ExprInput::Channel ? c : 0));
+            values.push_back(
+                i == input ? in.get(n, y, x, c)
+                           : operands.inputs[i]->get(0, 0, 0, p.expr.inputs[i].kind == ExprInput::Channel ? c : 0));
           if (values.empty())
             values.push_back(in.get(n, y, x, c));
           want.set(n, y, x, c, evaluate(p.expr, values));
@@ -138,7 +140,8 @@ void run(const RelayoutProblem &p) {
       for (int64_t i = 0; i < p.out.pixels(); i++) {
         int64_t n = i / (p.out.h * p.out.w), y = i / p.out.w % p.out.h, x = i % p.out.w;
         for (int64_t c = p.out.c; c < 4; c++)
-          got.buffer.data<uint8_t>()[offsetOf(p.out, n, y, x, c)] = want.buffer.data<uint8_t>()[offsetOf(p.out, n, y, x, c)];
+          got.buffer.data<uint8_t>()[offsetOf(p.out, n, y, x, c)] =
+              want.buffer.data<uint8_t>()[offsetOf(p.out, n, y, x, c)];
       }
     expectEqual(got, want, 0, print(p) + " " + isa.name.str());
   }
@@ -194,8 +197,10 @@ TEST(Relayout, NhwcToPlanar) {
 }
 
 TEST(Relayout, RefusalsSayWhy) {
-  EXPECT_EQ(refuse(relayout(image(Elem::F32, 1, 2, 2, 3), image(Elem::F32, 1, 2, 2, 3))), "both sides have the same layout");
-  EXPECT_EQ(refuse(relayout(image(Elem::F32, 1, 2, 2, 3), image(Elem::F32, 1, 2, 2, 4, true))), "the sizes of the two sides differ");
+  EXPECT_EQ(refuse(relayout(image(Elem::F32, 1, 2, 2, 3), image(Elem::F32, 1, 2, 2, 3))),
+            "both sides have the same layout");
+  EXPECT_EQ(refuse(relayout(image(Elem::F32, 1, 2, 2, 3), image(Elem::F32, 1, 2, 2, 4, true))),
+            "the sizes of the two sides differ");
 }
 
 } // namespace

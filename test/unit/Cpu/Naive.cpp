@@ -54,7 +54,8 @@ Activation::Activation(const Map &map, Random &random, float lo, float hi) : Act
     for (int64_t y = 0; y < map.h; y++)
       for (int64_t x = 0; x < map.w; x++)
         for (int64_t c = 0; c < map.c; c++)
-          set(n, y, x, c, map.elem == Elem::F32 ? Number::of(random.real(lo, hi)) : Number::code(random.integer(-128, 255)));
+          set(n, y, x, c,
+              map.elem == Elem::F32 ? Number::of(random.real(lo, hi)) : Number::code(random.integer(-128, 255)));
 }
 
 Number Activation::get(int64_t n, int64_t y, int64_t x, int64_t c) {
@@ -218,7 +219,9 @@ void expectEqual(Activation &got, Activation &want, double tolerance, const std:
       for (int64_t x = 0; x < m.w; x++)
         for (int64_t c = 0; c < m.c; c++) {
           Number g = got.get(n, y, x, c), w = want.get(n, y, x, c);
-          bool same = g.integer ? g.i == w.i : std::abs(g.f - w.f) <= tolerance * std::max(1.0f, std::abs(w.f)) || g.f == w.f || (std::isnan(g.f) && std::isnan(w.f));
+          bool same = g.integer ? g.i == w.i
+                                : std::abs(g.f - w.f) <= tolerance * std::max(1.0f, std::abs(w.f)) || g.f == w.f ||
+                                      (std::isnan(g.f) && std::isnan(w.f));
           if (!same && wrong++ < 3)
             ADD_FAILURE() << what << ": element " << n << "," << y << "," << x << "," << c << " is "
                           << (g.integer ? float(g.i) : g.f) << ", not " << (w.integer ? float(w.i) : w.f);

@@ -34,7 +34,8 @@ void writeElement(Buffer &buffer, Elem elem, int64_t at, Number v);
 /// The program on scalars, in f32, as Problem.h defines it.
 Number evaluate(const Expr &expr, std::vector<Number> inputs);
 
-/// Buffers for the inputs of a program after Acc, with random contents; Scalars lie in [0.01, 0.1], so that they can be scales.
+/// Buffers for the inputs of a program after Acc, with random contents; Scalars lie in [0.01, 0.1], so that they can be
+/// scales.
 struct Operands {
   Operands(const Expr &expr, const Map &out, Random &random);
   std::vector<Buffer *> pointers();
@@ -44,8 +45,8 @@ struct Operands {
   std::vector<std::unique_ptr<Activation>> inputs; ///< null for Acc
 };
 
-/// Compares the whole buffers byte for byte outside of the view, and every element of the view: codes exactly, floats within
-/// `tolerance` * max(1, |want|).
+/// Compares the whole buffers byte for byte outside of the view, and every element of the view: codes exactly, floats
+/// within `tolerance` * max(1, |want|).
 void expectEqual(Activation &got, Activation &want, double tolerance, const std::string &what);
 
 } // namespace tern::cpu::test

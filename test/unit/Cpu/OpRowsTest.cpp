@@ -107,8 +107,8 @@ template <typename P> void expectInjective(const P &problem, llvm::ArrayRef<std:
 TEST(ProblemPrint, Maps) {
   expectInjective<Map>(image(Elem::F32, 2, 3, 4),
                        {SET(Map, elem = Elem::U8), SET(Map, n = 9), SET(Map, h = 9), SET(Map, w = 9), SET(Map, c = 9),
-                        SET(Map, cs = 9), SET(Map, top = 9), SET(Map, left = 9), SET(Map, bottom = 9), SET(Map, right = 9),
-                        SET(Map, base = 9), SET(Map, planar = true)});
+                        SET(Map, cs = 9), SET(Map, top = 9), SET(Map, left = 9), SET(Map, bottom = 9),
+                        SET(Map, right = 9), SET(Map, base = 9), SET(Map, planar = true)});
 }
 
 TEST(ProblemPrint, Programs) {
@@ -128,35 +128,38 @@ TEST(ProblemPrint, Problems) {
   ConvProblem conv;
   expectInjective<ConvProblem>(
       conv, {SET(ConvProblem, in.h = 3), SET(ConvProblem, out.h = 3), SET(ConvProblem, arith = Arith::U8S8),
-             SET(ConvProblem, kh = 3), SET(ConvProblem, kw = 3), SET(ConvProblem, strideH = 3), SET(ConvProblem, strideW = 3),
-             SET(ConvProblem, dilationH = 3), SET(ConvProblem, dilationW = 3), SET(ConvProblem, padTop = 3),
-             SET(ConvProblem, padLeft = 3), SET(ConvProblem, groups = 3), SET(ConvProblem, group = 32),
-             SET(ConvProblem, transposed = true), SET(ConvProblem, groupScale = Elem::F32),
-             [&](ConvProblem &p) { p.epilogue = e; }});
+             SET(ConvProblem, kh = 3), SET(ConvProblem, kw = 3), SET(ConvProblem, strideH = 3),
+             SET(ConvProblem, strideW = 3), SET(ConvProblem, dilationH = 3), SET(ConvProblem, dilationW = 3),
+             SET(ConvProblem, padTop = 3), SET(ConvProblem, padLeft = 3), SET(ConvProblem, groups = 3),
+             SET(ConvProblem, group = 32), SET(ConvProblem, transposed = true),
+             SET(ConvProblem, groupScale = Elem::F32), [&](ConvProblem &p) { p.epilogue = e; }});
   expectInjective<PoolProblem>(
-      {}, {SET(PoolProblem, in.h = 3), SET(PoolProblem, out.h = 3), SET(PoolProblem, kind = PoolKind::Lp), SET(PoolProblem, kh = 3),
-           SET(PoolProblem, kw = 3), SET(PoolProblem, strideH = 3), SET(PoolProblem, strideW = 3), SET(PoolProblem, dilationH = 3),
-           SET(PoolProblem, dilationW = 3), SET(PoolProblem, padTop = 3), SET(PoolProblem, padLeft = 3),
-           SET(PoolProblem, padBottom = 3), SET(PoolProblem, padRight = 3), SET(PoolProblem, countIncludePad = true),
-           SET(PoolProblem, lp = 3), [&](PoolProblem &p) { p.epilogue = e; }});
+      {},
+      {SET(PoolProblem, in.h = 3), SET(PoolProblem, out.h = 3), SET(PoolProblem, kind = PoolKind::Lp),
+       SET(PoolProblem, kh = 3), SET(PoolProblem, kw = 3), SET(PoolProblem, strideH = 3), SET(PoolProblem, strideW = 3),
+       SET(PoolProblem, dilationH = 3), SET(PoolProblem, dilationW = 3), SET(PoolProblem, padTop = 3),
+       SET(PoolProblem, padLeft = 3), SET(PoolProblem, padBottom = 3), SET(PoolProblem, padRight = 3),
+       SET(PoolProblem, countIncludePad = true), SET(PoolProblem, lp = 3), [&](PoolProblem &p) { p.epilogue = e; }});
   expectInjective<ResizeProblem>(
       {}, {SET(ResizeProblem, in.h = 3), SET(ResizeProblem, out.h = 3), SET(ResizeProblem, mode = ResizeMode::Linear),
-           SET(ResizeProblem, coord = ResizeCoord::Asymmetric), SET(ResizeProblem, scaleH = 3), SET(ResizeProblem, scaleW = 3),
-           [&](ResizeProblem &p) { p.epilogue = e; }});
+           SET(ResizeProblem, coord = ResizeCoord::Asymmetric), SET(ResizeProblem, scaleH = 3),
+           SET(ResizeProblem, scaleW = 3), [&](ResizeProblem &p) { p.epilogue = e; }});
   expectInjective<GlobalReduceProblem>({}, {SET(GlobalReduceProblem, in.h = 3), SET(GlobalReduceProblem, out.h = 3),
                                             SET(GlobalReduceProblem, kind = ReduceKind::Max),
                                             [&](GlobalReduceProblem &p) { p.epilogue = e; }});
   expectInjective<EltwiseProblem>({}, {SET(EltwiseProblem, out.h = 3), [&](EltwiseProblem &p) { p.expr = e; }});
   expectInjective<RelayoutProblem>(
       {}, {SET(RelayoutProblem, in.h = 3), SET(RelayoutProblem, out.h = 3), [&](RelayoutProblem &p) { p.expr = e; }});
-  expectInjective<SoftmaxProblem>({}, {SET(SoftmaxProblem, in.h = 3), SET(SoftmaxProblem, out.h = 3), SET(SoftmaxProblem, log = true)});
-  expectInjective<DynamicQuantProblem>(
-      {}, {SET(DynamicQuantProblem, in.h = 3), SET(DynamicQuantProblem, out.h = 3), SET(DynamicQuantProblem, perTensor = true)});
-  expectInjective<FillProblem>({}, {SET(FillProblem, out.h = 3), SET(FillProblem, value = 3), SET(FillProblem, interior = true)});
+  expectInjective<SoftmaxProblem>(
+      {}, {SET(SoftmaxProblem, in.h = 3), SET(SoftmaxProblem, out.h = 3), SET(SoftmaxProblem, log = true)});
+  expectInjective<DynamicQuantProblem>({}, {SET(DynamicQuantProblem, in.h = 3), SET(DynamicQuantProblem, out.h = 3),
+                                            SET(DynamicQuantProblem, perTensor = true)});
+  expectInjective<FillProblem>(
+      {}, {SET(FillProblem, out.h = 3), SET(FillProblem, value = 3), SET(FillProblem, interior = true)});
   CopyProblem copy{Elem::F32, {1, 23}, {1, 2}, {1, 2}, 0, 0};
-  expectInjective<CopyProblem>(
-      copy, {SET(CopyProblem, elem = Elem::U8), SET(CopyProblem, sizes = {12, 3}), SET(CopyProblem, inStrides = {1, 3}),
-             SET(CopyProblem, outStrides = {1, 3}), SET(CopyProblem, inBase = 3), SET(CopyProblem, outBase = 3)});
+  expectInjective<CopyProblem>(copy, {SET(CopyProblem, elem = Elem::U8), SET(CopyProblem, sizes = {12, 3}),
+                                      SET(CopyProblem, inStrides = {1, 3}), SET(CopyProblem, outStrides = {1, 3}),
+                                      SET(CopyProblem, inBase = 3), SET(CopyProblem, outBase = 3)});
 }
 
 } // namespace

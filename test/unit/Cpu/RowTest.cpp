@@ -84,15 +84,18 @@ void runQuant(const Map &in, int64_t cs, bool perTensor, bool zeros = false) {
   for (int64_t i = 0; i < in.pixels(); i++)
     for (int64_t c = 0; c < in.c; c++) {
       float q = std::nearbyint(pixel(i, c) / scales[perTensor ? 0 : i]);
-      want.set(i / (in.h * in.w), i / in.w % in.h, i % in.w, c, Number::code(128 + int64_t(std::min(127.0f, std::max(-127.0f, q)))));
+      want.set(i / (in.h * in.w), i / in.w % in.h, i % in.w, c,
+               Number::code(128 + int64_t(std::min(127.0f, std::max(-127.0f, q)))));
     }
   for (const Isa &isa : hostIsas()) {
     Activation got(p.out);
     Buffer gotScales(scales.size() * 4), partial(partialMaxima(p) * 4);
-    CompiledKernel quantize(isa, [&](ModuleOp m, const Isa &isa) { return emitDynamicQuant(m, "quantize", p, isa, true); });
+    CompiledKernel quantize(isa,
+                            [&](ModuleOp m, const Isa &isa) { return emitDynamicQuant(m, "quantize", p, isa, true); });
     ASSERT_TRUE(quantize.ok());
     if (perTensor) {
-      CompiledKernel absmax(isa, [&](ModuleOp m, const Isa &isa) { return emitDynamicQuant(m, "absmax", p, isa, false); });
+      CompiledKernel absmax(isa,
+                            [&](ModuleOp m, const Isa &isa) { return emitDynamicQuant(m, "absmax", p, isa, false); });
       ASSERT_TRUE(absmax.ok());
       ASSERT_EQ(absmax.tasks(), partialMaxima(p));
       absmax.run({&x.buffer, &partial});

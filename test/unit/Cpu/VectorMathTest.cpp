@@ -1,7 +1,7 @@
 //===- VectorMathTest.cpp - accuracy against double precision libm --------===//
+#include "lib/Target/Cpu/VectorMath.h"
 #include "KernelTest.h"
 #include "lib/Target/Cpu/KernelBuilder.h"
-#include "lib/Target/Cpu/VectorMath.h"
 #include <cmath>
 
 using namespace mlir;
@@ -32,7 +32,8 @@ std::vector<float> apply(const Isa &isa, Vector2 f, std::vector<float> x, std::v
 }
 
 std::vector<float> apply(const Isa &isa, Vector1 f, const std::vector<float> &x) {
-  return apply(isa, [&](KernelBuilder &k, Value v, Value) { return f(k, v); }, x, x);
+  return apply(
+      isa, [&](KernelBuilder &k, Value v, Value) { return f(k, v); }, x, x);
 }
 
 double ulp(double value) {
@@ -51,7 +52,8 @@ struct Bound {
   double ulps, absolute; // an error is fine when it is below one of them
 };
 
-void check(const char *name, Vector1 f, llvm::function_ref<double(double)> exact, const std::vector<float> &x, Bound bound) {
+void check(const char *name, Vector1 f, llvm::function_ref<double(double)> exact, const std::vector<float> &x,
+           Bound bound) {
   for (const Isa &isa : hostIsas()) {
     double limit = bound.ulps * (isa.lanes == 4 ? 2 : 1);
     double absolute = bound.absolute * (isa.lanes == 4 ? 2 : 1);
@@ -67,7 +69,8 @@ void check(const char *name, Vector1 f, llvm::function_ref<double(double)> exact
     }
     ::testing::Test::RecordProperty((std::string(name) + "." + isa.name.str()).c_str(), std::to_string(worst));
     if (std::getenv("TERN_PRINT_ERRORS"))
-      llvm::errs() << name << " " << isa.name << ": " << worst << " ulp at " << at << ", absolute " << worstAbsolute << "\n";
+      llvm::errs() << name << " " << isa.name << ": " << worst << " ulp at " << at << ", absolute " << worstAbsolute
+                   << "\n";
     EXPECT_LE(worst, limit) << name << " " << isa.name.str() << " at " << at;
   }
 }
@@ -135,8 +138,10 @@ TEST(VectorMath, Rounding) {
   auto round = [](KernelBuilder &k, Value v) { return k.roundEven(v); };
   auto floor = [](KernelBuilder &k, Value v) { return k.floor(v); };
   auto ceil = [](KernelBuilder &k, Value v) { return k.ceil(v); };
-  checkValues("round", round, {{0.5f, 0}, {1.5f, 2}, {-0.5f, -0.0f}, {-2.5f, -2}, {8388609, 8388609}, {kNan, kNan}, {kInf, kInf}});
-  checkValues("floor", floor, {{0.5f, 0}, {1.5f, 1}, {-0.5f, -1}, {-2, -2}, {1e20f, 1e20f}, {-0.0f, -0.0f}, {kNan, kNan}});
+  checkValues("round", round,
+              {{0.5f, 0}, {1.5f, 2}, {-0.5f, -0.0f}, {-2.5f, -2}, {8388609, 8388609}, {kNan, kNan}, {kInf, kInf}});
+  checkValues("floor", floor,
+              {{0.5f, 0}, {1.5f, 1}, {-0.5f, -1}, {-2, -2}, {1e20f, 1e20f}, {-0.0f, -0.0f}, {kNan, kNan}});
   checkValues("ceil", ceil, {{0.5f, 1}, {1.5f, 2}, {-0.5f, -0.0f}, {-2, -2}, {1e20f, 1e20f}, {kNan, kNan}});
 }
 
@@ -147,20 +152,23 @@ TEST(VectorMath, Pow) {
     x.push_back(std::exp(random.real(-20, 20)));
     y.push_back(random.real(-8, 8));
   }
-  float special[] = {0.0f, -0.0f, 1, -1, 2, -2, 0.5f, -0.5f, 3, -3, 2.5f, kInf, -kInf, kNan, 1e-40f, 1e38f, 16777218, -7};
+  float special[] = {0.0f, -0.0f, 1,    -1,    2,    -2,     0.5f,  -0.5f,    3,
+                     -3,   2.5f,  kInf, -kInf, kNan, 1e-40f, 1e38f, 16777218, -7};
   for (float a : special)
     for (float c : special) {
       x.push_back(a);
       y.push_back(c);
     }
   for (const Isa &isa : hostIsas()) {
-    std::vector<float> z = apply(isa, [](KernelBuilder &k, Value a, Value c) { return vmath::pow(k, a, c); }, x, y);
+    std::vector<float> z = apply(
+        isa, [](KernelBuilder &k, Value a, Value c) { return vmath::pow(k, a, c); }, x, y);
     for (size_t i = 0; i < x.size(); i++) {
       double want = std::pow(double(x[i]), double(y[i]));
       if (std::isnan(want))
         EXPECT_TRUE(std::isnan(z[i])) << x[i] << " ^ " << y[i] << " = " << z[i];
       else if (std::isinf(float(want)) || want == 0)
-        EXPECT_TRUE(z[i] == float(want) && std::signbit(z[i]) == std::signbit(want)) << x[i] << " ^ " << y[i] << " = " << z[i];
+        EXPECT_TRUE(z[i] == float(want) && std::signbit(z[i]) == std::signbit(want))
+            << x[i] << " ^ " << y[i] << " = " << z[i];
       else
         EXPECT_LE(std::abs(z[i] - want), ulp(want)) << x[i] << " ^ " << y[i] << " = " << z[i];
     }

@@ -40,7 +40,8 @@ Expr epilogue(Elem out, const Map &residual, bool acc = true) {
 using Emit = std::function<Kernel(ModuleOp, const Isa &)>;
 using Exact = std::function<Number(Activation &in, int64_t n, int64_t y, int64_t x, int64_t c)>;
 
-void run(const Map &inMap, const Map &outMap, const Expr &expr, const Emit &emit, const Exact &exact, double tolerance, const std::string &what) {
+void run(const Map &inMap, const Map &outMap, const Expr &expr, const Emit &emit, const Exact &exact, double tolerance,
+         const std::string &what) {
   Random random(11);
   Activation in(inMap, random), want(outMap);
   Operands operands(expr, outMap, random);
@@ -93,8 +94,10 @@ Number pooled(const PoolProblem &p, Activation &in, int64_t n, int64_t y, int64_
 
 void run(const PoolProblem &p, double tolerance) {
   ASSERT_EQ(refuse(p), "");
-  run(p.in, p.out, p.epilogue, [&](ModuleOp m, const Isa &isa) { return emitPool(m, "pool", p, isa); },
-      [&](Activation &in, int64_t n, int64_t y, int64_t x, int64_t c) { return pooled(p, in, n, y, x, c); }, tolerance, print(p));
+  run(
+      p.in, p.out, p.epilogue, [&](ModuleOp m, const Isa &isa) { return emitPool(m, "pool", p, isa); },
+      [&](Activation &in, int64_t n, int64_t y, int64_t x, int64_t c) { return pooled(p, in, n, y, x, c); }, tolerance,
+      print(p));
 }
 
 PoolProblem pool(PoolKind kind, Map in, int64_t k, int64_t stride, int64_t pad, Elem outElem, int64_t outHalo = 0) {
@@ -179,15 +182,20 @@ TEST(GlobalReduce, EveryKind) {
               double v = in.get(n, y, x, ch).real();
               sum += v, low = std::min(low, v), high = std::max(high, v);
             }
-          return Number::of(kind == ReduceKind::Max ? high : kind == ReduceKind::Min ? low : kind == ReduceKind::Sum ? float(sum) : float(sum) / 63.0f);
+          return Number::of(kind == ReduceKind::Max   ? high
+                            : kind == ReduceKind::Min ? low
+                            : kind == ReduceKind::Sum ? float(sum)
+                                                      : float(sum) / 63.0f);
         };
-        run(p.in, p.out, p.epilogue, [&](ModuleOp m, const Isa &isa) { return emitGlobalReduce(m, "reduce", p, isa); }, exact,
-            e == Elem::F32 ? 1e-5 : 0, print(p));
+        run(
+            p.in, p.out, p.epilogue, [&](ModuleOp m, const Isa &isa) { return emitGlobalReduce(m, "reduce", p, isa); },
+            exact, e == Elem::F32 ? 1e-5 : 0, print(p));
       }
   GlobalReduceProblem large;
   large.in = image(Elem::F32, 1, 40, 40, 200);
   large.out = image(Elem::F32, 1, 1, 1, 200);
-  run(large.in, large.out, {}, [&](ModuleOp m, const Isa &isa) { return emitGlobalReduce(m, "reduce", large, isa); },
+  run(
+      large.in, large.out, {}, [&](ModuleOp m, const Isa &isa) { return emitGlobalReduce(m, "reduce", large, isa); },
       [](Activation &in, int64_t n, int64_t, int64_t, int64_t c) {
         double sum = 0;
         for (int64_t i = 0; i < 1600; i++)
@@ -212,7 +220,8 @@ double position(ResizeCoord coord, double x, double in, double out, double scale
   return 0;
 }
 
-void runResize(Elem elem, ResizeMode mode, ResizeCoord coord, int64_t c, int64_t oh, int64_t ow, bool quantize = false) {
+void runResize(Elem elem, ResizeMode mode, ResizeCoord coord, int64_t c, int64_t oh, int64_t ow,
+               bool quantize = false) {
   ResizeProblem p;
   p.in = view(image(elem, 2, 6, 5, c, 1), c + 3, 1);
   p.out = image(quantize ? Elem::U8 : elem, 2, oh, ow, c, 1);
@@ -227,8 +236,8 @@ void runResize(Elem elem, ResizeMode mode, ResizeCoord coord, int64_t c, int64_t
     double fy = position(coord, y, 6, oh, p.scaleH), fx = position(coord, x, 5, ow, p.scaleW);
     auto near = [&](double at, int64_t size) {
       at = std::abs(at - std::nearbyint(at * 2) / 2) < 1e-5 ? std::nearbyint(at * 2) / 2 : at; // f32 noise around ties
-      double r = mode == ResizeMode::NearestFloor ? std::floor(at)
-                 : mode == ResizeMode::NearestCeil ? std::ceil(at)
+      double r = mode == ResizeMode::NearestFloor        ? std::floor(at)
+                 : mode == ResizeMode::NearestCeil       ? std::ceil(at)
                  : mode == ResizeMode::NearestRoundFloor ? std::ceil(at - 0.5)
                                                          : std::floor(at + 0.5);
       return std::min(size - 1, std::max<int64_t>(0, int64_t(r)));
@@ -241,7 +250,8 @@ void runResize(Elem elem, ResizeMode mode, ResizeCoord coord, int64_t c, int64_t
     return Number::of((1 - dy) * ((1 - dx) * in.get(n, y0, x0, ch).real() + dx * in.get(n, y0, x1, ch).real()) +
                       dy * ((1 - dx) * in.get(n, y1, x0, ch).real() + dx * in.get(n, y1, x1, ch).real()));
   };
-  run(p.in, p.out, p.epilogue, [&](ModuleOp m, const Isa &isa) { return emitResize(m, "resize", p, isa); }, exact,
+  run(
+      p.in, p.out, p.epilogue, [&](ModuleOp m, const Isa &isa) { return emitResize(m, "resize", p, isa); }, exact,
       mode == ResizeMode::Linear ? (elem == Elem::F32 ? 1e-5 : 1e-3) : 0, print(p));
 }
 
@@ -250,15 +260,17 @@ TEST(Resize, NearestOnAnyElement) {
   runResize(Elem::U8, ResizeMode::NearestFloor, ResizeCoord::Asymmetric, 83, 12, 15);
   runResize(Elem::I64, ResizeMode::NearestFloor, ResizeCoord::Asymmetric, 5, 12, 7);
   runResize(Elem::U8, ResizeMode::NearestFloor, ResizeCoord::Asymmetric, 37, 12, 10, true);
-  for (auto mode : {ResizeMode::NearestFloor, ResizeMode::NearestCeil, ResizeMode::NearestRoundFloor, ResizeMode::NearestRoundCeil})
-    for (auto coord : {ResizeCoord::HalfPixel, ResizeCoord::PytorchHalfPixel, ResizeCoord::Asymmetric, ResizeCoord::HalfPixelSymmetric})
+  for (auto mode :
+       {ResizeMode::NearestFloor, ResizeMode::NearestCeil, ResizeMode::NearestRoundFloor, ResizeMode::NearestRoundCeil})
+    for (auto coord : {ResizeCoord::HalfPixel, ResizeCoord::PytorchHalfPixel, ResizeCoord::Asymmetric,
+                       ResizeCoord::HalfPixelSymmetric})
       for (auto size : {std::pair(12, 10), std::pair(7, 13), std::pair(3, 2), std::pair(1, 1)})
         runResize(Elem::F32, mode, coord, 7, size.first, size.second);
 }
 
 TEST(Resize, Linear) {
-  for (auto coord : {ResizeCoord::HalfPixel, ResizeCoord::PytorchHalfPixel, ResizeCoord::AlignCorners, ResizeCoord::Asymmetric,
-                     ResizeCoord::HalfPixelSymmetric})
+  for (auto coord : {ResizeCoord::HalfPixel, ResizeCoord::PytorchHalfPixel, ResizeCoord::AlignCorners,
+                     ResizeCoord::Asymmetric, ResizeCoord::HalfPixelSymmetric})
     for (auto size : {std::pair(12, 10), std::pair(7, 13), std::pair(3, 2), std::pair(1, 1)})
       runResize(Elem::F32, ResizeMode::Linear, coord, 21, size.first, size.second);
   runResize(Elem::U8, ResizeMode::Linear, ResizeCoord::HalfPixel, 40, 12, 10);

@@ -100,7 +100,8 @@ int ExprBuilder::tensorInput(unsigned index) {
   return input(ExprInput::Tensor, operands[index].place.map, std::move(arg));
 }
 
-/// The one dimension of `shape`, aligned to the right of `rank` dimensions, that is not 1; -1: all are 1, -2: there are several.
+/// The one dimension of `shape`, aligned to the right of `rank` dimensions, that is not 1; -1: all are 1, -2: there are
+/// several.
 static int64_t onlyAxis(ArrayRef<int64_t> shape, int64_t rank) {
   int64_t axis = -1;
   for (auto [index, extent] : llvm::enumerate(shape))
@@ -181,8 +182,8 @@ int ExprBuilder::argument(BlockArgument argument) {
     if (plane && arg.elem == Elem::F32)
       return input(ExprInput::Row, operand.place.map, arg);
   }
-  if (out.form == Form::Plain && arg.elem == Elem::F32 && type.getRank() == rank && type.getShape().drop_back() == outType.getShape().drop_back() &&
-      type.getShape().back() == 1) {
+  if (out.form == Form::Plain && arg.elem == Elem::F32 && type.getRank() == rank &&
+      type.getShape().drop_back() == outType.getShape().drop_back() && type.getShape().back() == 1) {
     Map rows = out.map;
     rows.elem = Elem::F32;
     rows.c = rows.cs = 1;
@@ -213,45 +214,78 @@ int ExprBuilder::dequantized(BundleOp bundle, std::optional<double> scale) {
 static std::optional<ExprOp> unaryOp(nn::UnaryKind kind) {
   using K = nn::UnaryKind;
   switch (kind) {
-  case K::relu: return ExprOp::Relu;
-  case K::leaky_relu: return ExprOp::LeakyRelu;
-  case K::sigmoid: return ExprOp::Sigmoid;
-  case K::hard_sigmoid: return ExprOp::HardSigmoid;
-  case K::hard_swish: return ExprOp::HardSwish;
-  case K::tanh: return ExprOp::Tanh;
-  case K::exp: return ExprOp::Exp;
-  case K::log: return ExprOp::Log;
-  case K::sqrt: return ExprOp::Sqrt;
-  case K::rsqrt: return ExprOp::Rsqrt;
-  case K::reciprocal: return ExprOp::Reciprocal;
-  case K::neg: return ExprOp::Neg;
-  case K::abs: return ExprOp::Abs;
-  case K::floor: return ExprOp::Floor;
-  case K::ceil: return ExprOp::Ceil;
-  case K::round: return ExprOp::Round;
-  case K::sign: return ExprOp::Sign;
-  case K::erf: return ExprOp::Erf;
-  case K::gelu: return ExprOp::Gelu;
-  case K::gelu_tanh: return ExprOp::GeluTanh;
-  case K::silu: return ExprOp::Silu;
-  case K::elu: return ExprOp::Elu;
-  case K::softplus: return ExprOp::Softplus;
-  default: return std::nullopt;
+  case K::relu:
+    return ExprOp::Relu;
+  case K::leaky_relu:
+    return ExprOp::LeakyRelu;
+  case K::sigmoid:
+    return ExprOp::Sigmoid;
+  case K::hard_sigmoid:
+    return ExprOp::HardSigmoid;
+  case K::hard_swish:
+    return ExprOp::HardSwish;
+  case K::tanh:
+    return ExprOp::Tanh;
+  case K::exp:
+    return ExprOp::Exp;
+  case K::log:
+    return ExprOp::Log;
+  case K::sqrt:
+    return ExprOp::Sqrt;
+  case K::rsqrt:
+    return ExprOp::Rsqrt;
+  case K::reciprocal:
+    return ExprOp::Reciprocal;
+  case K::neg:
+    return ExprOp::Neg;
+  case K::abs:
+    return ExprOp::Abs;
+  case K::floor:
+    return ExprOp::Floor;
+  case K::ceil:
+    return ExprOp::Ceil;
+  case K::round:
+    return ExprOp::Round;
+  case K::sign:
+    return ExprOp::Sign;
+  case K::erf:
+    return ExprOp::Erf;
+  case K::gelu:
+    return ExprOp::Gelu;
+  case K::gelu_tanh:
+    return ExprOp::GeluTanh;
+  case K::silu:
+    return ExprOp::Silu;
+  case K::elu:
+    return ExprOp::Elu;
+  case K::softplus:
+    return ExprOp::Softplus;
+  default:
+    return std::nullopt;
   }
 }
 
 static std::optional<ExprOp> binaryOp(nn::BinaryKind kind) {
   using K = nn::BinaryKind;
   switch (kind) {
-  case K::add: return ExprOp::Add;
-  case K::sub: return ExprOp::Sub;
-  case K::mul: return ExprOp::Mul;
-  case K::div: return ExprOp::Div;
-  case K::pow: return ExprOp::Pow;
-  case K::min: return ExprOp::Min;
-  case K::max: return ExprOp::Max;
-  case K::prelu: return ExprOp::Prelu;
-  default: return std::nullopt;
+  case K::add:
+    return ExprOp::Add;
+  case K::sub:
+    return ExprOp::Sub;
+  case K::mul:
+    return ExprOp::Mul;
+  case K::div:
+    return ExprOp::Div;
+  case K::pow:
+    return ExprOp::Pow;
+  case K::min:
+    return ExprOp::Min;
+  case K::max:
+    return ExprOp::Max;
+  case K::prelu:
+    return ExprOp::Prelu;
+  default:
+    return std::nullopt;
   }
 }
 
@@ -270,16 +304,21 @@ int ExprBuilder::opResult(Operation *op, Value value) {
       .Case<nn::CastOp>([&](auto cast) {
         Type from = mlir::cast<RankedTensorType>(cast.getX().getType()).getElementType();
         int x = valueOf(cast.getX());
-        return from.isF32() ? x : from.isInteger(32) ? node(ExprOp::IntToF32, {x}) : fail("a cast that has no vector form");
+        return from.isF32()         ? x
+               : from.isInteger(32) ? node(ExprOp::IntToF32, {x})
+                                    : fail("a cast that has no vector form");
       })
       .Case<nn::ClipOp>([&](auto clip) {
-        return node(ExprOp::Clip, {valueOf(clip.getX())}, orElse(clip.getMin(), -INFINITY), orElse(clip.getMax(), INFINITY));
+        return node(ExprOp::Clip, {valueOf(clip.getX())}, orElse(clip.getMin(), -INFINITY),
+                    orElse(clip.getMax(), INFINITY));
       })
       .Case<nn::UnaryOp>([&](auto unary) {
         std::optional<ExprOp> kind = unaryOp(unary.getKind());
         if (!kind)
           return fail("nn.unary " + nn::stringifyUnaryKind(unary.getKind()) + " has no vector form");
-        double alpha = unary.getKind() == nn::UnaryKind::leaky_relu ? 0.01f : unary.getKind() == nn::UnaryKind::hard_sigmoid ? 0.2f : 1;
+        double alpha = unary.getKind() == nn::UnaryKind::leaky_relu     ? 0.01f
+                       : unary.getKind() == nn::UnaryKind::hard_sigmoid ? 0.2f
+                                                                        : 1;
         return node(*kind, {valueOf(unary.getX())}, orElse(unary.getAlpha(), alpha), orElse(unary.getBeta(), 0.5));
       })
       .Case<nn::BinaryOp>([&](auto binary) {
@@ -297,7 +336,8 @@ int ExprBuilder::opResult(Operation *op, Value value) {
         Format format = quantize.getResult().getType().getFormat().getFormat();
         bool isSigned = format.elem.hasSignedCodes();
         std::optional<double> scale = scalarConstant(quantize.getPlanes().front());
-        std::optional<double> zero = quantize.getPlanes().size() > 1 ? scalarConstant(quantize.getPlanes()[1], !isSigned) : 0.0;
+        std::optional<double> zero =
+            quantize.getPlanes().size() > 1 ? scalarConstant(quantize.getPlanes()[1], !isSigned) : 0.0;
         if (!format.elem.isInteger() || format.elem.bits != 8 || !scale || !zero || quantize.getPlanes().size() > 2)
           return fail("a quantization that is not 8 bits with one constant scale");
         Encode by = quantize.getByAttr() ? quantize.getByAttr().getEncode() : Encode(Rule::Given);
@@ -326,13 +366,15 @@ int ExprBuilder::opResult(Operation *op, Value value) {
           }
           int x = valueOf(term), m = valueOf(multiplier);
           if (requantize.getTerms().size() == 1)
-            return node(ExprOp::Requant, {x, m}, *zero + shift, 0, int32_t(requantize.getLo()) + shift, int32_t(requantize.getHi()) + shift);
+            return node(ExprOp::Requant, {x, m}, *zero + shift, 0, int32_t(requantize.getLo()) + shift,
+                        int32_t(requantize.getHi()) + shift);
           if (mlir::cast<RankedTensorType>(term.getType()).getElementType().isInteger(32))
             x = node(ExprOp::IntToF32, {x});
           products.push_back(node(ExprOp::Mul, {x, m}));
         }
         int sum = products.size() == 1 ? products[0] : node(ExprOp::Add, products);
-        return node(ExprOp::Requant, {sum}, *zero + shift, 0, int32_t(requantize.getLo()) + shift, int32_t(requantize.getHi()) + shift);
+        return node(ExprOp::Requant, {sum}, *zero + shift, 0, int32_t(requantize.getLo()) + shift,
+                    int32_t(requantize.getHi()) + shift);
       })
       .Case<UnbundleOp>([&](auto unbundle) {
         if (value != unbundle.getPlanes().front())
@@ -348,7 +390,8 @@ int ExprBuilder::valueOf(Value value) {
   auto found = known.find(value);
   if (found != known.end())
     return found->second;
-  int number = isa<BlockArgument>(value) ? argument(cast<BlockArgument>(value)) : opResult(value.getDefiningOp(), value);
+  int number =
+      isa<BlockArgument>(value) ? argument(cast<BlockArgument>(value)) : opResult(value.getDefiningOp(), value);
   if (number >= 0)
     known[value] = number;
   return number;

@@ -34,7 +34,8 @@ struct CallOperand {
   mlir::ElementsAttr constant; ///< set: the operand is a constant and has no place
 };
 
-/// Collects the program that computes one result of a kernel function from the accumulator of its anchor (if any) and its operands.
+/// Collects the program that computes one result of a kernel function from the accumulator of its anchor (if any) and
+/// its operands.
 class ExprBuilder {
 public:
   /// out: the type and place that the program writes.
@@ -88,8 +89,8 @@ private:
 /// Number that a node is known by until finish() moves the nodes behind the inputs.
 constexpr int kFirstNode = 1 << 16;
 
-/// The zero point of stored codes: that of the bundle, plus 128 for signed elements (Problem.h: Elem::U8 holds code + 128).
-/// nullopt: the zero point is no constant.
+/// The zero point of stored codes: that of the bundle, plus 128 for signed elements (Problem.h: Elem::U8 holds code +
+/// 128). nullopt: the zero point is no constant.
 std::optional<int64_t> storedZero(BundleOp bundle);
 /// The one value of a constant plane inside the kernel body.
 std::optional<double> scalarConstant(mlir::Value value, bool asUnsigned = false);
