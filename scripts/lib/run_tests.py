@@ -37,13 +37,14 @@ def tail(text, lines=25):
     return "\n".join(text.strip().splitlines()[-lines:])
 
 
-def gtest(program, limit):
-    """One GoogleTest program, counted from its own JSON report."""
+def gtest(program, shard, limit):
+    """One of JOBS shards of a GoogleTest program, counted from its own JSON report."""
+    env = {**ENV, "GTEST_TOTAL_SHARDS": str(JOBS), "GTEST_SHARD_INDEX": str(shard)}
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         command = [*program, "--gtest_brief=1", f"--gtest_output=json:{report.name}"]
         name = pathlib.Path(program[0]).name
         try:
-            run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=limit, env=ENV, cwd=BUILD)
+            run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=limit, env=env, cwd=BUILD)
         except subprocess.TimeoutExpired:
             return Count(failed=1, notes=[f"{name}: ran longer than {limit:.0f} s"])
         try:
@@ -65,7 +66,8 @@ def unit(limit):
     listing = subprocess.run(["ctest", "--show-only=json-v1"], cwd=BUILD, capture_output=True, text=True)
     programs = [t["command"] for t in json.loads(listing.stdout)["tests"]]
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        return sum(pool.map(lambda p: gtest(p, limit), programs), Count())
+        shards = [(program, shard) for program in programs for shard in range(JOBS)]
+        return sum(pool.map(lambda s: gtest(*s, limit), shards), Count())
 
 
 def lit(limit):
@@ -147,6 +149,8 @@ def main():
         runner, limit = GROUPS[name]
         start = time.monotonic()
         count = runner(limit)
+        if not count.passed + count.failed + count.skipped:
+            count = Count(failed=1, notes=[f"{name}: no test was found"])
         print(f"{name:8} {count}   {time.monotonic() - start:.0f} s", flush=True)
         total += count
     for note in total.notes:

@@ -14,7 +14,7 @@ Transpose Unsqueeze Where
 
 # Inputs that decide shapes or are parameters: a program with static shapes has them as constants. Op type -> operand numbers.
 CONSTANT_OPERANDS = {
-    "ConstantOfShape": (0,), "DequantizeLinear": (1, 2), "Dropout": (1, 2), "Expand": (1,), "Pad": (1, 2, 3), "QuantizeLinear": (1, 2),
+    "Clip": (1, 2), "ConstantOfShape": (0,), "DequantizeLinear": (1, 2), "Dropout": (1, 2), "Expand": (1,), "Pad": (1, 2, 3), "QuantizeLinear": (1, 2),
     "Range": (0, 1, 2), "ReduceMax": (1,), "ReduceMean": (1,), "ReduceSum": (1,), "Reshape": (1,), "Resize": (1, 2, 3),
     "Slice": (1, 2, 3, 4), "Split": (1,), "Squeeze": (1,), "Unsqueeze": (1,),
 }

@@ -58,7 +58,7 @@ def Micro_FieldOp : Micro_Op<"field", [AllTypesMatch<["bytes", "result"]>]> {
     (M2) the field lies inside the byte: bits >= 1, lsb >= 0, lsb + bits <= 8.
     (M3) the number of bytes is even: bytes are shifted in pairs.
   }];
-  let arguments = (ins Micro_Bytes:$bytes, Micro_FieldPosition:$at, I32Attr:$lsb, I32Attr:$bits);
+  let arguments = (ins Micro_Bytes:$bytes, Micro_FieldPosition:$at, I64Attr:$lsb, I64Attr:$bits);
   let results = (outs Micro_Bytes:$result);
   let assemblyFormat = "$bytes $at attr-dict `:` type($bytes)";
   let hasVerifier = 1;

@@ -14,6 +14,7 @@
 // SSE2-LABEL: @dot4
 // SSE2-COUNT-8: llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"
 // SSE2-NOT: pmadd
+// SSE2-LABEL: @shared
 func.func @dot4(%acc: vector<16xi32>, %u: vector<64xi8>, %s: vector<64xi8>) -> vector<16xi32> {
   %r = micro.dot4 %acc, %u, %s : vector<16xi32>, vector<64xi8>
   return %r : vector<16xi32>
@@ -24,10 +25,10 @@ func.func @dot4(%acc: vector<16xi32>, %u: vector<64xi8>, %s: vector<64xi8>) -> v
 // AVX2-COUNT-2: arith.shrsi
 // AVX2-NOT: arith.shrsi
 // AVX2: return
-func.func @shared(%acc: vector<8xi32>, %u: vector<32xi8>, %v: vector<32xi8>, %s: vector<32xi8>) -> vector<8xi32> {
-  %r = micro.dot4 %acc, %u, %s : vector<8xi32>, vector<32xi8>
-  %q = micro.dot4 %r, %v, %s : vector<8xi32>, vector<32xi8>
-  return %q : vector<8xi32>
+func.func @shared(%acc: vector<16xi32>, %u: vector<64xi8>, %v: vector<64xi8>, %s: vector<64xi8>) -> vector<16xi32> {
+  %r = micro.dot4 %acc, %u, %s : vector<16xi32>, vector<64xi8>
+  %q = micro.dot4 %r, %v, %s : vector<16xi32>, vector<64xi8>
+  return %q : vector<16xi32>
 }
 
 // VNNI-LABEL: @field
