@@ -69,8 +69,10 @@ private:
   Values reduce(const Phase &phase, ArrayRef<Index> pixels, const Columns &columns);
   Values reduceScaleGroups(ArrayRef<Index> pixels, const Columns &columns, const Index &a, const Index &b, Values acc);
   Values reduceSteps(ArrayRef<Index> pixels, const Columns &columns, const Index &a, const Index &b, int64_t steps,
-                     Values acc, ArrayRef<Value> scales);
+                     bool cut, Values acc, ArrayRef<Value> scales);
   Values combine(Values acc, int64_t n, const Columns &columns);
+  /// f32 behind the last channel must not be read, it could be NaN; bytes may be anything, their weights are 0.
+  bool endsInStep() const { return !step.integer() && layout.inC % layout.stepChannels; }
   Value loadScale(const Index &at);
   Value halfToF32(Value v);
   void finish(const PixelLoops &loops, ArrayRef<Index> bases, int64_t width, const Columns &columns,
@@ -254,7 +256,8 @@ Values ConvEmitter::reduce(const Phase &phase, ArrayRef<Index> pixels, const Col
     return over(rowTaps, acc, [&](Index tx, Values acc) {
       Index a = ty * (phase.y.inTap * p.in.rowStride()) + tx * (phase.x.inTap * p.in.cs);
       Index b = c.panel + ty * unit(rowBytes) + tx * unit(tapBytes);
-      return layout.scaleBytes ? reduceScaleGroups(pixels, c, a, b, acc) : reduceSteps(pixels, c, a, b, steps, acc, {});
+      return layout.scaleBytes ? reduceScaleGroups(pixels, c, a, b, acc)
+                               : reduceSteps(pixels, c, a, b, steps, endsInStep(), acc, {});
     });
   });
   return combine(acc, n, c);
@@ -279,7 +282,7 @@ Values ConvEmitter::combine(Values acc, int64_t n, const Columns &c) {
 /// One tap whose weights have a scale for every `scaleGroup` channels, which lies behind their codes.
 Values ConvEmitter::reduceScaleGroups(ArrayRef<Index> pixels, const Columns &c, const Index &a, const Index &b,
                                       Values acc) {
-  auto one = [&](const Index &group, int64_t steps, Values acc) {
+  auto one = [&](const Index &group, int64_t steps, bool cut, Values acc) {
     int64_t codeBytes = c.panelWidth * steps * layout.stepBytes;
     Index at = b + group * (c.panelWidth * (layout.stepsOf(0) * layout.stepBytes + layout.scaleBytes));
     Index from = a + group * layout.scaleGroup;
@@ -287,9 +290,9 @@ Values ConvEmitter::reduceScaleGroups(ArrayRef<Index> pixels, const Columns &c, 
     for (int64_t v = 0; v < c.vectors; v++)
       scales.push_back(loadScale(at + c.column * layout.scaleBytes + (codeBytes + v * L * layout.scaleBytes)));
     if (!step.integer())
-      return reduceSteps(pixels, c, from, at, steps, acc, scales);
+      return reduceSteps(pixels, c, from, at, steps, cut, acc, scales);
     int64_t n = acc.size();
-    Values sums = reduceSteps(pixels, c, from, at, steps, Values(n * waysOf(n), k.i32(0, L)), {});
+    Values sums = reduceSteps(pixels, c, from, at, steps, cut, Values(n * waysOf(n), k.i32(0, L)), {});
     for (int64_t i = 0; i < n; i++) {
       for (int64_t w = 1; w < waysOf(n); w++)
         sums[i] = k.addi(sums[i], sums[w * n + i]);
@@ -297,9 +300,12 @@ Values ConvEmitter::reduceScaleGroups(ArrayRef<Index> pixels, const Columns &c, 
     }
     return acc;
   };
-  int64_t full = layout.tapChannels / layout.scaleGroup, last = layout.scaleGroups() - 1;
-  acc = k.loop(0, full, 1, acc, [&](Index g, ValueRange v) { return one(g, layout.stepsOf(0), Values(v)); });
-  return full <= last ? one(last, layout.stepsOf(last), acc) : acc;
+  // The last group may be short, or end in the middle of a step.
+  int64_t last = layout.scaleGroups() - 1;
+  bool same = layout.stepsOf(last) == layout.stepsOf(0) && !endsInStep();
+  acc = k.loop(0, same ? last + 1 : last, 1, acc,
+               [&](Index g, ValueRange v) { return one(g, layout.stepsOf(0), false, Values(v)); });
+  return same ? acc : one(last, layout.stepsOf(last), endsInStep(), acc);
 }
 
 /// L scales as f32; those of 4-bit integer sums also undo the place of the codes in their bytes.
@@ -326,17 +332,18 @@ Value ConvEmitter::halfToF32(Value v) {
   return k.bitcast(k.ori(k.bitcast(value, k.i32Type(L)), sign), k.f32Type(L));
 }
 
-/// The tile loop: `steps` neighbouring steps of one tap (or row of taps). acc: [way][pixel][vector].
+/// The tile loop: `steps` neighbouring steps of one tap (or row of taps). acc: [way][pixel][vector]. `cut`: the last
+/// step has only its first part.
 Values ConvEmitter::reduceSteps(ArrayRef<Index> pixels, const Columns &c, const Index &a, const Index &b, int64_t steps,
-                                Values acc, ArrayRef<Value> scales) {
+                                bool cut, Values acc, ArrayRef<Value> scales) {
   int64_t n = pixels.size() * c.vectors, ways = acc.size() / n;
-  auto one = [&](const Index &s, int64_t way, Values &acc) {
+  auto one = [&](const Index &s, int64_t way, int64_t parts, Values &acc) {
     Index bytes = b + s * unit(c.panelWidth * layout.stepBytes) + c.column * unit(layout.stepBytes);
     Index from = a + s * layout.stepChannels;
     Values loaded;
     for (int64_t v = 0; v < c.vectors; v++)
       loaded.push_back(step.loadWeights(weights, bytes + v * L * unit(layout.stepBytes)));
-    for (int64_t part = 0; part < step.parts(); part++) {
+    for (int64_t part = 0; part < parts; part++) {
       Values w;
       for (int64_t v = 0; v < c.vectors; v++)
         w.push_back(step.weights(loaded[v], part, scales.empty() ? Value() : scales[v]));
@@ -349,16 +356,19 @@ Values ConvEmitter::reduceSteps(ArrayRef<Index> pixels, const Columns &c, const 
       }
     }
   };
+  steps -= cut;
   bool oneTap = steps * layout.stepChannels <= layout.tapChannels;
   int64_t unroll = oneTap && steps <= unrolledSteps ? steps : ways, main = unroll ? steps / unroll * unroll : 0;
   acc = k.loop(0, main, unroll, acc, [&](Index s, ValueRange v) {
     Values next(v);
     for (int64_t u = 0; u < unroll; u++)
-      one(s + u, u % ways, next);
+      one(s + u, u % ways, step.parts(), next);
     return next;
   });
   for (int64_t s = main; s < steps; s++)
-    one(s, s % ways, acc);
+    one(s, s % ways, step.parts(), acc);
+  if (cut)
+    one(steps, steps % ways, 1, acc);
   return acc;
 }
 

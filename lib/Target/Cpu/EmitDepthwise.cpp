@@ -8,6 +8,7 @@
 #include "lib/Target/Cpu/ConvPlan.h"
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/ExprVector.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include <map>
 
 using namespace mlir;
@@ -52,6 +53,7 @@ private:
   Value loadWeight(const Index &channel, const Index &sub, int64_t tap);
   Taps loadTaps(const Index &channel, const Index &sub);
   Value interleave(ArrayRef<Value> rows);
+  Value permute(ArrayRef<Value> rows);
 
   int64_t cachedRows() const;
   bool fourBits() const { return p.arith == Arith::U8S4 || p.arith == Arith::F32S4; }
@@ -228,6 +230,8 @@ DepthwiseEmitter::Taps DepthwiseEmitter::loadTaps(const Index &channel, const In
       Values rows;
       for (int64_t r = 4 * row; r < std::min(p.kh, 4 * row + 4); r++)
         rows.push_back(loadWeight(channel, sub, r * p.kw + column));
+      while (rows.size() < 4) // here missing rows must be 0
+        rows.push_back(k.zero(Elem::S8, L));
       columns.push_back(interleave(rows));
     }
     taps.push_back(columns);
@@ -235,23 +239,46 @@ DepthwiseEmitter::Taps DepthwiseEmitter::loadTaps(const Index &channel, const In
   return taps;
 }
 
-/// Up to four vectors of L bytes -> 4 L bytes, the first of each, the second of each, ...; missing ones are 0.
+/// Up to four vectors of L bytes -> 4 L bytes, the first of each, the second of each, ...; what stands for missing ones
+/// is unspecified (their weights are 0).
 Value DepthwiseEmitter::interleave(ArrayRef<Value> rows) {
-  Value zero = k.zero(Elem::U8, L);
-  auto row = [&](size_t i) { return i < rows.size() ? rows[i] : zero; };
-  SmallVector<int64_t> lanes(4 * L);
-  if (k.target().level == 2) { // one vpermb
-    for (int64_t i = 0; i < 4 * L; i++)
-      lanes[i] = i % 4 * L + i / 4;
-    Value all = k.concat({row(0), row(1), row(2), row(3)});
-    return k.shuffle(all, all, lanes);
-  }
-  SmallVector<int64_t> pair(2 * L);
+  if (rows.size() == 1) // vpmovzxbd from memory
+    return k.bitcast(k.zext(rows[0]), k.type(Elem::U8, 4 * L));
+  if (k.target().level == 2)
+    return permute(rows);
+  Value none = rows[0];
+  SmallVector<int64_t> lanes(4 * L), pair(2 * L);
   for (int64_t i = 0; i < 2 * L; i++)
     pair[i] = i % 2 * L + i / 2;
   for (int64_t i = 0; i < 4 * L; i++)
     lanes[i] = (i / 2) % 2 * 2 * L + i / 4 * 2 + i % 2;
-  return k.shuffle(k.shuffle(row(0), row(1), pair), k.shuffle(row(2), row(3), pair), lanes);
+  Value low = k.shuffle(rows[0], rows[1], pair);
+  Value high = rows.size() > 2 ? k.shuffle(rows[2], rows.size() > 3 ? rows[3] : none, pair) : low;
+  return k.shuffle(low, high, lanes);
+}
+
+/// The same by one permutation of two registers, into whose low halves the rows are loaded.
+Value DepthwiseEmitter::permute(ArrayRef<Value> rows) {
+  size_t first = rows.size() > 2 ? 2 : 1; // rows in the first register
+  auto widen = [&](ArrayRef<Value> parts) {
+    Value v = k.concat(parts);
+    SmallVector<int64_t> lanes(64, -1); // poison
+    for (int64_t i = 0; i < k.lanesOf(v); i++)
+      lanes[i] = i;
+    return k.shuffle(v, v, lanes);
+  };
+  SmallVector<int8_t> index(64);
+  for (int i = 0; i < 64; i++) {
+    size_t row = i % 4 < int(rows.size()) ? i % 4 : 0;
+    index[i] = int8_t(row < first ? row * L + i / 4 : 64 + (row - first) * L + i / 4);
+  }
+  auto type = cast<VectorType>(k.type(Elem::U8, 64));
+  return LLVM::CallIntrinsicOp::create(k.builder(), k.loc(), type,
+                                       k.builder().getStringAttr("llvm.x86.avx512.vpermi2var.qi.512"),
+                                       ValueRange{widen(rows.take_front(first)),
+                                                  k.constant(DenseElementsAttr::get(type, ArrayRef<int8_t>(index))),
+                                                  widen(rows.drop_front(first))})
+      .getResults();
 }
 
 Kernel tern::cpu::emitDepthwise(ModuleOp module, StringRef name, const ConvProblem &p, const Isa &isa) {

@@ -1,6 +1,7 @@
 //===- ConvCase.cpp - one convolution against plain loops -----------------===//
 #include "ConvCase.h"
 #include <cmath>
+#include <cstring>
 
 using namespace mlir;
 using namespace tern::cpu;
@@ -143,6 +144,7 @@ void tern::cpu::test::runConv(const ConvProblem &problem, double tolerance) {
   Random random(7);
   // All of the input, halo too; channels beyond c are garbage that must not matter.
   Activation in(p.in);
+  std::memset(in.buffer.data<char>(), 0xff, in.buffer.size()); // NaN
   int64_t zero = 117;
   for (int64_t n = 0; n < p.in.n; n++)
     for (int64_t y = -p.in.top; y < p.in.h + p.in.bottom; y++)

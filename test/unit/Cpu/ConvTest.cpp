@@ -77,6 +77,21 @@ TEST(Conv, ViewsOfWiderBuffers) {
   }
 }
 
+TEST(Conv, GarbageBehindTheChannels) {
+  for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4}) {
+    ConvProblem p = conv(arith, {1, 5, 6, 37}, 24, 3, 1);
+    p.in.cs = 44;
+    runConv(p);
+    if (arith == Arith::U8S4 || arith == Arith::F32S4) {
+      p.group = 32;
+      runConv(p);
+      p = conv(arith, {1, 1, 3, 63}, 24, 1, 1);
+      p.in.cs = 68, p.group = 32;
+      runConv(p);
+    }
+  }
+}
+
 TEST(Conv, Depthwise) {
   for (Arith arith : {Arith::F32, Arith::U8S8})
     for (int64_t k : {3, 5, 2})
