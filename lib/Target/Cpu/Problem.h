@@ -38,7 +38,9 @@ struct Map {
   bool hasHalo() const { return top || left || bottom || right; }
 };
 
-/// Operators of an elementwise program. F32 in and out unless said otherwise.
+/// Operators of an elementwise program. F32 in and out unless said otherwise; every operation that is written here is rounded on
+/// its own (no contraction), so that plain arithmetic equals the reference bit by bit. HardSigmoid: max(0, min(1, x * a + b));
+/// HardSwish: x * HardSigmoid(1/6, 1/2). A NaN goes through; Quant and Requant make `lo` of it.
 enum class ExprOp : uint8_t {
   // unary
   Relu,

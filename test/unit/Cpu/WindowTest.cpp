@@ -1,5 +1,9 @@
 //===- WindowTest.cpp - pooling, reductions and resize --------------------===//
 #include "Naive.h"
+#include "lib/Target/Cpu/LowerToLLVM.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include <cmath>
 
 using namespace mlir;
@@ -274,6 +278,31 @@ TEST(Resize, Linear) {
     for (auto size : {std::pair(12, 10), std::pair(7, 13), std::pair(3, 2), std::pair(1, 1)})
       runResize(Elem::F32, ResizeMode::Linear, coord, 21, size.first, size.second);
   runResize(Elem::U8, ResizeMode::Linear, ResizeCoord::HalfPixel, 40, 12, 10);
+}
+
+/// The tables of a kernel must reach it when code generation splits the module.
+TEST(Resize, TablesSurviveSplitting) {
+  ResizeProblem p;
+  p.in = image(Elem::F32, 1, 4, 5, 16);
+  p.out = image(Elem::F32, 1, 7, 9, 16);
+  p.mode = ResizeMode::Linear;
+  p.scaleH = 7.0 / 4, p.scaleW = 9.0 / 5;
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&kernelContext()));
+  for (const char *name : {"first", "second"})
+    emitResize(*module, name, p, hostIsa()).function.setPublic();
+  CompileOptions options;
+  options.jobs = 2;
+  auto objects = compileToObjects(*module, options);
+  ASSERT_TRUE(bool(objects)) << llvm::toString(objects.takeError());
+  auto jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
+  for (auto &object : *objects)
+    llvm::cantFail(jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy({object.data(), object.size()}, "part")));
+  Random random(2);
+  Activation in(p.in, random), first(p.out), second(p.out);
+  for (auto [name, out] : {std::pair("first", &first), std::pair("second", &second)})
+    llvm::cantFail(jit->lookup(name))
+        .toPtr<void(void *, void *, int64_t)>()(in.buffer.data<void>(), out->buffer.data<void>(), 0);
+  expectEqual(first, second, 0, "two copies of one kernel");
 }
 
 } // namespace
