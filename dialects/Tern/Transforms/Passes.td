@@ -40,4 +40,25 @@ def TernOutline : TernPass<"tern-outline", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::func::FuncDialect"];
 }
+
+def TernEncodeWeights : TernPass<"tern-encode-weights", "::mlir::ModuleOp"> {
+  let summary = "evaluate the expressions on weights, choose their codes, keep only the result";
+  let description = [{
+    Every value that only depends on constants and that another op reads is evaluated (lib/Reference); a quantized weight is encoded by its method
+    (lib/Quantize). The planes become globals named after the op that reads them, in plain form (IR.md 2.2), under a tern.bundle; other results become
+    globals, or constants when they are small. Globals that nobody reads any more are erased with their data: one weight at a time exists in f32.
+
+    Test: test/dialects/Tern/tern-encode-weights.mlir
+
+    ```mlir
+    %w = ml_program.global_load_const @w : tensor<8x4xf32>
+    %s = nn.binary mul %w, %k : (tensor<8x4xf32>, tensor<8x1xf32>) -> tensor<8x4xf32>
+    %q = tern.quantize %s by <absmax, -127 to 127> {method = "rtn"} : (tensor<8x4xf32>) -> !tern.quant<8x4xf32, #w8>
+    // becomes
+    %c = ml_program.global_load_const @fc.weight.codes : tensor<8x4xi8>
+    %t = ml_program.global_load_const @fc.weight.scale : tensor<8x1xf32>
+    %q = tern.bundle %c, %t : (tensor<8x4xi8>, tensor<8x1xf32>) -> !tern.quant<8x4xf32, #w8>
+    ```
+  }];
+}
 #endif

@@ -290,7 +290,10 @@ private:
     std::string portable;
     if (!commit) {
       ScopedDiagnosticHandler quiet(call.getContext(), [](Diagnostic &) { return success(); });
-      return succeeded(lowerKernel(kernel, operands, results, portable, /*dry=*/true)) && portable.empty();
+      bool served = succeeded(lowerKernel(kernel, operands, results, portable, /*dry=*/true)) && portable.empty();
+      if (!served && reason.empty())
+        reason = portable;
+      return served;
     }
     for (auto [result, place] : llvm::zip(call.getOuts(), results))
       places[result] = place;
@@ -334,6 +337,7 @@ private:
     for (Value value : call->getOperands())
       if (!constantOf(value) && !elemOf(typeOf(value).getElementType()))
         return call.emitOpError() << "has an operand of type " << value.getType() << ", which no CPU kernel reads";
+    reason.clear();
     Form form = Form::Plain;
     KernelClass kind = infoOf(kernel).kind;
     if (kind == KernelClass::Eltwise || kind == KernelClass::Copy || kind == KernelClass::DynamicQuant)
@@ -349,12 +353,14 @@ private:
       }
     }
     attempt(call, kernel, Form::Plain, true, true);
+    call->setAttr("cpu.portable", StringAttr::get(call.getContext(), reason.empty() ? infoOf(kernel).why : reason));
     return success();
   }
 
   func::FuncOp main;
   ModuleOp module;
   SymbolTable symbols;
+  std::string reason; ///< why the first choice of places has no generated kernel
   DenseMap<Value, Placement> places;
   DenseMap<Value, bool> preference;
   DenseMap<func::FuncOp, KernelInfo> infos;

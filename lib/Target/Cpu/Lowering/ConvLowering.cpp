@@ -265,8 +265,13 @@ void ConvLowering::prepareEpilogue(ExprBuilder &builder) {
   }
   if (xScale)
     value = builder.node(ExprOp::Mul, {value, builder.valueOf(xScale)});
-  if (bias)
-    value = builder.node(ExprOp::Add, {value, builder.valueOf(bias)});
+  if (bias) {
+    // One value a channel, whatever the rank of the result.
+    int index = operandIndex(bias);
+    ElementsAttr attr = index >= 0 ? operands[index].constant : constantOf(bias);
+    std::optional<std::vector<double>> numbers = attr ? numbersOf(attr) : std::nullopt;
+    value = builder.node(ExprOp::Add, {value, numbers ? builder.constantInput(*numbers) : builder.valueOf(bias)});
+  }
   builder.remember(anchor->getResult(0), value);
 }
 

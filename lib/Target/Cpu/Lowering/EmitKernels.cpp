@@ -288,6 +288,9 @@ private:
         return failure();
       lowered = std::move(*answer);
       if (!portable.empty()) {
+        if (auto reason = call->getAttrOfType<StringAttr>("cpu.portable"))
+          portable = reason.getValue().str();
+        call.emitRemark() << "'" << name << "' has no generated kernel and runs through portable.linalg: " << portable;
         SmallVector<int32_t> constants;
         for (auto [index, operand] : llvm::enumerate(operands))
           if (operand.constant)

@@ -127,6 +127,9 @@ int ExprBuilder::constant(ElementsAttr attr) {
   if (axis == channel && int64_t(numbers->size()) == out.map.c && out.map.c == outType.getDimSize(channel))
     return constantInput(*numbers);
   // Any other broadcast: the constant is expanded into the layout of the output.
+  for (int64_t i = 0; i < std::min(type.getRank(), rank); ++i)
+    if (type.getDimSize(type.getRank() - 1 - i) != 1 && type.getDimSize(type.getRank() - 1 - i) != outType.getDimSize(rank - 1 - i))
+      return fail("a constant that does not broadcast to the result");
   if (type.getRank() > rank || outType.getNumElements() > kMaxExpandedConstant)
     return fail("a large constant that is broadcast along another dimension than the channels");
   Placement dense = out;
