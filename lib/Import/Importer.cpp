@@ -148,7 +148,7 @@ LogicalResult Importer::importNode(const GraphNode &graphNode) {
       continue;
     RankedTensorType type = node.type(i);
     if (!type || !type.hasStaticShape())
-      return node.keep("the shape of '" + Twine(proto.input(i)) + "' is not known");
+      return node.keep("the shape of '" + Twine(proto.input(i)) + "' is not known", /*follows=*/true);
     if (isa<ComplexType>(type.getElementType()))
       return node.keep("'" + Twine(proto.input(i)) + "' has complex numbers");
   }

@@ -131,7 +131,7 @@ private:
 
 } // namespace
 
-LogicalResult Node::keep(const Twine &reason) {
+LogicalResult Node::keep(const Twine &reason, bool follows) {
   if (bad)
     return failure();
   SmallVector<Value> operands;
@@ -172,6 +172,8 @@ LogicalResult Node::keep(const Twine &reason) {
                                absent.empty() ? DenseI64ArrayAttr() : builder().getDenseI64ArrayAttr(absent), nameAttr);
   if (!reason.isTriviallyEmpty())
     op->setAttr("tern.reason", builder().getStringAttr(reason));
+  if (follows)
+    op->setAttr("tern.follows", builder().getUnitAttr());
   for (auto [i, value] : llvm::enumerate(op.getOutputs()))
     if (failed(result(value, int(i))))
       return failure();

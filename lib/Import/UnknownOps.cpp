@@ -13,8 +13,13 @@ LogicalResult reportUnknownOps(ModuleOp module) {
     nn::OnnxOp first;
   };
   llvm::MapVector<StringAttr, Kind> kinds;
-  int64_t total = 0;
+  // Ops that are only here because a shape in front of them is unknown come as a number.
+  int64_t total = 0, followers = 0;
   module.walk([&](nn::OnnxOp op) {
+    if (op->hasAttr("tern.follows")) {
+      followers++;
+      return;
+    }
     std::string label = op.getDomain().empty() ? op.getOpType().str() : (op.getDomain() + "." + op.getOpType()).str();
     if (auto reason = op->getAttrOfType<StringAttr>("tern.reason"))
       label += (" because " + reason.getValue()).str();
@@ -33,6 +38,8 @@ LogicalResult reportUnknownOps(ModuleOp module) {
     if (auto name = first.getNameAttr())
       diag << " (first: " << name.getValue() << ")";
   });
+  if (followers)
+    diag << "; " << followers << (followers == 1 ? " op" : " ops") << " behind them";
   return diag << "; --inputs and --outputs cut them off";
 }
 

@@ -33,8 +33,8 @@ static Value scaled(Node &n, Value value, float factor) {
   return n.create<BinaryOp>(BinaryKind::mul, value, n.scalar(tensorType(value).getElementType(), factor), StringAttr());
 }
 
-/// Gemm<alpha, beta, transA, transB>(a, b, c) = alpha a' b' + beta c. One value a column is the bias of the product;
-/// alpha then belongs to the operand that is a constant, so that it can be folded into the weight.
+/// Gemm<alpha, beta, transA, transB>(a, b, c) = alpha a' b' + beta c. One value a column is the bias of the product.
+/// alpha belongs to an operand that is a constant, so that it can be folded into the weight, or to the product.
 static LogicalResult importGemm(Node &n) {
   bool transA = n.integer("transA", 0), transB = n.integer("transB", 0);
   float alpha = n.real("alpha", 1), beta = n.real("beta", 1);
@@ -45,26 +45,21 @@ static LogicalResult importGemm(Node &n) {
   bool isBias = c && tensorType(c).getNumElements() == columns && tensorType(c).getRank() >= 1 &&
                 tensorType(c).getShape().back() == columns;
   c = scaled(n, c, beta);
-  bool early = isBias && alpha != 1;
-  if (early) {
+  bool isConstant = !n.known(0)->value || !n.known(1)->value;
+  if (isConstant || isBias) {
     Value &factor = n.known(0)->value ? b : a;
     factor = scaled(n, factor, alpha);
+    alpha = 1;
   }
   if (isBias && tensorType(c).getRank() != 1)
     c = n.reshape(c, {columns});
-  bool last = isBias || (!c && alpha == 1);
-  Value y = n.create<MatmulOp>(a, b, isBias ? c : Value(), transA, transB, n.name());
-  if (last)
+  Value y = scaled(n, n.create<MatmulOp>(a, b, isBias ? c : Value(), transA, transB, n.name()), alpha);
+  if (!y || !c || isBias)
     return n.result(y);
-  if (!early)
-    y = scaled(n, y, alpha);
-  if (c && !isBias) {
-    Value sum = n.create<BinaryOp>(BinaryKind::add, y, c, StringAttr());
-    if (sum && sum.getType() != y.getType())
-      return n.error() << "C of type " << n.type(2) << " does not broadcast to the product of type " << y.getType();
-    y = sum;
-  }
-  return n.result(y);
+  Value sum = n.create<BinaryOp>(BinaryKind::add, y, c, StringAttr());
+  if (sum && sum.getType() != y.getType())
+    return n.error() << "C of type " << n.type(2) << " does not broadcast to the product of type " << y.getType();
+  return n.result(sum);
 }
 
 static constexpr Rule kRules[] = {
