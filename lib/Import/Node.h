@@ -70,8 +70,8 @@ public:
   mlir::LogicalResult result(mlir::DenseElementsAttr constant, int i = 0);
   /// The output is another name of the input.
   mlir::LogicalResult forward(int input = 0, int output = 0);
-  /// Imports the node as nn.onnx, because of `reason` (empty: there is no rule for it). `follows`: another nn.onnx is to
-  /// blame.
+  /// Imports the node as nn.onnx, because of `reason` (empty: there is no rule for it). `follows`: another nn.onnx is
+  /// to blame.
   mlir::LogicalResult keep(const llvm::Twine &reason = "", bool follows = false);
 
   //===-- ops -----------------------------------------------------------------===//
