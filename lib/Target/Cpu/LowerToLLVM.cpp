@@ -16,7 +16,7 @@
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
-#include "mlir/ExecutionEngine/OptUtils.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -27,6 +27,7 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Object/ObjectFile.h"
+#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/Utils/Cloning.h"
@@ -87,31 +88,50 @@ std::unique_ptr<llvm::TargetMachine> makeMachine(std::string &error) {
       triple, "x86-64", "", {}, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
-void emit(llvm::Module &module, llvm::TargetMachine &machine, llvm::SmallVectorImpl<char> &out, llvm::CodeGenFileType type) {
+void emit(llvm::Module &module, llvm::TargetMachine &machine, llvm::SmallVectorImpl<char> &out,
+          llvm::CodeGenFileType type) {
   llvm::raw_svector_ostream os(out);
   llvm::legacy::PassManager pm;
   machine.addPassesToEmitFile(pm, os, nullptr, type);
   pm.run(module);
 }
 
-llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned level) {
+void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned level) {
   module.setTargetTriple(machine.getTargetTriple());
   module.setDataLayout(machine.createDataLayout());
-  return makeOptimizingTransformer(level, 0, &machine)(&module);
+  // Kernels are vectors already: the vectorizers would only look at them.
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = tuning.LoopInterleaving = tuning.SLPVectorization = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graph;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graph, modules);
+  const llvm::OptimizationLevel levels[] = {llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
+                                            llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
+  builder.buildPerModuleDefaultPipeline(levels[std::min(level, 3u)]).run(module, modules);
 }
 
 /// A call of fmaf or expf in a kernel means that a generator used an operation without an instruction on that level.
 llvm::Error checkCalls(const Object &object, llvm::ArrayRef<std::string> defined) {
-  auto file = llvm::object::ObjectFile::createObjectFile(llvm::MemoryBufferRef(llvm::StringRef(object.data(), object.size()), "kernels"));
+  auto file = llvm::object::ObjectFile::createObjectFile(
+      llvm::MemoryBufferRef(llvm::StringRef(object.data(), object.size()), "kernels"));
   if (!file)
     return file.takeError();
   for (const llvm::object::SymbolRef &symbol : (*file)->symbols()) {
     auto flags = symbol.getFlags();
     auto name = symbol.getName();
     if (!flags || !name)
-      return llvm::joinErrors(flags ? llvm::Error::success() : flags.takeError(), name ? llvm::Error::success() : name.takeError());
-    if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty() || *name == "tern_parallel_for" || *name == "memset" ||
-        *name == "memcpy" || *name == "memmove" || *name == "_GLOBAL_OFFSET_TABLE_" || llvm::is_contained(defined, *name))
+      return llvm::joinErrors(flags ? llvm::Error::success() : flags.takeError(),
+                              name ? llvm::Error::success() : name.takeError());
+    if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty() || *name == "tern_parallel_for" ||
+        *name == "memset" || *name == "memcpy" || *name == "memmove" || *name == "_GLOBAL_OFFSET_TABLE_" ||
+        llvm::is_contained(defined, *name))
       continue;
     return llvm::createStringError("the generated code calls '" + *name + "', which the runtime does not have");
   }
@@ -121,10 +141,13 @@ llvm::Error checkCalls(const Object &object, llvm::ArrayRef<std::string> defined
 llvm::Expected<std::vector<Object>> emitParts(llvm::Module &module, unsigned jobs, unsigned level) {
   std::vector<llvm::SmallString<0>> parts;
   // Locals become hidden symbols; kept local, all kernels would stay in the part of the run functions.
-  llvm::SplitModule(module, jobs, [&](std::unique_ptr<llvm::Module> part) {
-    llvm::raw_svector_ostream os(parts.emplace_back());
-    llvm::WriteBitcodeToFile(*part, os);
-  }, /*PreserveLocals=*/false);
+  llvm::SplitModule(
+      module, jobs,
+      [&](std::unique_ptr<llvm::Module> part) {
+        llvm::raw_svector_ostream os(parts.emplace_back());
+        llvm::WriteBitcodeToFile(*part, os);
+      },
+      /*PreserveLocals=*/false);
   std::vector<Object> objects(parts.size());
   std::vector<std::string> errors(parts.size());
   auto work = [&](size_t i) {
@@ -136,10 +159,7 @@ llvm::Expected<std::vector<Object>> emitParts(llvm::Module &module, unsigned job
         errors[i] = llvm::toString(part.takeError());
       return;
     }
-    if (llvm::Error e = optimize(**part, *machine, level)) {
-      errors[i] = llvm::toString(std::move(e));
-      return;
-    }
+    optimize(**part, *machine, level);
     emit(**part, *machine, objects[i], llvm::CodeGenFileType::ObjectFile);
   };
   std::vector<std::thread> threads;
@@ -159,7 +179,8 @@ llvm::Expected<std::vector<Object>> tern::cpu::compileToObjects(ModuleOp module,
   MLIRContext *context = module.getContext();
   PassManager pm(context);
   buildLowerToLLVMPipeline(pm);
-  if (failed(pm.run(module)))
+  pm.enableVerifier(false); // once before and once after instead of after each of twenty passes
+  if (failed(verify(module)) || failed(pm.run(module)) || failed(verify(module)))
     return llvm::createStringError("lowering the kernels to LLVM failed");
   for (auto f : module.getOps<LLVM::LLVMFuncOp>())
     if (f.isPrivate() && !f.isExternal())
@@ -188,8 +209,7 @@ llvm::Expected<std::vector<Object>> tern::cpu::compileToObjects(ModuleOp module,
     std::unique_ptr<llvm::TargetMachine> machine = makeMachine(error);
     if (!machine)
       return llvm::createStringError(error);
-    if (llvm::Error e = optimize(*translated, *machine, options.optLevel))
-      return std::move(e);
+    optimize(*translated, *machine, options.optLevel);
     if (options.llvmIr) {
       llvm::raw_string_ostream os(*options.llvmIr);
       translated->print(os, nullptr);
