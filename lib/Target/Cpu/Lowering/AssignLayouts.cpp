@@ -22,6 +22,16 @@ public:
   explicit Assignment(func::FuncOp main) : main(main), module(main->getParentOfType<ModuleOp>()), symbols(module) {}
 
   LogicalResult run() {
+    WalkResult known = main.walk([](Operation *op) {
+      for (Value result : op->getResults())
+        if (auto type = dyn_cast<RankedTensorType>(result.getType()); !type || !type.hasStaticShape()) {
+          op->emitOpError() << "yields " << result.getType() << "; the CPU target compiles static shapes (bind open dimensions with --dim NAME=N)";
+          return WalkResult::interrupt();
+        }
+      return WalkResult::advance();
+    });
+    if (known.wasInterrupted())
+      return failure();
     for (BlockArgument argument : main.getArguments())
       places[argument] = plainPlace(typeOf(argument));
     for (Operation &op : llvm::make_early_inc_range(main.getBody().front())) {
