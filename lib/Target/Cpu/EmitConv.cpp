@@ -17,7 +17,7 @@ Kernel emitDepthwise(ModuleOp module, StringRef name, const ConvProblem &p, cons
 
 namespace {
 /// A reduction over the channels of one tap of at most this many steps leaves no loop.
-constexpr int64_t unrolledSteps = 12;
+constexpr int64_t unrolledSteps = 4;
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
