@@ -57,12 +57,29 @@ DenseElementsAttr Importer::constantOf(const Known &known) const {
 
 Value Importer::constant(DenseElementsAttr attr, Location loc) { return arith::ConstantOp::create(builder, loc, attr); }
 
-/// The same bytes under another type.
+/// The same bytes under another type. Between integers of one width a cast changes no bit.
 static Value retype(OpBuilder &builder, Value value, RankedTensorType type, Location loc) {
   auto from = cast<RankedTensorType>(value.getType());
   if (from.getElementType() != type.getElementType())
-    value = tensor::BitcastOp::create(builder, loc, from.clone(type.getElementType()), value);
+    value = nn::CastOp::create(builder, loc, from.clone(type.getElementType()), value, StringAttr());
   return value.getType() == type ? value : nn::ReshapeOp::create(builder, loc, type, value, StringAttr());
+}
+
+/// Whether the elements are integers in ONNX.
+static bool isInteger(const TensorData &data) {
+  switch (data.type->number) {
+  case UINT8:
+  case INT8:
+  case UINT16:
+  case INT16:
+  case INT32:
+  case INT64:
+  case UINT32:
+  case UINT64:
+    return true;
+  default:
+    return false;
+  }
 }
 
 Attribute Importer::blobAttr(StringRef name, const TensorData &data, RankedTensorType type) {
@@ -77,12 +94,16 @@ Attribute Importer::blobAttr(StringRef name, const TensorData &data, RankedTenso
 }
 
 Value Importer::loadWeight(StringRef name, const TensorData &data, RankedTensorType type, Location loc) {
-  ml_program::GlobalOp &global = globals[name];
+  // Codes of floats are integers to a plane and floats to everybody else: two globals on the same bytes.
+  bool isCode = isa<IntegerType>(type.getElementType()) && data.type->number != BOOL && !isInteger(data);
+  ml_program::GlobalOp &global = globals[isCode ? (name + ".codes").str() : name.str()];
   if (!global) {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(function);
     Attribute value = typesOnly ? Attribute() : blobAttr(name, data, type);
-    std::string symbol = name == function.getSymName() ? (name + ".w").str() : name.str();
+    std::string symbol = isCode                          ? (name + ".codes").str()
+                         : name == function.getSymName() ? (name + ".w").str()
+                                                         : name.str();
     global = ml_program::GlobalOp::create(builder, NameLoc::get(builder.getStringAttr(name)), symbol, type,
                                           /*is_mutable=*/false, value, builder.getStringAttr("private"));
   }
@@ -93,7 +114,8 @@ Value Importer::loadWeight(StringRef name, const TensorData &data, RankedTensorT
 /// The codes of a quantized value as a tensor of the ONNX type.
 static Value codesOf(OpBuilder &builder, Value quant, RankedTensorType type, Location loc) {
   auto q = cast<QuantType>(quant.getType());
-  SmallVector<Type> planes(q.getPlaneTypes().begin(), q.getPlaneTypes().end());
+  SmallVector<RankedTensorType> types = q.getPlaneTypes();
+  SmallVector<Type> planes(types.begin(), types.end());
   Value codes = UnbundleOp::create(builder, loc, planes, quant).getPlanes().front();
   if (type.getElementTypeBitWidth() % 8 == 0 && isa<IntegerType>(type.getElementType()))
     return retype(builder, codes, type, loc);

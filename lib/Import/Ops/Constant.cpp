@@ -68,10 +68,8 @@ static LogicalResult importConstantOfShape(Node &n) {
 
 static LogicalResult importIdentity(Node &n) { return n.forward(); }
 
-/// Inference drops nothing, unless the model says that it is training.
+/// Inference drops nothing, so the mask is all ones, unless the model says that it is training.
 static LogicalResult importDropout(Node &n) {
-  if (n.isOutputUsed(1))
-    return n.keep("its output mask is used");
   if (n.hasInput(2)) {
     auto training = n.constantInts(2);
     if (!training || training->size() != 1)
@@ -81,6 +79,13 @@ static LogicalResult importDropout(Node &n) {
     if (training->front() && !dropsNothing)
       return n.keep("it is in training mode");
   }
+  // The mask is bool from version 10 on, before it has the type of the input.
+  Type element = n.opset() < 10 ? n.type(0).getElementType() : Type(n.builder().getI1Type());
+  auto mask = RankedTensorType::get(n.type(0).getShape(), element);
+  Attribute kept = isa<FloatType>(element) ? Attribute(n.builder().getFloatAttr(element, 1))
+                                           : n.builder().getIntegerAttr(element, 1);
+  if (n.isOutputUsed(1) && failed(n.result(DenseElementsAttr::get(mask, kept), 1)))
+    return failure();
   return n.forward();
 }
 

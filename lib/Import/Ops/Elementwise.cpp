@@ -138,6 +138,8 @@ static LogicalResult castTo(Node &n, Type element) {
   auto isSmallFloat = [](Type t) { return isa<FloatType>(t) && t.getIntOrFloatBitWidth() <= 8; };
   if (isSmallFloat(element) && !n.integer("saturate", 1))
     return n.keep("it does not saturate");
+  if (isa<Float8E8M0FNUType>(element) && n.string("round_mode", "up") != "nearest")
+    return n.keep("it does not round to nearest");
   if (isa<ComplexType>(element))
     return n.keep("it casts to complex numbers");
   return n.result(n.createTyped<CastOp>(n.type(0).clone(element), n.operand(0), n.name()));

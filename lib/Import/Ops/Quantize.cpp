@@ -89,10 +89,11 @@ Value planeOf(Node &n, int input, unsigned bits, RankedTensorType type) {
   MLIRContext *context = n.importer.context;
   if (known.value && isa<QuantType>(known.value.getType()) && bits < 8) {
     auto quant = cast<QuantType>(known.value.getType());
-    SmallVector<Type> planes(llvm::map_range(quant.getPlaneTypes(), [](RankedTensorType t) -> Type { return t; }));
+    SmallVector<RankedTensorType> types = quant.getPlaneTypes();
+    SmallVector<Type> planes(types.begin(), types.end());
     return UnbundleOp::create(n.builder(), n.loc(), planes, known.value).getPlanes().front();
   }
-  if (known.value && bits < 8)
+  if (known.value && (bits < 8 || !isa<IntegerType>(n.type(input).getElementType())))
     return {};
   if (known.value || bits >= 8) {
     if (known.data && isWeight(*known.data))
@@ -103,8 +104,8 @@ Value planeOf(Node &n, int input, unsigned bits, RankedTensorType type) {
     }
     Value value = n.operand(input);
     auto from = tensorType(value);
-    if (from.getElementType() != type.getElementType())
-      value = tensor::BitcastOp::create(n.builder(), n.loc(), from.clone(type.getElementType()), value);
+    if (from.getElementType() != type.getElementType()) // integers of one width: no bit changes
+      value = n.createTyped<nn::CastOp>(from.clone(type.getElementType()), value, StringAttr());
     return value.getType() == type ? value : n.reshape(value, type.getShape());
   }
   // ONNX packs the whole tensor, a plane every row: the same bytes when rows end at byte borders.
@@ -258,7 +259,7 @@ LogicalResult importDequantize(Node &n) {
   if (!q) {
     Value plane = planeOf(n, 0, element.bits, p.type.getPlaneTypes()[0]);
     if (!plane)
-      return n.hasFailed() ? failure() : n.keep("its codes of less than 8 bits are computed");
+      return n.hasFailed() ? failure() : n.keep("its codes are computed and have less than 8 bits or are floats");
     SmallVector<Value> planes{plane};
     planes.append(p.planes);
     q = n.createTyped<BundleOp>(p.type, planes);

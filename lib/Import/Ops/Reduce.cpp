@@ -24,6 +24,8 @@ static LogicalResult reduce(Node &n, Ints axes, bool skipEmpty) {
   if (axes.empty() && skipEmpty)
     return n.forward();
   ReduceKind kind = kindOf(n.opType());
+  if (n.type(0).getElementType().isInteger(1))
+    return n.keep("it reduces truth values");
   if (n.rank(0) == 0) {
     bool same = kind == ReduceKind::sum || kind == ReduceKind::mean || kind == ReduceKind::max ||
                 kind == ReduceKind::min || kind == ReduceKind::prod;
