@@ -129,4 +129,86 @@ def NNNormalizeWeights : NNPass<"nn-normalize-weights", "::mlir::func::FuncOp"> 
     ```
   }];
 }
+
+//===-- calibrate, plan, quantize -----------------------------------------------===//
+def NNInsertProbes : NNPass<"nn-insert-probes", "::mlir::ModuleOp"> {
+  let summary = "mark the values whose ranges static quantization needs";
+  let description = [{
+    A value that a quantizable op reads is marked where it is defined, looking through moves; values that one scale must serve carry one
+    name. tern-outline makes marked values results of kernels, so that calibration sees them.
+
+    Test: test/dialects/NN/nn-insert-probes.mlir
+
+    ```mlir
+    %r = nn.unary relu %c {name = "relu1"} : ...
+    %y = nn.conv %r, %w {...} : ...
+    // becomes
+    %r = nn.unary relu %c {name = "relu1", tern.probe = "relu1"} : ...
+    ```
+  }];
+}
+
+def NNAttachStats : NNPass<"nn-attach-stats", "::mlir::ModuleOp"> {
+  let summary = "probes become observed ranges, from a file";
+  let description = [{
+    `stats` is a JSON object `{"relu1": {"min": 0, "max": 6.1, "lo": 0, "hi": 5.9}, ...}`: the observed and the chosen range of each probe.
+    A probe without an entry is dropped: ops that read the value are quantized at run time.
+
+    Test: test/dialects/NN/nn-attach-stats.mlir
+
+    ```mlir
+    %r = nn.unary relu %c {name = "relu1", tern.probe = "relu1"} : ...
+    // becomes
+    %r = nn.unary relu %c {name = "relu1", tern.stats = {hi = 5.9 : f32, lo = 0.0 : f32, max = 6.1 : f32, min = 0.0 : f32}} : ...
+    ```
+  }];
+  let options = [Option<"stats", "stats", "std::string", "", "JSON file with the ranges">];
+}
+
+def NNPlan : NNPass<"nn-plan", "::mlir::ModuleOp"> {
+  let summary = "decide the formats of every quantizable op: tern.choice and tern.codes";
+  let description = [{
+    A scheme or a plan file decides; nothing chooses afterwards (L3). Schemes: float, w8a8, w4a8, w4a16, w8a16; 4-bit ones take :32, :64,
+    :128 or :channel. Activations of a*8 schemes are static where all values that share the scale have `tern.stats`, else they are
+    quantized at run time: per row of a product, per picture of a convolution. With 4-bit weights, stems, depthwise and transposed
+    convolutions keep 8 bits. Why an op stays float is a remark of category tern-plan.
+
+    Test: test/dialects/NN/nn-plan.mlir
+
+    ```mlir
+    %y = nn.matmul %x, %w {name = "fc", transpose_b} : ...
+    // becomes, w8a8 without ranges
+    %y = nn.matmul %x, %w {name = "fc", transpose_b, tern.choice = #tern.choice<method = "rtn", x = <si8, scale<f32, [1, *]>>, ...>} : ...
+    ```
+  }];
+  let options = [
+    Option<"scheme", "scheme", "std::string", "\"w8a8\"", "float, w8a8, w4a8, w4a16 or w8a16">,
+    ListOption<"overrides", "override", "std::string", "RE=SCHEME for the ops whose whole name matches; later ones win">,
+    ListOption<"excludes", "exclude", "std::string", "RE of ops that stay float">,
+    Option<"plan", "plan", "std::string", "", "plan.json to take the decisions from">,
+    Option<"write", "write", "std::string", "", "file to write the plan to">,
+    Option<"sha256", "sha256", "std::string", "", "hash of the model file, compared with that of the plan">
+  ];
+  let dependentDialects = ["::tern::nn::NNDialect", "::tern::TernDialect"];
+}
+
+def NNQuantize : NNPass<"nn-quantize", "::mlir::ModuleOp"> {
+  let summary = "decisions become quantize and dequantize: the QDQ form";
+  let description = [{
+    A value with `tern.codes` is rounded once, where it is defined; all its users read the rounded value. Max pools and nearest resizes of
+    such values round again with the same scale, which changes nothing. Weights are quantized by the method of the choice; int32 biases
+    have the product of the scales of activation and weight.
+
+    Test: test/dialects/NN/nn-quantize.mlir
+
+    ```mlir
+    %y = nn.matmul %x, %w {name = "fc", transpose_b, tern.choice = #tern.choice<method = "rtn", w = <si8, scale<f32, [1, *]>>, ...>} : ...
+    // becomes
+    %wq = tern.quantize %w by <absmax, -127 to 127> {method = "rtn", name = "fc"} : ...
+    %wd = tern.dequantize %wq : ...
+    %y = nn.matmul %x, %wd {name = "fc", transpose_b, tern.choice = ...} : ...
+    ```
+  }];
+  let dependentDialects = ["::tern::nn::NNDialect", "::tern::TernDialect", "::mlir::arith::ArithDialect"];
+}
 #endif

@@ -8,6 +8,51 @@ class TernPass<string flag, string scope> : Pass<flag, scope> {
   let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::arith::ArithDialect", "::mlir::ml_program::MLProgramDialect"];
 }
 
+def TernSinkDequantize : TernPass<"tern-sink-dequantize", "::mlir::func::FuncOp"> {
+  let summary = "reshape, transpose, slice, concat, expand and pad work on codes";
+  let description = [{
+    For 8-bit codes with one constant scale; the operands of a concat need the same one. Padding of 0 becomes the code of the zero point.
+
+    Test: test/dialects/Tern/tern-sink-dequantize.mlir
+
+    ```mlir
+    %d = tern.dequantize %q : (!a) -> tensor<1x2x4xf32>
+    %t = nn.transpose %d {perm = array<i64: 0, 2, 1>} : (tensor<1x2x4xf32>) -> tensor<1x4x2xf32>
+    // becomes
+    %c, %s, %z = tern.unbundle %q : (!a) -> (tensor<1x2x4xi8>, tensor<f32>, tensor<i8>)
+    %m = nn.transpose %c {perm = array<i64: 0, 2, 1>} : (tensor<1x2x4xi8>) -> tensor<1x4x2xi8>
+    %b = tern.bundle %m, %s, %z : (tensor<1x4x2xi8>, tensor<f32>, tensor<i8>) -> !at
+    %t = tern.dequantize %b : (!at) -> tensor<1x4x2xf32>
+    ```
+  }];
+  let statistics = [Statistic<"moved", "moved", "moves that work on codes">];
+}
+
+def TernFuse : TernPass<"tern-fuse", "::mlir::func::FuncOp"> {
+  let summary = "QDQ form to fused form: tern.conv, tern.matmul, tern.requantize";
+  let description = [{
+    A product of dequantized operands becomes tern.conv or tern.matmul on the codes. Where both have integer codes with scales
+    that are constant along the reduction, its result is the i32 accumulator, and the scales are one factor a channel behind it. A quantize
+    of a computed value becomes tern.requantize: relu and clip are the range of its codes, the factor of an accumulator and the scale of a
+    residual are its multipliers, so nothing is rounded in between. Error against the QDQ form: one code (order of f32 products).
+
+    Test: test/dialects/Tern/tern-fuse.mlir
+
+    ```mlir
+    %y = nn.conv %xd, %wd, %bd {...}           // of dequantized x, w, b
+    %r = nn.unary relu %y
+    %yq = tern.quantize %r, %s, %z
+    // becomes, m = s_x * s_w / s
+    %acc = tern.conv %xq, %wq, %b {...} : ... -> tensor<1x64x56x56xi32>
+    %yq = tern.requantize %acc by %m to %s, %z {lo = 3, hi = 255} : ...
+    ```
+  }];
+  let statistics = [
+    Statistic<"products", "products", "convolutions and matrix products on codes">,
+    Statistic<"requantized", "requantized", "quantizes fused into requantize">
+  ];
+}
+
 def TernOutline : TernPass<"tern-outline", "::mlir::ModuleOp"> {
   let summary = "one function per kernel; @main becomes a list of tern.call";
   let description = [{

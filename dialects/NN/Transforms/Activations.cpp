@@ -1,0 +1,247 @@
+//===- Activations.cpp - which values become codes, together --------------===//
+#include "dialects/NN/Transforms/Activations.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace tern::nn {
+
+static RankedTensorType typeOf(Value value) { return dyn_cast<RankedTensorType>(value.getType()); }
+static bool isF32(Value value) { return typeOf(value) && typeOf(value).getElementType().isF32(); }
+
+bool movesCodes(Operation *op) {
+  if (auto pad = dyn_cast_or_null<PadOp>(op))
+    return pad.getMode() != PadMode::constant || pad.getValue().isZero();
+  return isa_and_nonnull<ReshapeOp, TransposeOp, SliceOp, ConcatOp, ExpandOp>(op);
+}
+
+bool keepsCodes(Operation *op) {
+  if (auto pool = dyn_cast_or_null<PoolOp>(op))
+    return pool.getKind() == PoolKind::max;
+  auto resize = dyn_cast_or_null<ResizeOp>(op);
+  return resize && resize.getMode() == ResizeMode::nearest;
+}
+
+std::string whyNotQuantizable(Operation *op) {
+  if (!isa<ConvOp, ConvTransposeOp, MatmulOp>(op))
+    return "only convolutions and matrix products have integer kernels";
+  Value x = op->getOperand(0), w = op->getOperand(1);
+  if (!isF32(x) || !isF32(w) || !isF32(op->getResult(0)))
+    return "its tensors are not f32";
+  if (!typeOf(x).hasStaticShape() || !typeOf(w).hasStaticShape())
+    return "its sizes are not known; bind them with --dim";
+  if (!isConstantExpression(w))
+    return "its weight is not constant";
+  if (op->getNumOperands() > 2 && !isConstantExpression(op->getOperand(2)))
+    return "its bias is not constant";
+  if (auto matmul = dyn_cast<MatmulOp>(op)) {
+    if (typeOf(w).getRank() != 2 || !matmul.getTransposeB() || matmul.getTransposeA())
+      return "its weight is not one [N, K] matrix";
+    return "";
+  }
+  int64_t rank = typeOf(x).getRank();
+  if (rank != 3 && rank != 4)
+    return "only one and two spatial dimensions have a kernel";
+  int64_t group = op->getAttrOfType<IntegerAttr>("group") ? op->getAttrOfType<IntegerAttr>("group").getInt() : 1;
+  if (isa<ConvTransposeOp>(op) && group != 1)
+    return "grouped transposed convolutions have no integer kernel";
+  if (isConstantExpression(x))
+    return "its input is constant";
+  return "";
+}
+
+//===-- attributes ----------------------------------------------------------===//
+
+static func::FuncOp functionOf(BlockArgument argument) { return dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()); }
+
+Attribute getValueAttr(Value value, StringRef name) {
+  if (Operation *op = value.getDefiningOp())
+    return op->getAttr(name);
+  auto argument = cast<BlockArgument>(value);
+  func::FuncOp function = functionOf(argument);
+  return function ? function.getArgAttr(argument.getArgNumber(), name) : Attribute();
+}
+
+void setValueAttr(Value value, StringRef name, Attribute attr) {
+  if (Operation *op = value.getDefiningOp())
+    return op->setAttr(name, attr);
+  auto argument = cast<BlockArgument>(value);
+  if (func::FuncOp function = functionOf(argument))
+    function.setArgAttr(argument.getArgNumber(), name, attr);
+}
+
+void removeValueAttr(Value value, StringRef name) {
+  if (Operation *op = value.getDefiningOp()) {
+    op->removeAttr(name);
+    return;
+  }
+  auto argument = cast<BlockArgument>(value);
+  if (func::FuncOp function = functionOf(argument))
+    function.removeArgAttr(argument.getArgNumber(), name);
+}
+
+std::string nameOfValue(Value value) {
+  if (Operation *op = value.getDefiningOp()) {
+    if (StringRef name = nameOf(op); !name.empty())
+      return name.str();
+    // Unnamed ops are counted in the block: the same program gives the same name.
+    int64_t index = 0;
+    for (Operation &other : *op->getBlock()) {
+      if (&other == op)
+        break;
+      index += other.getName() == op->getName();
+    }
+    return (op->getName().stripDialect() + "_" + Twine(index)).str();
+  }
+  auto argument = cast<BlockArgument>(value);
+  if (func::FuncOp function = functionOf(argument))
+    if (auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "tern.name"))
+      return name.str();
+  return "input_" + std::to_string(argument.getArgNumber());
+}
+
+func::FuncOp mainFunction(ModuleOp module) {
+  if (auto main = module.lookupSymbol<func::FuncOp>("main"))
+    return main;
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function.isPublic() && !function.isExternal())
+      return function;
+  return {};
+}
+
+//===-- groups --------------------------------------------------------------===//
+
+namespace {
+class Finder {
+public:
+  Finder(func::FuncOp function, function_ref<bool(Operation *)> isStatic) : function(function), isStatic(isStatic) {}
+
+  std::vector<ActivationGroup> run() {
+    function.walk([&](Operation *op) {
+      if (isa<ConvOp, ConvTransposeOp, MatmulOp>(op) && isStatic(op)) {
+        integer.insert(op);
+        Value first;
+        follow(op->getOperand(0), first);
+        if (first)
+          readers.push_back({op, first});
+      }
+    });
+    function.walk([&](Operation *op) {
+      if (op->getNumResults() == 1 && crossesKernels(op->getResult(0))) {
+        Value first;
+        follow(op->getResult(0), first);
+      }
+    });
+    return collect();
+  }
+
+private:
+  /// Makes the definitions behind `value` roots of the group of `first`.
+  void follow(Value value, Value &first) {
+    Operation *op = value.getDefiningOp();
+    if (isConstantExpression(value) || !isF32(value))
+      return;
+    if (op && movesCodes(op) && llvm::none_of(op->getOperands(), isConstantExpression)) {
+      for (Value operand : op->getOperands())
+        follow(operand, first);
+      return;
+    }
+    bool isNew = roots.insert(value);
+    if (!first)
+      first = value;
+    else
+      unite(first, value);
+    if (isNew && op && keepsCodes(op))
+      follow(op->getOperand(0), first);
+  }
+
+  /// The result of a quantized op's elementwise tail that more than one kernel reads, or one that is no elementwise op: as codes it
+  /// is a quarter of the traffic. Gates and vectors stay float.
+  bool crossesKernels(Value value) {
+    RankedTensorType type = typeOf(value);
+    if (!isF32(value) || roots.contains(value) || !type.hasStaticShape() || type.getRank() < 3 || value.use_empty())
+      return false;
+    if (llvm::all_of(type.getShape().drop_front(2), [](int64_t size) { return size == 1; }) || !endsIntegerKernel(value))
+      return false;
+    bool single = value.hasOneUse();
+    for (Operation *user : value.getUsers()) {
+      bool elementwise = isa<UnaryOp, BinaryOp, ClipOp>(user);
+      bool reads = isa<ReduceOp, PoolOp, ResizeOp>(user) || movesCodes(user) || integer.contains(user);
+      if ((single && elementwise) || (!elementwise && !reads))
+        return false;
+    }
+    return true;
+  }
+
+  bool endsIntegerKernel(Value value) {
+    for (int depth = 0; depth < 16; ++depth) {
+      Operation *op = value.getDefiningOp();
+      if (!op)
+        return false;
+      if (integer.contains(op))
+        return true;
+      if (!isa<UnaryOp, BinaryOp, ClipOp>(op))
+        return false;
+      // A residual sum ends the kernel of its later operand; either one will do here.
+      Value next;
+      for (Value operand : op->getOperands())
+        if (!isConstantExpression(operand) && operand.getType() == op->getResult(0).getType() && (!next || operand.hasOneUse()))
+          next = operand;
+      if (!next)
+        return false;
+      value = next;
+    }
+    return false;
+  }
+
+  Value leader(Value value) {
+    auto found = parent.find(value);
+    return found == parent.end() || found->second == value ? value : leader(found->second);
+  }
+  void unite(Value a, Value b) {
+    a = leader(a), b = leader(b);
+    if (a != b)
+      parent[b] = a;
+  }
+
+  std::vector<ActivationGroup> collect() {
+    // Program order: arguments first.
+    SmallVector<Value> ordered;
+    for (BlockArgument argument : function.getArguments())
+      if (roots.contains(argument))
+        ordered.push_back(argument);
+    function.walk([&](Operation *op) {
+      for (Value result : op->getResults())
+        if (roots.contains(result))
+          ordered.push_back(result);
+    });
+    llvm::MapVector<Value, ActivationGroup> groups;
+    for (Value root : ordered) {
+      ActivationGroup &group = groups[leader(root)];
+      if (group.roots.empty())
+        group.name = nameOfValue(root);
+      group.roots.push_back(root);
+    }
+    for (auto [op, root] : readers)
+      groups[leader(root)].consumers.push_back(op);
+    std::vector<ActivationGroup> result;
+    for (auto &[key, group] : groups)
+      result.push_back(std::move(group));
+    return result;
+  }
+
+  func::FuncOp function;
+  function_ref<bool(Operation *)> isStatic;
+  llvm::SmallPtrSet<Operation *, 32> integer;
+  SmallVector<std::pair<Operation *, Value>> readers;
+  llvm::SetVector<Value> roots;
+  llvm::DenseMap<Value, Value> parent;
+};
+} // namespace
+
+std::vector<ActivationGroup> findActivations(func::FuncOp function, function_ref<bool(Operation *)> isStatic) {
+  return Finder(function, isStatic).run();
+}
+
+} // namespace tern::nn
