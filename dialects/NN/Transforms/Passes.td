@@ -130,6 +130,23 @@ def NNNormalizeWeights : NNPass<"nn-normalize-weights", "::mlir::func::FuncOp"> 
   }];
 }
 
+def NNFoldConstants : NNPass<"nn-fold-constants", "::mlir::func::FuncOp"> {
+  let summary = "evaluate small constant expressions with lib/Reference";
+  let description = [{
+    Results up to `max-fold-bytes`, never above 64 KiB: shape arithmetic, factors of batch norms. Larger expressions, weights, stay (W2).
+
+    Test: test/dialects/NN/nn-fold-constants.mlir
+
+    ```mlir
+    %c = nn.binary add %one, %two : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+    // becomes
+    %c = arith.constant dense<3.0> : tensor<2xf32>
+    ```
+  }];
+  let options = [Option<"maxFoldBytes", "max-fold-bytes", "int64_t", "65536", "largest result in bytes">];
+  let statistics = [Statistic<"folded", "folded", "ops that became constants">];
+}
+
 //===-- calibrate, plan, quantize -----------------------------------------------===//
 def NNInsertProbes : NNPass<"nn-insert-probes", "::mlir::ModuleOp"> {
   let summary = "mark the values whose ranges static quantization needs";

@@ -124,6 +124,8 @@ static std::optional<PlanTensor> tensorOf(const ActivationGroup &group) {
   tensor.name = group.name;
   tensor.format = staticActivation();
   for (Value root : group.roots) {
+    if (keepsCodes(root.getDefiningOp()))
+      continue; // its values are those of another root
     auto stats = dyn_cast_or_null<DictionaryAttr>(getValueAttr(root, kStats));
     auto lo = stats ? stats.getAs<FloatAttr>("lo") : FloatAttr(), hi = stats ? stats.getAs<FloatAttr>("hi") : FloatAttr();
     if (!lo || !hi)
@@ -381,7 +383,8 @@ std::vector<std::string> insertProbes(func::FuncOp function) {
   for (const ActivationGroup &group : findActivations(function, [](Operation *op) { return whyNotQuantizable(op).empty(); })) {
     names.push_back(group.name);
     for (Value root : group.roots)
-      setValueAttr(root, kProbe, StringAttr::get(function.getContext(), group.name));
+      if (!keepsCodes(root.getDefiningOp()))
+        setValueAttr(root, kProbe, StringAttr::get(function.getContext(), group.name));
   }
   return names;
 }

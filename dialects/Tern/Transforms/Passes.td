@@ -53,6 +53,27 @@ def TernFuse : TernPass<"tern-fuse", "::mlir::func::FuncOp"> {
   ];
 }
 
+def TernEncodeWeights : TernPass<"tern-encode-weights", "::mlir::ModuleOp"> {
+  let summary = "evaluate weight expressions, choose their codes, keep them as planes";
+  let description = [{
+    One weight at a time (W3): the expression is evaluated by lib/Reference, `method` chooses the codes, the planes become globals named
+    after the op (`conv2.w.codes`, `conv2.w.scale`), and the source's blob is released when nothing else uses it. The scale of a channel is
+    raised where its int32 bias would not fit. Then what else is constant is computed: float weights with folded batch norms, int32 biases,
+    multipliers of requantize; up to 64 KiB as arith.constant.
+
+    Test: test/dialects/Tern/tern-encode-weights.mlir
+
+    ```mlir
+    %q = tern.quantize %w by <absmax, -127 to 127> {method = "rtn", name = "fc"} : (tensor<8x4xf32>) -> !w
+    // becomes
+    %c = ml_program.global_load_const @fc.w.codes : tensor<8x4xi8>
+    %s = ml_program.global_load_const @fc.w.scale : tensor<8x1xf32>
+    %q = tern.bundle %c, %s : (tensor<8x4xi8>, tensor<8x1xf32>) -> !w
+    ```
+  }];
+  let statistics = [Statistic<"encoded", "encoded", "weights encoded">];
+}
+
 def TernOutline : TernPass<"tern-outline", "::mlir::ModuleOp"> {
   let summary = "one function per kernel; @main becomes a list of tern.call";
   let description = [{
@@ -84,26 +105,5 @@ def TernOutline : TernPass<"tern-outline", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::func::FuncDialect"];
-}
-
-def TernEncodeWeights : TernPass<"tern-encode-weights", "::mlir::ModuleOp"> {
-  let summary = "evaluate the expressions on weights, choose their codes, keep only the result";
-  let description = [{
-    Every value that only depends on constants and that another op reads is evaluated (lib/Reference); a quantized weight is encoded by its method
-    (lib/Quantize). The planes become globals named after the op that reads them, in plain form (IR.md 2.2), under a tern.bundle; other results become
-    globals, or constants when they are small. Globals that nobody reads any more are erased with their data: one weight at a time exists in f32.
-
-    Test: test/dialects/Tern/tern-encode-weights.mlir
-
-    ```mlir
-    %w = ml_program.global_load_const @w : tensor<8x4xf32>
-    %s = nn.binary mul %w, %k : (tensor<8x4xf32>, tensor<8x1xf32>) -> tensor<8x4xf32>
-    %q = tern.quantize %s by <absmax, -127 to 127> {method = "rtn"} : (tensor<8x4xf32>) -> !tern.quant<8x4xf32, #w8>
-    // becomes
-    %c = ml_program.global_load_const @fc.weight.codes : tensor<8x4xi8>
-    %t = ml_program.global_load_const @fc.weight.scale : tensor<8x1xf32>
-    %q = tern.bundle %c, %t : (tensor<8x4xi8>, tensor<8x1xf32>) -> !tern.quant<8x4xf32, #w8>
-    ```
-  }];
 }
 #endif

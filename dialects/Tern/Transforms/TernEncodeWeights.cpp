@@ -1,190 +1,311 @@
-//===- TernEncodeWeights.cpp - expressions on weights become data -----------===//
-#include "dialects/NN/IR/NN.h"
+//===- TernEncodeWeights.cpp - weight expressions become planes -----------===//
+#include "dialects/NN/Transforms/Constants.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "dialects/Tern/Transforms/Passes.h"
-#include "lib/Quantize/Method.h"
 #include "lib/Reference/Reference.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
 namespace tern {
 #define GEN_PASS_DEF_TERNENCODEWEIGHTS
 #include "dialects/Tern/Transforms/Passes.h.inc"
+} // namespace tern
+
+using namespace tern;
+using reference::Tensor;
 
 namespace {
-
-/// Results with at most this many elements become arith.constant, larger ones a global with a resource.
-constexpr int64_t kMaxInline = 16;
-
-bool isLeaf(Operation *op) {
-  if (isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(op))
-    return true;
-  // Planes that are data already, e.g. imported codes.
-  return isa<BundleOp>(op) && llvm::all_of(op->getOperands(), [](Value plane) {
-           Operation *source = plane.getDefiningOp();
-           return source && isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(source);
-         });
-}
-
-class Encoder {
+/// Evaluates constant expressions; every value lives as long as the evaluator.
+class Evaluator {
 public:
-  Encoder(ModuleOp module) : module(module), symbols(module) {}
-
-  LogicalResult run(func::FuncOp function) {
-    for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
-      if (isExpression(&op))
-        continue;
-      for (OpOperand &operand : op.getOpOperands()) {
-        Operation *source = operand.get().getDefiningOp();
-        if (!source || isLeaf(source) || !isExpression(source))
-          continue;
-        if (failed(materialize(cast<OpResult>(operand.get()))))
-          return failure();
-      }
-    }
-    return success();
-  }
-
-  /// Erases ops without readers and globals that nobody loads; the blobs of the latter go with them.
-  void sweep(func::FuncOp function) {
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front())))
-      if (op.use_empty() && (isLeaf(&op) || isExpression(&op)))
-        op.erase();
-  }
-
-  void sweepGlobals() {
-    for (auto global : llvm::make_early_inc_range(module.getOps<ml_program::GlobalOp>()))
-      if (global.isPrivate() && SymbolTable::symbolKnownUseEmpty(global, module)) {
-        if (auto resource = dyn_cast_or_null<DenseResourceElementsAttr>(global.getValueAttr()))
-          resource.getRawHandle().getResource()->setBlob(AsmResourceBlob());
-        symbols.erase(global);
-      }
-  }
-
-private:
-  /// Only constants go in, and the value is known when the model is compiled. A dequantize is where codes are read: it stays.
-  bool isExpression(Operation *op) {
-    auto [it, isNew] = expressions.try_emplace(op, false);
-    if (!isNew)
-      return it->second;
-    bool result = isLeaf(op);
-    if (!result && isPure(op) && op->getNumOperands() && !isa<DequantizeOp, CallOp, nn::OnnxOp>(op))
-      result = llvm::all_of(op->getOperands(), [&](Value v) { return v.getDefiningOp() && isExpression(v.getDefiningOp()); });
-    return expressions[op] = result;
-  }
-
-  FailureOr<reference::Value> evaluate(Value value) {
+  FailureOr<reference::Value> get(Value value) {
+    auto found = known.find(value);
+    if (found != known.end())
+      return found->second;
     Operation *op = value.getDefiningOp();
     SmallVector<reference::Value> operands;
     for (Value operand : op->getOperands()) {
-      auto part = evaluate(operand);
-      if (failed(part))
+      FailureOr<reference::Value> result = get(operand);
+      if (failed(result))
         return failure();
-      operands.push_back(std::move(*part));
+      operands.push_back(*result);
     }
-    if (auto quantize = dyn_cast<QuantizeOp>(op); quantize && quantize.getPlanes().empty())
-      return encode(quantize, reference::asTensor(operands[0]));
-    auto results = reference::evaluate(op, operands);
+    FailureOr<SmallVector<reference::Value>> results = reference::evaluate(op, operands);
     if (failed(results))
       return failure();
-    return std::move((*results)[cast<OpResult>(value).getResultNumber()]);
+    for (auto [result, computed] : llvm::zip(op->getResults(), *results))
+      known.insert({result, computed});
+    return known.find(value)->second;
   }
 
-  FailureOr<reference::Value> encode(QuantizeOp op, const reference::Tensor &weight) {
-    QuantType type = op.getResult().getType();
-    if (!weight.getElementType().isF32())
-      return LogicalResult(op.emitOpError() << "encodes a weight of type " << weight.getType() << "; only f32 weights are encoded");
-    ArrayRef<float> values = weight.data<float>();
-    if (int64_t bad = countNonFinite(values.data(), values.size()))
-      return LogicalResult(op.emitOpError() << "encodes a weight with " << bad << " values that are NaN or infinite; keep this op in float (--exclude)");
-    reference::QuantValue result{type, {}};
-    SmallVector<Bytes> planes;
-    for (RankedTensorType plane : type.getPlaneTypes())
-      result.planes.push_back(reference::Tensor(plane));
-    for (reference::Tensor &plane : result.planes) {
-      MutableArrayRef<uint8_t> bytes = plane.mutableData<uint8_t>();
-      planes.push_back(Bytes(bytes.data(), bytes.size()));
+private:
+  llvm::DenseMap<Value, reference::Value> known;
+};
+
+struct TernEncodeWeights : tern::impl::TernEncodeWeightsBase<TernEncodeWeights> {
+  void runOnOperation() override {
+    symbols.emplace(getOperation());
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (failed(encode(function)))
+        return signalPassFailure();
+    removeUnusedGlobals();
+    symbols.reset();
+  }
+
+private:
+  LogicalResult encode(func::FuncOp function) {
+    // Weights first, each with its own evaluator: at most one lives in f32.
+    SmallVector<QuantizeOp> weights;
+    nn::ConstantExpressions constants;
+    function.walk([&](QuantizeOp op) {
+      if (op.getMethod() && constants.contains(op.getX()))
+        weights.push_back(op);
+    });
+    for (QuantizeOp op : weights)
+      if (failed(encodeWeight(op)))
+        return failure();
+    return materialize(function);
+  }
+
+  //===-- weights -------------------------------------------------------------===//
+  LogicalResult encodeWeight(QuantizeOp op) {
+    reference::Value weight;
+    reference::QuantValue quant;
+    {
+      Evaluator evaluator;
+      FailureOr<reference::Value> x = evaluator.get(op.getX());
+      if (failed(x))
+        return failure();
+      weight = *x;
     }
-    std::string error = quantizeWeight(op.getMethod().value_or("rtn").str(), values.data(), Span<const int64_t>(type.getShape().data(), type.getShape().size()),
-                                       type.getFormat().getFormat(), op.getByAttr().getEncode(), Span<const Bytes>(planes.data(), planes.size()));
-    if (!error.empty())
-      return LogicalResult(op.emitOpError() << error);
-    return reference::Value(std::move(result));
-  }
-
-  /// "conv2.weight": the op that reads the value, and what the value is to it.
-  std::string nameOf(Value value) {
-    for (OpOperand &use : value.getUses()) {
-      Operation *user = use.getOwner();
-      if (auto name = user->getAttrOfType<StringAttr>("name")) {
-        bool takesWeight = isa<nn::ConvOp, nn::ConvTransposeOp, nn::MatmulOp, ConvOp, MatmulOp>(user);
-        const char *const roles[] = {"input", "weight", "bias"};
-        std::string role = takesWeight && use.getOperandNumber() < 3 ? roles[use.getOperandNumber()] : "operand" + std::to_string(use.getOperandNumber());
-        return name.str() + "." + role;
-      }
-      if (isa<DequantizeOp, QuantizeOp, BundleOp>(user))
-        return nameOf(user->getResult(0));
-    }
-    return "constant";
-  }
-
-  /// The data as a value: a small constant, or a load of a new global.
-  Value constant(OpBuilder &b, Location loc, const reference::Tensor &tensor, StringRef name) {
-    if (tensor.size() <= kMaxInline)
-      return arith::ConstantOp::create(b, loc, reference::toAttr(tensor));
-    RankedTensorType type = tensor.getType();
-    std::string unique = name.str();
-    for (int i = 1; symbols.lookup(unique); ++i)
-      unique = (name + "." + Twine(i)).str();
-    AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(tensor.bytes(), 64, /*dataIsMutable=*/false);
-    auto attr = DenseResourceElementsAttr::get(type, unique, std::move(blob));
-    OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
-    auto global = ml_program::GlobalOp::create(top, loc, unique, type, /*is_mutable=*/false, attr, top.getStringAttr("private"));
-    symbols.insert(global);
-    return ml_program::GlobalLoadConstOp::create(b, loc, type, SymbolRefAttr::get(global));
-  }
-
-  LogicalResult materialize(OpResult value) {
-    auto result = evaluate(value);
-    if (failed(result))
+    if (failed(checkFinite(op, reference::asTensor(weight))))
       return failure();
-    OpBuilder b(value.getOwner());
-    Location loc = value.getLoc();
-    std::string name = nameOf(value);
-    Value data;
-    if (auto *quant = std::get_if<reference::QuantValue>(&*result)) {
-      SmallVector<Value> planes{constant(b, loc, quant->planes[0], name + ".codes")};
-      Format format = quant->type.getFormat().getFormat();
-      for (auto [plane, tensor] : llvm::zip(format.planes, ArrayRef(quant->planes).drop_front()))
-        planes.push_back(constant(b, loc, tensor, name + "." + str(plane.role)));
-      data = BundleOp::create(b, loc, quant->type, planes);
-    } else {
-      data = constant(b, loc, std::get<reference::Tensor>(*result), name);
-    }
-    value.replaceAllUsesWith(data);
+    FailureOr<SmallVector<reference::Value>> results = reference::evaluate(op, weight);
+    if (failed(results))
+      return failure();
+    quant = std::get<reference::QuantValue>(results->front());
+    if (failed(raiseScales(op, reference::asTensor(weight), quant)))
+      return failure();
+    std::string name = op.getName() && !op.getName()->empty() ? op.getName()->str() : "weight";
+    OpBuilder builder(op);
+    SmallVector<Value> planes;
+    Format format = op.getResult().getType().getFormat().getFormat();
+    for (auto [index, plane] : llvm::enumerate(quant.planes))
+      planes.push_back(resource(builder, op.getLoc(), plane, name + ".w." + (index ? str(format.planes[index - 1].role) : "codes")));
+    Value bundle = BundleOp::create(builder, op.getLoc(), op.getResult().getType(), planes);
+    // What reads a plane of the weight reads it directly.
+    for (Operation *user : llvm::make_early_inc_range(op.getResult().getUsers()))
+      if (auto unbundle = dyn_cast<UnbundleOp>(user)) {
+        for (auto [result, plane] : llvm::zip(unbundle.getPlanes(), planes))
+          result.replaceAllUsesWith(plane);
+        unbundle.erase();
+      }
+    op.getResult().replaceAllUsesWith(bundle);
+    ++encoded;
     return success();
   }
 
-  ModuleOp module;
-  SymbolTable symbols;
-  DenseMap<Operation *, bool> expressions;
-};
-
-struct EncodeWeightsPass : impl::TernEncodeWeightsBase<EncodeWeightsPass> {
-  void runOnOperation() override {
-    Encoder encoder(getOperation());
-    for (auto function : getOperation().getOps<func::FuncOp>()) {
-      if (function.isExternal())
-        continue;
-      if (failed(encoder.run(function)))
-        return signalPassFailure();
-      encoder.sweep(function);
-    }
-    encoder.sweepGlobals();
+  static LogicalResult checkFinite(QuantizeOp op, const Tensor &weight) {
+    if (!weight.getElementType().isF32())
+      return success();
+    int64_t bad = countNonFinite(weight.data<float>().data(), weight.size());
+    if (bad)
+      return op.emitError("the weight of '") << op.getName().value_or("") << "' has " << bad << " elements that are NaN or infinite; keep it float (--exclude='"
+                                              << op.getName().value_or("") << "')";
+    return success();
   }
+
+  /// The int32 bias of a channel is bias / (s_x * s_w): a channel of tiny weights would push it out of range. Its scale is raised until the
+  /// bias fits in 30 bits; its codes, small as they were, become smaller.
+  LogicalResult raiseScales(QuantizeOp op, const Tensor &weight, reference::QuantValue &quant) {
+    SmallVector<std::pair<Value, Value>> biases; // bias, product of the other scale
+    for (Operation *user : op.getResult().getUsers())
+      if (auto unbundle = dyn_cast<UnbundleOp>(user))
+        findBiases(unbundle.getPlanes()[1], biases);
+    Format format = op.getResult().getType().getFormat().getFormat();
+    if (biases.empty() || quant.planes.size() != 2 || !(format.planes[0].type == Element::f32()))
+      return success();
+    Tensor scales(quant.planes[1].getType());
+    llvm::copy(quant.planes[1].data<float>(), scales.mutableData<float>().begin());
+    MutableArrayRef<float> raised = scales.mutableData<float>();
+    bool changed = false;
+    for (auto [bias, factor] : biases) {
+      Evaluator evaluator;
+      FailureOr<reference::Value> b = evaluator.get(bias), s = evaluator.get(factor);
+      if (failed(b) || failed(s))
+        return failure();
+      ArrayRef<float> values = reference::asTensor(*b).data<float>(), x = reference::asTensor(*s).data<float>();
+      if (values.size() != raised.size() || x.size() != 1)
+        continue;
+      for (size_t i = 0; i < values.size(); ++i) {
+        float least = std::abs(values[i]) / (x[0] * 0x1p30f);
+        changed |= least > raised[i];
+        raised[i] = std::max(raised[i], least);
+      }
+    }
+    if (!changed)
+      return success();
+    quant.planes[1] = scales;
+    Tensor codes(quant.planes[0].getType());
+    SmallVector<Bytes> planes;
+    for (Tensor *plane : {&codes, &scales})
+      planes.push_back({plane->mutableData<uint8_t>().data(), plane->bytes().size()});
+    ArrayRef<int64_t> shape = op.getResult().getType().getShape();
+    std::string error = encodeCodes(format, op.getByAttr() ? op.getByAttr().getEncode() : Encode(Rule::Given), {shape.data(), shape.size()},
+                                    weight.data<float>().data(), {planes.data(), planes.size()});
+    if (!error.empty())
+      return op.emitError() << error;
+    quant.planes[0] = codes;
+    return success();
+  }
+
+  /// quantize(bias, reshape(scale) * factor)
+  static void findBiases(Value scale, SmallVectorImpl<std::pair<Value, Value>> &biases) {
+    for (Operation *user : scale.getUsers()) {
+      if (isa<nn::ReshapeOp, nn::CastOp>(user))
+        findBiases(user->getResult(0), biases);
+      auto product = dyn_cast<nn::BinaryOp>(user);
+      if (!product || product.getKind() != nn::BinaryKind::mul || product.getLhs() != scale)
+        continue;
+      for (Operation *consumer : product.getResult().getUsers())
+        if (auto bias = dyn_cast<QuantizeOp>(consumer))
+          if (bias.getPlanes().size() == 1 && bias.getPlanes()[0] == product.getResult())
+            biases.push_back({bias.getX(), product.getRhs()});
+    }
+  }
+
+  //===-- everything else that is constant --------------------------------------===//
+  LogicalResult materialize(func::FuncOp function) {
+    nn::ConstantExpressions constants;
+    SmallVector<std::pair<OpOperand *, std::string>> wanted;
+    llvm::StringMap<unsigned> unnamed;
+    function.walk([&](Operation *op) {
+      bool isConstant = op->getNumResults() && constants.contains(op->getResult(0));
+      if (isConstant || (op->getNumOperands() == 0 && !isa<func::ReturnOp>(op)))
+        return;
+      for (OpOperand &operand : op->getOpOperands()) {
+        Operation *producer = operand.get().getDefiningOp();
+        if (!producer || !constants.contains(operand.get()) || isPlain(producer))
+          continue;
+        wanted.push_back({&operand, nameFor(op, operand.getOperandNumber(), unnamed)});
+      }
+    });
+    // Results of one expression that several ops read are computed once.
+    llvm::DenseMap<Value, Value> done;
+    for (auto [operand, name] : wanted) {
+      Value value = operand->get();
+      Value &constant = done[value];
+      if (!constant) {
+        Evaluator evaluator;
+        FailureOr<reference::Value> result = evaluator.get(value);
+        if (failed(result))
+          return failure();
+        OpBuilder builder(operand->getOwner());
+        builder.setInsertionPointAfterValue(value);
+        constant = asConstant(builder, value.getLoc(), *result, name);
+      }
+      operand->set(constant);
+    }
+    SmallVector<Operation *> all;
+    function.walk([&](Operation *op) { all.push_back(op); });
+    for (Operation *op : llvm::reverse(all))
+      if (isOpTriviallyDead(op))
+        op->erase();
+    return success();
+  }
+
+  /// A constant as it stays, or the bundle of such constants.
+  static bool isPlain(Operation *op) {
+    if (isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(op))
+      return true;
+    auto bundleOf = [](BundleOp bundle) {
+      return bundle && llvm::all_of(bundle.getPlanes(), [](Value plane) {
+               return plane.getDefiningOp() && isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(plane.getDefiningOp());
+             });
+    };
+    if (auto dequantize = dyn_cast<DequantizeOp>(op))
+      return bundleOf(dequantize.getQ().getDefiningOp<BundleOp>());
+    return bundleOf(dyn_cast<BundleOp>(op));
+  }
+
+  static std::string nameFor(Operation *op, unsigned operand, llvm::StringMap<unsigned> &unnamed) {
+    std::string name = nn::nameOf(op).str();
+    if (name.empty())
+      name = (op->getName().stripDialect() + "_" + Twine(unnamed[op->getName().getStringRef()]++)).str();
+    bool product = isa<nn::ConvOp, nn::ConvTransposeOp, nn::MatmulOp, ConvOp, MatmulOp>(op);
+    static const char *const roles[] = {"x", "w", "bias"};
+    return name + "." + (product && operand < 3 ? std::string(roles[operand]) : "c" + std::to_string(operand));
+  }
+
+  Value asConstant(OpBuilder &builder, Location loc, const reference::Value &value, const std::string &name) {
+    if (auto *quant = std::get_if<reference::QuantValue>(&value)) {
+      SmallVector<Value> planes;
+      for (auto [index, plane] : llvm::enumerate(quant->planes))
+        planes.push_back(asConstant(builder, loc, plane, name + "." + std::to_string(index)));
+      return BundleOp::create(builder, loc, quant->type, planes);
+    }
+    const Tensor &tensor = reference::asTensor(value);
+    if (int64_t(tensor.bytes().size()) <= nn::kMaxFoldBytes)
+      return arith::ConstantOp::create(builder, loc, reference::toAttr(tensor));
+    return resource(builder, loc, tensor, name);
+  }
+
+  //===-- globals ---------------------------------------------------------------===//
+  /// A private global whose blob holds the tensor, and its load. The blob's key comes from the name of the op, not from a counter (W4).
+  Value resource(OpBuilder &builder, Location loc, const Tensor &tensor, std::string name) {
+    std::string unique = name;
+    for (unsigned i = 1; symbols->lookup(unique) || isTaken(unique); ++i)
+      unique = name + "_" + std::to_string(i);
+    RankedTensorType type = tensor.getType();
+    ArrayRef<char> bytes = tensor.bytes();
+    auto blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64, /*dataIsMutable=*/false);
+    auto attr = DenseResourceElementsAttr::get(type, unique, std::move(blob));
+    OpBuilder top = OpBuilder::atBlockBegin(getOperation().getBody());
+    if (lastGlobal)
+      top.setInsertionPointAfter(lastGlobal);
+    auto global = ml_program::GlobalOp::create(top, loc, unique, type, /*is_mutable=*/false, attr, top.getStringAttr("private"));
+    symbols->insert(global);
+    lastGlobal = global;
+    return ml_program::GlobalLoadConstOp::create(builder, loc, type, FlatSymbolRefAttr::get(builder.getContext(), unique));
+  }
+
+  bool isTaken(StringRef key) {
+    return DenseResourceElementsHandle::getManagerInterface(&getContext()).getBlobManager().lookup(key) != nullptr;
+  }
+
+  /// Globals that nothing loads any more go, and their blobs with them.
+  void removeUnusedGlobals() {
+    llvm::StringSet<> loaded;
+    getOperation().walk([&](Operation *op) {
+      if (auto load = dyn_cast<ml_program::GlobalLoadConstOp>(op))
+        loaded.insert(load.getGlobal().getLeafReference());
+      else if (op->getDialect() && op->getDialect()->getNamespace() == "ml_program" && !isa<ml_program::GlobalOp>(op))
+        if (auto symbol = op->getAttrOfType<SymbolRefAttr>("global"))
+          loaded.insert(symbol.getLeafReference());
+    });
+    llvm::StringSet<> kept, dropped;
+    auto keyOf = [](ml_program::GlobalOp global) {
+      auto attr = dyn_cast_or_null<DenseResourceElementsAttr>(global.getValueAttr());
+      return attr ? attr.getRawHandle().getKey() : StringRef();
+    };
+    for (auto global : llvm::make_early_inc_range(getOperation().getOps<ml_program::GlobalOp>())) {
+      if (loaded.contains(global.getSymName()) || global.isPublic()) {
+        kept.insert(keyOf(global));
+        continue;
+      }
+      dropped.insert(keyOf(global));
+      global.erase();
+    }
+    auto &manager = DenseResourceElementsHandle::getManagerInterface(&getContext()).getBlobManager();
+    for (const auto &entry : dropped)
+      if (!entry.getKey().empty() && !kept.contains(entry.getKey()) && manager.lookup(entry.getKey()))
+        manager.update(entry.getKey(), AsmResourceBlob());
+  }
+
+  std::optional<SymbolTable> symbols;
+  Operation *lastGlobal = nullptr;
 };
 } // namespace
-} // namespace tern
