@@ -32,6 +32,7 @@ public:
     });
     if (known.wasInterrupted())
       return failure();
+    findEmbeddings();
     for (BlockArgument argument : main.getArguments())
       places[argument] = plainPlace(typeOf(argument));
     for (Operation &op : llvm::make_early_inc_range(main.getBody().front())) {
@@ -120,6 +121,67 @@ private:
   /// A copy whose result has the axes of its operand (not a transpose or reshape).
   bool keepsAxes(func::FuncOp kernel) { return !isa<nn::TransposeOp, nn::ReshapeOp, nn::ExpandOp>(infoOf(kernel).anchor); }
 
+  //===-- concatenated channels -----------------------------------------------===//
+
+  /// A value that is computed in its channels of the result of a concat.
+  struct Embedding {
+    Value concat;
+    int64_t channel = 0;
+  };
+
+  /// Operands of concats along the channels whose kernels can write into the result: no copy remains.
+  void findEmbeddings() {
+    for (auto call : main.getOps<CallOp>()) {
+      func::FuncOp kernel = kernelOf(call);
+      auto concat = kernel && !kernel.isExternal() ? dyn_cast_or_null<nn::ConcatOp>(infoOf(kernel).anchor) : nn::ConcatOp();
+      if (!concat || infoOf(kernel).kind != KernelClass::Copy || concat.getAxis() != 1)
+        continue;
+      Value result = call.getOuts().front();
+      int64_t rank = typeOf(result).getRank();
+      bool returned = llvm::any_of(result.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
+      if (rank < 3 || rank > 4 || returned || !prefersChannels(result))
+        continue;
+      int64_t channel = 0;
+      for (auto [index, operand] : llvm::enumerate(call.getIns())) {
+        auto producer = operand.getDefiningOp<CallOp>();
+        func::FuncOp source = producer ? kernelOf(producer) : func::FuncOp();
+        bool isConcat = source && isa_and_nonnull<nn::ConcatOp>(infoOf(source).anchor);
+        bool writes = source && infoOf(source).kind != KernelClass::Portable && infoOf(source).kind != KernelClass::DynamicQuant && !isConcat;
+        // The kernel's arguments are in the order of the concat: no operand twice, none reordered.
+        writes &= concat.getXs()[index] == kernel.getArgument(index) && !embeddings.count(operand);
+        writes &= llvm::none_of(operand.getUsers(), [](Operation *user) { return isa<func::ReturnOp, nn::ReshapeOp>(user); });
+        if (writes)
+          embeddings[operand] = {result, channel};
+        channel += typeOf(operand).getDimSize(1);
+      }
+    }
+  }
+
+  /// Where the result of a concat with embedded operands lies: its halo serves the readers of the operands, too.
+  Placement concatPlace(Value concat) {
+    Placement place{Form::Channels, channelsMap(typeOf(concat))};
+    Halo halo = haloFor(concat);
+    bool quads = readInQuads(concat);
+    for (const auto &[value, embedding] : embeddings) {
+      if (embedding.concat != concat)
+        continue;
+      Halo own = haloFor(value);
+      halo = {std::max(halo.top, own.top), std::max(halo.left, own.left), std::max(halo.bottom, own.bottom), std::max(halo.right, own.right)};
+      quads |= readInQuads(value);
+    }
+    if (quads)
+      place.map.cs = llvm::alignTo(place.map.c, 4);
+    place.map.top = halo.top;
+    place.map.left = halo.left;
+    place.map.bottom = halo.bottom;
+    place.map.right = halo.right;
+    return place;
+  }
+
+  bool hasEmbeddedOperands(Value concat) {
+    return llvm::any_of(embeddings, [&](const auto &entry) { return entry.second.concat == concat; });
+  }
+
   /// The halo that the readers of a picture need.
   Halo haloFor(Value value) {
     Halo halo;
@@ -158,6 +220,18 @@ private:
     Placement place{form, form == Form::Plain ? plainMap(type) : channelsMap(type)};
     bool isOutput = llvm::any_of(value.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
     bool quads = readInQuads(value) && !isOutput;
+    if (form == Form::Channels) {
+      if (auto embedded = embeddings.find(value); embedded != embeddings.end()) {
+        Placement whole = concatPlace(embedded->second.concat);
+        whole.map.base = embedded->second.channel;
+        whole.map.c = place.map.c;
+        // Quads are read from the first channel on.
+        if (!quads || whole.map.base % 4 == 0)
+          return whole;
+      } else if (hasEmbeddedOperands(value)) {
+        return concatPlace(value);
+      }
+    }
     if (form == Form::Plain) {
       bool padsWork = llvm::all_of(value.getUsers(), [&](Operation *user) {
         auto call = dyn_cast<CallOp>(user);
@@ -308,7 +382,26 @@ private:
     for (auto [result, place] : llvm::zip(call.getOuts(), results))
       places[result] = place;
     annotate(call, operandPlaces, results);
+    markEmbedded(call, results.front());
     return true;
+  }
+
+  /// Operands of a concat that already lie in its result.
+  void markEmbedded(CallOp call, const Placement &result) {
+    SmallVector<bool> embedded;
+    for (Value operand : call.getIns()) {
+      auto found = embeddings.find(operand);
+      bool inside = found != embeddings.end() && found->second.concat == call.getOuts().front() && result.form == Form::Channels;
+      if (inside) {
+        Placement expected = result;
+        expected.map.base = found->second.channel;
+        expected.map.c = typeOf(operand).getDimSize(1);
+        inside = str(places[operand]) == str(expected);
+      }
+      embedded.push_back(inside);
+    }
+    if (llvm::is_contained(embedded, true))
+      call->setAttr("cpu.embedded", DenseBoolArrayAttr::get(call.getContext(), embedded));
   }
 
   /// The place has the halo and the channel padding that the kernel reads.
@@ -373,6 +466,7 @@ private:
   std::string reason; ///< why the first choice of places has no generated kernel
   DenseMap<Value, Placement> places;
   DenseMap<Value, bool> preference;
+  llvm::MapVector<Value, Embedding> embeddings;
   DenseMap<func::FuncOp, KernelInfo> infos;
   struct ValueLess {
     bool operator()(const std::pair<Value, std::string> &a, const std::pair<Value, std::string> &b) const {

@@ -64,6 +64,7 @@ public:
 
   LogicalResult run() {
     placeOutputs();
+    findEmbedded();
     for (Operation &op : main.getBody().front())
       if (auto call = dyn_cast<CallOp>(op))
         if (failed(plan(call)))
@@ -119,8 +120,22 @@ private:
     return {Storage::Buffer, int64_t(buffers.size()) - 1};
   }
 
+  /// An operand of a concat that is computed in place shares the buffer of the result.
+  void findEmbedded() {
+    for (auto call : main.getOps<CallOp>())
+      if (auto embedded = call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded"))
+        for (auto [operand, inside] : llvm::zip(call.getIns(), embedded.asArrayRef()))
+          if (inside)
+            embeddedIn[operand] = call.getOuts().front();
+  }
+
   Storage storageOf(Value value, const Map &map) {
     Value source = root(value);
+    if (Value concat = embeddedIn.lookup(source)) {
+      Map whole = map; // the strides of the result; its base is 0
+      whole.base = 0;
+      return storageOf(concat, whole);
+    }
     auto found = storage.find(source);
     if (found != storage.end())
       return found->second;
@@ -264,8 +279,10 @@ private:
       results.push_back(*place);
     }
     std::string name = call.getName().value_or(call.getCallee()).str();
+    // The operands of a concat that are computed in place have filled their part of the halo.
+    bool filled = call->hasAttr("cpu.embedded") && llvm::all_of(call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded").asArrayRef(), [](bool b) { return b; });
     for (auto [value, place] : llvm::zip(call.getOuts(), results))
-      if (place.map.hasHalo()) {
+      if (place.map.hasHalo() && !filled) {
         FillProblem fill;
         fill.out = place.map;
         fill.value = place.map.elem == Elem::U8 ? paddingOf(value) : 0;
@@ -298,6 +315,8 @@ private:
         kernel->setAttr("cpu.constants", DenseI32ArrayAttr::get(call.getContext(), constants));
       }
     }
+    if (auto embedded = call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded"))
+      llvm::erase_if(lowered, [&](const Step &step) { return step.args.front().kind == KernelArg::Operand && embedded[step.args.front().index]; });
     SmallVector<Storage> temporaries;
     for (auto [number, step] : llvm::enumerate(lowered)) {
       SmallVector<Storage> where;
@@ -488,6 +507,7 @@ private:
   ArrayRef<Isa> levels;
   Weights weights;
   DenseMap<Value, Storage> storage;
+  DenseMap<Value, Value> embeddedIn; ///< operand -> result of a concat
   SmallVector<unsigned> copied; ///< outputs that need a copy
   SmallVector<int64_t> buffers; ///< bytes
   SmallVector<Value> allocations;
