@@ -87,7 +87,7 @@ private:
       return {0, total};
     int64_t size = ceilDiv(total, blocks);
     Index lo = block * size;
-    return {lo, total % size == 0 ? lo + size : min(lo + size, Index(total))};
+    return {lo, size * blocks == total ? lo + size : min(lo + size, Index(total))};
   }
 
   const ConvProblem &p;
