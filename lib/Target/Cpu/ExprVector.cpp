@@ -250,7 +250,7 @@ Value ExprVector::node(const ExprNode &e, ArrayRef<Value> in, int64_t lanes) {
   case ExprOp::Quant:
     return codes(k.div(asFloat(x), y));
   case ExprOp::Requant:
-    return codes(k.mul(asFloat(x), y));
+    return codes(y ? k.mul(asFloat(x), y) : asFloat(x));
   }
   llvm_unreachable("an operator without vector code");
 }
@@ -300,7 +300,7 @@ std::string refuseExpr(const Expr &expr, Elem outElem, bool acc) {
   }
   bool lastIsCode = false;
   for (const ExprNode &n : expr.nodes) {
-    size_t least = n.op < ExprOp::Add || n.op == ExprOp::IntToF32 || n.op == ExprOp::Pow ? 1 : 2;
+    size_t least = n.op < ExprOp::Add || n.op == ExprOp::IntToF32 || n.op == ExprOp::Pow || n.op == ExprOp::Requant ? 1 : 2;
     if (n.args.size() < least || n.args.size() > 2)
       return "an operator with a wrong number of operands";
     for (int arg : n.args)

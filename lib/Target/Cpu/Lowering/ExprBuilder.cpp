@@ -296,6 +296,13 @@ static double orElse(std::optional<llvm::APFloat> value, double otherwise) {
   return value ? value->convertToDouble() : otherwise;
 }
 
+std::optional<double> ExprBuilder::splatConstant(Value value) const {
+  int index = operandIndex(value);
+  ElementsAttr attr = index >= 0 ? operands[index].constant : constantOf(value);
+  std::optional<std::vector<double>> numbers = attr && attr.getNumElements() == 1 ? numbersOf(attr) : std::nullopt;
+  return numbers ? std::optional<double>(numbers->front()) : std::nullopt;
+}
+
 int ExprBuilder::opResult(Operation *op, Value value) {
   if (!isa<QuantType>(value.getType())) {
     Type element = cast<RankedTensorType>(value.getType()).getElementType();
@@ -328,6 +335,9 @@ int ExprBuilder::opResult(Operation *op, Value value) {
         std::optional<ExprOp> kind = binaryOp(binary.getKind());
         if (!kind)
           return fail("nn.binary " + nn::stringifyBinaryKind(binary.getKind()) + " has no vector form");
+        if (*kind == ExprOp::Pow)
+          if (std::optional<double> exponent = splatConstant(binary.getRhs()))
+            return node(ExprOp::Pow, {valueOf(binary.getLhs())}, *exponent);
         int lhs = valueOf(binary.getLhs()), rhs = valueOf(binary.getRhs());
         return node(*kind, {lhs, rhs});
       })

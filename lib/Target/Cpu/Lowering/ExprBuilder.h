@@ -74,6 +74,8 @@ private:
   int constant(mlir::ElementsAttr attr);
   int input(ExprInput::Kind kind, const Map &map, KernelArg arg);
   int opResult(mlir::Operation *op, mlir::Value value);
+  /// The number that a constant of one element holds, in the body or as an operand.
+  std::optional<double> splatConstant(mlir::Value value) const;
   /// (code - zero) * scale of a bundle of an activation.
   int dequantized(BundleOp bundle, std::optional<double> scale);
 
