@@ -1,0 +1,33 @@
+// RUN: quant-opt %s --nn-quantize --mlir-print-local-scope | FileCheck %s
+
+#u8 = #tern.format<ui8, scale<f32>, zero<ui8>>
+#w8 = #tern.format<si8, scale<f32, [1, *, *, *]>>
+
+// A value is rounded once, where it is defined, and everybody reads the rounded value; int32 bias with the product of the scales; the
+// rounding behind a max pool has the scale of its input.
+// CHECK-LABEL: func.func @main(
+// CHECK:         %[[X:.*]] = tern.quantize %arg0, %{{.*}}, %{{.*}} {name = "x"}
+// CHECK:         %[[XD:.*]] = tern.dequantize %[[X]]
+// CHECK:         %[[W:.*]] = tern.quantize %{{.*}} by <absmax, -127 to 127> {method = "rtn", name = "c1"}
+// CHECK:         %[[WD:.*]] = tern.dequantize %[[W]]
+// CHECK:         %[[P:.*]]:2 = tern.unbundle %[[W]]
+// CHECK:         %[[S:.*]] = nn.reshape %[[P]]#1 : (tensor<2x1x1x1xf32>) -> tensor<2xf32>
+// CHECK:         %[[BS:.*]] = nn.binary mul %[[S]], %{{.*}} : (tensor<2xf32>, tensor<f32>) -> tensor<2xf32>
+// CHECK:         %[[B:.*]] = tern.quantize %{{.*}}, %[[BS]] : {{.*}}#tern.format<si32, scale<f32, [1]>>
+// CHECK:         %[[BD:.*]] = tern.dequantize %[[B]]
+// CHECK:         %[[C:.*]] = nn.conv %[[XD]], %[[WD]], %[[BD]] {{.*}}tern.choice = #tern.choice<kernels = <"cpu.conv.u8s8", 1 to -1>>
+// CHECK:         %[[R:.*]] = nn.unary relu %[[C]]
+// CHECK:         %[[Q:.*]] = tern.quantize %[[R]]
+// CHECK:         %[[D:.*]] = tern.dequantize %[[Q]]
+// CHECK:         %[[M:.*]] = nn.pool max %[[D]]
+// CHECK:         tern.quantize %[[M]]
+// CHECK:         nn.binary add %{{.*}}, %[[D]]
+func.func @main(%x: tensor<1x2x4x4xf32> {tern.name = "x", tern.codes = {format = #u8, group = "x", scale = 0.5 : f32, zero = 3 : i64}}) -> tensor<1x2x4x4xf32> {
+  %w = arith.constant dense<0.5> : tensor<2x2x1x1xf32>
+  %b = arith.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %c = nn.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, name = "c1", tern.choice = #tern.choice<method = "rtn", x = #u8, x_scale = 0.5 : f32, x_zero = 3 : i64, w = #w8, w_encode = <absmax, -127 to 127>, kernels = <"cpu.conv.u8s8", 1 to -1>>} : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>, tensor<2xf32>) -> tensor<1x2x4x4xf32>
+  %r = nn.unary relu %c {name = "relu1", tern.codes = {format = #u8, group = "relu1", scale = 0.25 : f32, zero = 0 : i64}} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %p = nn.pool max %r {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, name = "pool", tern.codes = {format = #u8, group = "relu1", scale = 0.25 : f32, zero = 0 : i64}} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %y = nn.binary add %p, %r : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  return %y : tensor<1x2x4x4xf32>
+}
