@@ -56,6 +56,8 @@ private:
       if (failed(makePlan(function, request, result)))
         return failure();
     }
+    if (attach)
+      getOperation()->setAttr("tern.plan", StringAttr::get(&getContext(), printPlan(result)));
     if (write.empty())
       return success();
     std::error_code error;

@@ -204,6 +204,7 @@ def NNPlan : NNPass<"nn-plan", "::mlir::ModuleOp"> {
     ListOption<"excludes", "exclude", "std::string", "RE of ops that stay float">,
     Option<"plan", "plan", "std::string", "", "plan.json to take the decisions from">,
     Option<"write", "write", "std::string", "", "file to write the plan to">,
+    Option<"attach", "attach", "bool", "false", "keep the plan as the attribute tern.plan of the module, which tern-emit writes">,
     Option<"sha256", "sha256", "std::string", "", "hash of the model file, compared with that of the plan">
   ];
   let dependentDialects = ["::tern::nn::NNDialect", "::tern::TernDialect"];

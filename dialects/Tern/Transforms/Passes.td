@@ -71,6 +71,7 @@ def TernEncodeWeights : TernPass<"tern-encode-weights", "::mlir::ModuleOp"> {
     %q = tern.bundle %c, %s : (tensor<8x4xi8>, tensor<8x1xf32>) -> !w
     ```
   }];
+  let options = [Option<"keepSources", "keep-sources", "bool", "false", "do not release the blobs of weights: another module reads them">];
   let statistics = [Statistic<"encoded", "encoded", "weights encoded">];
 }
 

@@ -46,6 +46,8 @@ private:
 };
 
 struct TernEncodeWeights : tern::impl::TernEncodeWeightsBase<TernEncodeWeights> {
+  using TernEncodeWeightsBase::TernEncodeWeightsBase;
+
   void runOnOperation() override {
     symbols.emplace(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>())
@@ -299,6 +301,8 @@ private:
       dropped.insert(keyOf(global));
       global.erase();
     }
+    if (keepSources)
+      return;
     auto &manager = DenseResourceElementsHandle::getManagerInterface(&getContext()).getBlobManager();
     for (const auto &entry : dropped)
       if (!entry.getKey().empty() && !kept.contains(entry.getKey()) && manager.lookup(entry.getKey()))
