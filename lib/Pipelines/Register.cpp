@@ -6,6 +6,7 @@
 #include "dialects/NN/Transforms/Passes.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "dialects/Tern/Transforms/Passes.h"
+#include "lib/Pipelines/Pipelines.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -30,4 +31,5 @@ void tern::registerPasses() {
   registerTernPasses();
   micro::registerMicroPasses();
   cpu::registerCpuPasses();
+  registerPipelines();
 }

@@ -48,6 +48,19 @@ static double readElement(int32_t dtype, const char *data) {
   }
 }
 
+/// `count` elements, `stride` bytes apart.
+static void decode(const tern_step &step, const char *data, int64_t stride, int64_t count, float *to) {
+  if (step.dtype == TERN_F32 && step.scale == 0) {
+    for (int64_t i = 0; i < count; ++i)
+      to[i] = read<float>(data + i * stride);
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    double element = readElement(step.dtype, data + i * stride);
+    to[i] = float(step.scale != 0 ? step.scale * (element - step.zero) : element);
+  }
+}
+
 Expected<std::vector<float>> tern::stepValues(const tern_step &step, const void *output) {
   auto fail = [&](const Twine &what) { return createStringError(Twine("step '") + step.name + "': " + what); };
   const size_t size = dtypeSize(step.dtype);
@@ -63,22 +76,20 @@ Expected<std::vector<float>> tern::stepValues(const tern_step &step, const void 
   for (int64_t dim : ArrayRef<int64_t>(step.dims, size_t(step.rank)))
     count *= dim;
   std::vector<float> values(static_cast<size_t>(count));
-  auto *data = static_cast<const char *>(output);
-  auto decode = [&](int64_t index) {
-    double element = readElement(step.dtype, data + index * int64_t(size));
-    return float(step.scale != 0 ? step.scale * (element - step.zero) : element);
-  };
   if (!nhwc) {
-    for (int64_t i = 0; i < count; ++i)
-      values[size_t(i)] = decode(i);
+    decode(step, static_cast<const char *>(output), int64_t(size), count, values.data());
     return values;
   }
-  // [N, C, H, W] or [N, C, W], stored as [N, top + H + bottom, left + W + right, channel stride].
+  // [N, C, H, W] or [N, C, W], stored as [N, top + H + bottom, left + W + right, channel stride]. Row by row: one stays in
+  // the cache while its channels are taken apart.
   const int64_t channels = step.dims[1], height = step.rank == 4 ? step.dims[2] : 1, width = step.dims[step.rank - 1];
   const int64_t rows = step.halo[0] + height + step.halo[2], row = step.halo[1] + width + step.halo[3];
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t x = i % width, y = i / width % height, c = i / width / height % channels, n = i / width / height / channels;
-    values[size_t(i)] = decode(((n * rows + step.halo[0] + y) * row + step.halo[1] + x) * step.channel_stride + c);
-  }
+  const int64_t pixel = step.channel_stride * int64_t(size);
+  for (int64_t n = 0; n < step.dims[0]; ++n)
+    for (int64_t y = 0; y < height; ++y) {
+      const char *start = static_cast<const char *>(output) + ((n * rows + step.halo[0] + y) * row + step.halo[1]) * pixel;
+      for (int64_t c = 0; c < channels; ++c)
+        decode(step, start + c * int64_t(size), pixel, width, &values[size_t(((n * channels + c) * height + y) * width)]);
+    }
   return values;
 }

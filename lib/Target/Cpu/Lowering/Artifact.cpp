@@ -186,6 +186,9 @@ struct TernEmitPass : impl::TernEmitBase<TernEmitPass> {
     options.out = out;
     options.name = name.empty() ? llvm::sys::path::stem(StringRef(out).rtrim('/')).str() : name;
     options.isas = isas;
+    if (auto plan = getOperation()->getAttrOfType<StringAttr>("tern.plan"))
+      options.files.push_back({"plan.json", plan.str()});
+    getOperation()->removeAttr("tern.plan");
     if (out.empty()) {
       getOperation().emitError("tern-emit needs the folder to write: tern-emit{out=model.tern}");
       return signalPassFailure();

@@ -1,0 +1,109 @@
+//===- Compilation.h - the driver behind compile() --------------------------===//
+// Private to lib/Pipelines: one object a compilation, one method a stage.
+//===----------------------------------------------------------------------===//
+#ifndef TERN_LIB_PIPELINES_COMPILATION_H
+#define TERN_LIB_PIPELINES_COMPILATION_H
+
+#include "lib/Calibrate/Data.h"
+#include "lib/Calibrate/Range.h"
+#include "lib/Import/Import.h"
+#include "lib/Search/Plan.h"
+#include "lib/Search/Scheme.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringExtras.h"
+#include "tern/Compile.h"
+#include <chrono>
+
+namespace tern {
+
+/// "; did you mean 'a'? Allowed are a, b"
+std::string nearest(llvm::StringRef name, llvm::ArrayRef<std::string> known);
+
+/// SHA-256 of a file in hex.
+llvm::Expected<std::string> hashFile(llvm::StringRef path);
+/// The same of calibration data: of every file in a folder.
+llvm::Expected<std::string> hashFiles(llvm::ArrayRef<std::string> paths);
+
+/// An input of the model as the file declares it.
+struct ModelInput {
+  std::string name;
+  std::vector<int64_t> shape;       ///< -1: an open size
+  std::vector<std::string> symbols; ///< "" where there is none
+};
+struct ModelSignature {
+  std::vector<ModelInput> inputs;
+  std::vector<std::string> externalFiles; ///< paths of external data
+};
+mlir::FailureOr<ModelSignature> readSignature(llvm::StringRef model, mlir::MLIRContext &context, const CompileOptions &options);
+
+/// What is remembered of the float program: some inputs and the outputs on them.
+struct FloatRuns {
+  std::vector<std::vector<std::vector<char>>> inputs, outputs; ///< [sample][tensor]
+};
+
+class Compilation {
+public:
+  Compilation(const CompileOptions &options, mlir::MLIRContext &context, const CompileListener &listener, CompileSummary &summary)
+      : options(options), context(context), listener(listener), summary(summary) {}
+
+  mlir::LogicalResult run();
+  /// The QDQ form.
+  mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> quantized();
+
+private:
+  // The stages, in order. A stage that fails has emitted an error and set the status, if it is not BadInput.
+  mlir::LogicalResult check();
+  mlir::LogicalResult checkOutput();
+  mlir::LogicalResult openData();
+  mlir::LogicalResult hashModel();
+  mlir::LogicalResult import();
+  mlir::LogicalResult prepare();
+  mlir::LogicalResult calibrate();
+  mlir::LogicalResult plan();
+  mlir::LogicalResult lower();
+  mlir::LogicalResult emit();
+  mlir::LogicalResult writePlanOnly();
+  void measure();
+
+  /// Passes and the verifier; a module that is wrong afterwards is the compiler's mistake.
+  mlir::LogicalResult runPasses(mlir::ModuleOp module, llvm::StringRef stage, llvm::function_ref<void(mlir::OpPassManager &)> build);
+  mlir::LogicalResult fail(const llvm::Twine &message);
+  void done(llvm::StringRef stage, const llvm::Twine &text);
+  void note(const llvm::Twine &text);
+  void progress(llvm::StringRef stage, int64_t step, int64_t steps);
+  void dump(llvm::StringRef stage, mlir::ModuleOp module);
+  /// The scheme asks for activations as codes, whose ranges calibration would find.
+  bool usesStaticActivations() const;
+  bool isFloat() const { return scheme.isFloat() && overrides.empty() && options.plan.empty(); }
+
+  /// Everything that the result depends on.
+  llvm::json::Object stamp() const;
+  /// compile.json: the stamp, and the sizes of open dimensions.
+  std::string compileJson();
+  bool isUpToDate();
+
+  const CompileOptions &options;
+  mlir::MLIRContext &context;
+  const CompileListener &listener;
+  CompileSummary &summary;
+
+  Scheme scheme;
+  std::vector<Override> overrides;
+  calib::RangeOptions rangeOptions;
+  std::string out, modelHash, dataHash;
+  std::string isas;
+  unsigned jobs = 1;
+  ModelSignature signature;
+  ImportOptions importOptions;
+  std::optional<calib::SampleReader> data;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  int64_t floatBytes = 0, modelOps = 0;
+  Plan decisions;
+  FloatRuns floatRuns;
+  std::chrono::steady_clock::time_point stageStart;
+};
+
+
+} // namespace tern
+#endif
