@@ -55,7 +55,11 @@ bool ConvLowering::readWeight(Value weight) {
     int64_t inAxis = conv.transposed ? 0 : 1;
     if (!scale->block.empty()) {
       int64_t block = scale->block[inAxis];
-      if (block != kWhole && block < weightType.getDimSize(inAxis)) {
+      // One group may hold all channels; its scales are still one a tap where the block does not span the window.
+      bool perTap = false;
+      for (auto [axis, extent] : llvm::enumerate(scale->block))
+        perTap |= axis >= 2 && extent != kWhole && extent < weightType.getDimSize(axis);
+      if (block != kWhole && (block < weightType.getDimSize(inAxis) || perTap)) {
         conv.group = block;
         conv.groupScale = scale->type == Element::f16() ? Elem::F16 : Elem::F32;
         if (scale->type != Element::f16() && scale->type != Element::f32())
