@@ -21,8 +21,8 @@ public:
   /// Bits by which integer accumulators are too large: 4-bit codes stay in the high half of their byte.
   int64_t accShift() const { return arith == Arith::U8S4 ? 4 : 0; }
 
-  /// One vector of weights, as loaded: codes of L columns.
-  mlir::Value loadWeights(mlir::Value memref, const Index &at);
+  /// One vector of weights, as loaded: codes of L columns, or those of L / 2 columns twice.
+  mlir::Value loadWeights(mlir::Value memref, const Index &at, bool half);
   /// The operand of multiply() for one part; `scale`, if given, is multiplied in (f32 arithmetic with group scales).
   mlir::Value weights(mlir::Value loaded, int64_t part, mlir::Value scale);
   /// One pixel's activation in all lanes.
@@ -34,9 +34,9 @@ private:
   Arith arith;
 };
 
-/// Pixels in a register tile of `vectors` vectors of columns, so that accumulators, weights and one activation fit the
-/// registers.
-int64_t tilePixels(const ConvProblem &problem, const Isa &isa, int64_t vectors);
+/// Pixels in a register tile of `vectors` vectors of columns, so that accumulators, weights and activations fit the
+/// registers. `half`: the second vector serves two pixels.
+int64_t tilePixels(const ConvProblem &problem, const Isa &isa, int64_t vectors, bool half);
 
 } // namespace tern::cpu
 #endif

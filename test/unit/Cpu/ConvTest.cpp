@@ -77,6 +77,17 @@ TEST(Conv, ViewsOfWiderBuffers) {
   }
 }
 
+TEST(Conv, HalfVectors) {
+  for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4})
+    for (int64_t outC : {24, 18, 55}) {
+      runConv(conv(arith, {1, 9, 11, 16}, outC, 3, 1)); // an odd number of pixels
+      ConvProblem p = conv(arith, {1, 1, 34, 40}, outC, 1, 1);
+      if (arith == Arith::U8S4 || arith == Arith::F32S4)
+        p.group = 32;
+      runConv(p);
+    }
+}
+
 TEST(Conv, GarbageBehindTheChannels) {
   for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4}) {
     ConvProblem p = conv(arith, {1, 5, 6, 37}, 24, 3, 1);
