@@ -107,7 +107,8 @@ static Tensor clip(nn::ClipOp op, const Tensor &x, RankedTensorType type) {
   }
   std::vector<int64_t> values = toIntegers(x);
   bool unsign = isUnsigned(x.getElementType());
-  int64_t lowInt = saturate(std::ceil(low), 64, unsign), highInt = saturate(std::floor(high), 64, unsign);
+  unsigned bits = x.getElementType().getIntOrFloatBitWidth();
+  int64_t lowInt = saturate(std::ceil(low), bits, unsign), highInt = saturate(std::floor(high), bits, unsign);
   for (int64_t &value : values)
     value =
         unsign ? int64_t(bound(uint64_t(value), uint64_t(lowInt), uint64_t(highInt))) : bound(value, lowInt, highInt);

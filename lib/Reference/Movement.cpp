@@ -1,4 +1,5 @@
 //===- Movement.cpp - ops that move elements, and shape, range ------------===//
+#include "dialects/NN/IR/Sources.h"
 #include "lib/Reference/Ops.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cmath>
@@ -49,26 +50,6 @@ static Tensor concat(nn::ConcatOp op, Operands in, RankedTensorType type) {
   return result;
 }
 
-/// Where position `at` of the padded axis comes from, -1: the pad value. [begin, end) is what remains after cropping.
-static int64_t padSource(nn::PadMode mode, int64_t at, int64_t begin, int64_t end) {
-  if (at >= begin && at < end)
-    return at;
-  int64_t size = end - begin;
-  switch (mode) {
-  case nn::PadMode::constant:
-    return -1;
-  case nn::PadMode::edge:
-    return at < begin ? begin : end - 1;
-  case nn::PadMode::wrap:
-    return begin + ((at - begin) % size + size) % size;
-  case nn::PadMode::reflect: {
-    int64_t period = std::max<int64_t>(2 * (size - 1), 1), phase = ((at - begin) % period + period) % period;
-    return begin + std::min(phase, period - phase);
-  }
-  }
-  llvm_unreachable("unknown pad mode");
-}
-
 static Tensor pad(nn::PadOp op, const Tensor &x, RankedTensorType type) {
   ArrayRef<int64_t> shape = x.getShape();
   // Per axis, the source of each position.
@@ -77,7 +58,8 @@ static Tensor pad(nn::PadOp op, const Tensor &x, RankedTensorType type) {
     int64_t low = op.getLow()[axis], high = op.getHigh()[axis];
     SmallVector<int64_t> &source = sources.emplace_back();
     for (int64_t i = 0; i < type.getDimSize(axis); ++i)
-      source.push_back(padSource(op.getMode(), i - low, std::max<int64_t>(0, -low), size + std::min<int64_t>(0, high)));
+      source.push_back(
+          nn::padSource(op.getMode(), i - low, std::max<int64_t>(0, -low), size + std::min<int64_t>(0, high)));
   }
   RankedTensorType scalar = RankedTensorType::get({}, type.getElementType());
   Tensor value = fromReals(scalar, {op.getValue().convertToDouble()}), result(type);

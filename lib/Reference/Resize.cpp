@@ -1,5 +1,5 @@
 //===- Resize.cpp - nn.resize, axis by axis -------------------------------===//
-#include "dialects/NN/IR/Resize.h"
+#include "dialects/NN/IR/Sources.h"
 #include "lib/Reference/Ops.h"
 
 using namespace mlir;

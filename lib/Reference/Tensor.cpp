@@ -83,10 +83,10 @@ std::vector<double> toReals(const Tensor &tensor) {
 
 //===-- writing ---------------------------------------------------------------===//
 int64_t saturate(double value, unsigned bits, bool isUnsigned) {
-  if (std::isnan(value))
-    return 0;
   if (bits == 1)
     return value != 0;
+  if (std::isnan(value))
+    return 0;
   // Both bounds are powers of two, so exact.
   double low = isUnsigned ? 0 : -std::ldexp(1.0, bits - 1), high = std::ldexp(1.0, isUnsigned ? bits : bits - 1);
   if (value <= low)

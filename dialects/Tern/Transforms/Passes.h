@@ -8,5 +8,8 @@ namespace tern {
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "dialects/Tern/Transforms/Passes.h.inc"
+
+/// What tern-to-linalg does, below `root`: a module, or a function whose callees need no change. Reports what cannot be lowered.
+llvm::LogicalResult lowerToLinalg(mlir::Operation *root);
 } // namespace tern
 #endif

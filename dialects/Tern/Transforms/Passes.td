@@ -107,4 +107,32 @@ def TernOutline : TernPass<"tern-outline", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::func::FuncDialect"];
 }
+
+def TernToLinalg : TernPass<"tern-to-linalg", "::mlir::ModuleOp"> {
+  let summary = "nn, QDQ and fused ops become linalg, tensor, arith and math on plain tensors (L4)";
+  let description = [{
+    Lowers every op of nn and tern: what a foreign compiler continues from, and what the `portable.linalg` row runs. A
+    quantized value becomes its planes, integers become signless, loads of constant globals become arith.constant, and
+    tern.call becomes func.call. Sizes must be known except for elementwise ops. Formats: integer elements with scale and zero
+    planes. Integer results and codes are bit-equal to lib/Reference; float sums differ by rounding in f32.
+
+    Library function: `tern::lowerToLinalg(op)`, also on a single function.
+
+    Test: test/dialects/Tern/tern-to-linalg-elementwise.mlir (and one file for each family), test/unit/ToLinalg
+
+    ```mlir
+    %y = nn.unary relu %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+    // becomes
+    %0 = tensor.empty() : tensor<2x3xf32>
+    %y = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<2x3xf32>) outs(%0 : tensor<2x3xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %zero = arith.constant 0.0 : f32
+      %max = arith.maximumf %in, %zero : f32
+      linalg.yield %max : f32
+    } -> tensor<2x3xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::func::FuncDialect"];
+}
 #endif

@@ -1,6 +1,6 @@
-//===- Resize.h - source positions and weights of nn.resize ---------------===//
-#ifndef TERN_DIALECTS_NN_IR_RESIZE_H
-#define TERN_DIALECTS_NN_IR_RESIZE_H
+//===- Sources.h - where elements of nn.resize and nn.pad come from -------===//
+#ifndef TERN_DIALECTS_NN_IR_SOURCES_H
+#define TERN_DIALECTS_NN_IR_SOURCES_H
 
 #include "dialects/NN/IR/NN.h"
 
@@ -17,6 +17,10 @@ struct ResizeTap {
 /// that a tie falls on the same side; `align_corners` uses the integer size of the result (the text of the ONNX
 /// specification).
 llvm::SmallVector<llvm::SmallVector<ResizeTap>> resizeTaps(ResizeOp op, unsigned axis, int64_t inSize, int64_t outSize);
+
+/// The element of the operand that position `at` (0: its first element) of a padded axis holds; -1: the pad value.
+/// [begin, end) is what remains after negative padding has cropped.
+int64_t padSource(PadMode mode, int64_t at, int64_t begin, int64_t end);
 
 } // namespace tern::nn
 #endif

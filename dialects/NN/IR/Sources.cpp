@@ -1,5 +1,5 @@
-//===- Resize.cpp - source positions and weights of nn.resize -------------===//
-#include "dialects/NN/IR/Resize.h"
+//===- Sources.cpp - where elements of nn.resize and nn.pad come from -----===//
+#include "dialects/NN/IR/Sources.h"
 #include <cmath>
 
 using namespace mlir;
@@ -86,6 +86,25 @@ SmallVector<SmallVector<ResizeTap>> resizeTaps(ResizeOp op, unsigned axis, int64
         tap.weight /= sum;
   }
   return result;
+}
+
+int64_t padSource(PadMode mode, int64_t at, int64_t begin, int64_t end) {
+  if (at >= begin && at < end)
+    return at;
+  int64_t size = end - begin;
+  switch (mode) {
+  case PadMode::constant:
+    return -1;
+  case PadMode::edge:
+    return at < begin ? begin : end - 1;
+  case PadMode::wrap:
+    return begin + ((at - begin) % size + size) % size;
+  case PadMode::reflect: {
+    int64_t period = std::max<int64_t>(2 * (size - 1), 1), phase = ((at - begin) % period + period) % period;
+    return begin + std::min(phase, period - phase);
+  }
+  }
+  llvm_unreachable("unknown pad mode");
 }
 
 } // namespace tern::nn

@@ -1,0 +1,514 @@
+//===- TernToLinalgQuant.cpp - quantized values as planes -----------------===//
+// A `!tern.quant` value becomes its planes. Element arithmetic is that of lib/Formats, operation by operation.
+//===----------------------------------------------------------------------===//
+#include "TernToLinalgQuant.h"
+#include "TernToLinalgContract.h"
+
+using namespace mlir;
+
+namespace tern::lowering {
+
+//===-- what can be lowered -----------------------------------------------------===//
+std::string whyNotLowered(QuantType type) {
+  if (type.getLayout())
+    return "values with a layout belong to a target";
+  Format format = type.getFormat().getFormat();
+  if (!format.elem.isInteger())
+    return "element " + format.elem.str() + " is no integer";
+  for (const Plane &plane : format.planes) {
+    bool isScale = plane.role == Role::Scale && plane.type.isFloat();
+    if (!isScale && !(plane.role == Role::Zero && plane.type.isInteger()))
+      return "plane " + plane.str() + " is neither a float scale nor an integer zero point";
+  }
+  return "";
+}
+
+std::string whyNotLowered(QuantizeOp op) {
+  Format format = op.getType().getFormat().getFormat();
+  Encode encode = op.getByAttr() ? op.getByAttr().getEncode() : Encode(Rule::Given);
+  if (encode.sat != Sat::Clamp)
+    return std::string("saturation ") + str(encode.sat) + " is not clamp";
+  if (!op.getPlanes().empty())
+    return "";
+  if (op.getMethod() && *op.getMethod() != "rtn")
+    return "method " + op.getMethod()->str() + " runs in tern-encode-weights";
+  if (encode.rule != Rule::Absmax && encode.rule != Rule::Minmax)
+    return std::string("rule ") + str(encode.rule) + " is neither absmax nor minmax";
+  if (llvm::count_if(format.planes, [](const Plane &plane) { return plane.role == Role::Scale; }) != 1)
+    return "planes are computed for one level of scales";
+  return "";
+}
+
+//===-- reading planes ----------------------------------------------------------===//
+/// Entry `position` along the last axis of LSB-first packed bytes, as i32 with its sign.
+static Value unpack(const Build &in, Value packed, SmallVector<Value> indices, const Element &element) {
+  Type i32 = in.b.getI32Type();
+  auto byteAt = [&](Value byte) -> Value {
+    if (!indices.empty())
+      indices.back() = byte;
+    return in.create<arith::ExtUIOp>(i32, in.extract(packed, indices));
+  };
+  Value position = indices.empty() ? in.index(0) : indices.back();
+  Value bit = in.mul(position, in.index(element.bits)), eight = in.index(8);
+  Value byte = in.create<arith::DivUIOp>(bit, eight);
+  Value shift = in.create<arith::IndexCastOp>(i32, in.create<arith::RemUIOp>(bit, eight));
+  Value word = byteAt(byte);
+  if (8 % element.bits != 0 && !indices.empty()) {
+    // A code may reach into the next byte; of the last one, the same byte does no harm.
+    Value next = in.create<arith::MinUIOp>(in.add(byte, in.index(1)), in.index(shapeOf(packed).back() - 1));
+    word = in.create<arith::OrIOp>(word, in.create<arith::ShLIOp>(byteAt(next), in.integer(i32, 8)));
+  }
+  Value code = in.create<arith::ShRUIOp>(word, shift), unused = in.integer(i32, 32 - element.bits);
+  code = in.create<arith::ShLIOp>(code, unused);
+  return element.hasSignedCodes() ? in.create<arith::ShRSIOp>(code, unused).getResult()
+                                  : in.create<arith::ShRUIOp>(code, unused).getResult();
+}
+
+PlaneReader::PlaneReader(const Build &build, ArrayRef<int64_t> shape) : build(build), rank(shape.size()) {}
+
+unsigned PlaneReader::add(Value plane, const Element &element, ArrayRef<int64_t> block) {
+  SmallVector<AffineExpr> exprs;
+  for (auto [d, extent] : llvm::enumerate(block)) {
+    AffineExpr dim = build.b.getAffineDimExpr(d);
+    exprs.push_back(extent == kWhole ? build.b.getAffineConstantExpr(0) : extent == 1 ? dim : dim.floorDiv(extent));
+  }
+  Entry entry{plane, element, AffineMap::get(rank, 0, exprs, build.b.getContext()), -1};
+  if (element.bits >= 8) {
+    entry.operand = operands.size();
+    operands.push_back(plane);
+    maps.push_back(entry.map);
+  }
+  entries.push_back(entry);
+  return entries.size() - 1;
+}
+
+void PlaneReader::addTensor(Value tensor, AffineMap map) {
+  Entry entry{tensor, Element::f32(), map, int64_t(operands.size())};
+  operands.push_back(tensor);
+  maps.push_back(map);
+  entries.push_back(entry);
+}
+
+Value PlaneReader::read(const Build &in, ValueRange scalars, unsigned index) const {
+  const Entry &entry = entries[index];
+  Type i32 = in.b.getI32Type();
+  if (entry.operand < 0) {
+    SmallVector<Value> indices;
+    for (AffineExpr expr : entry.map.getResults()) {
+      if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
+        indices.push_back(in.index(constant.getValue()));
+        continue;
+      }
+      auto blocks = dyn_cast<AffineBinaryOpExpr>(expr);
+      auto dim = cast<AffineDimExpr>(blocks ? blocks.getLHS() : expr);
+      Value at = in.create<linalg::IndexOp>(dim.getPosition());
+      if (blocks)
+        at = in.create<arith::DivUIOp>(at, in.index(cast<AffineConstantExpr>(blocks.getRHS()).getValue()));
+      indices.push_back(at);
+    }
+    return unpack(in, entry.plane, indices, entry.element);
+  }
+  Value scalar = scalars[entry.operand];
+  if (isa<FloatType>(scalar.getType()))
+    return in.widen(scalar);
+  if (scalar.getType() == i32)
+    return scalar;
+  return entry.element.hasSignedCodes() ? in.create<arith::ExtSIOp>(i32, scalar).getResult()
+                                        : in.create<arith::ExtUIOp>(i32, scalar).getResult();
+}
+
+/// Reads the codes and the planes of a value: entry 0 is the code, scales and zeros are listed.
+struct ValueReader {
+  ValueReader(PlaneReader &reader, QuantType type, ValueRange planes) {
+    Format format = type.getFormat().getFormat();
+    SmallVector<int64_t> ones(type.getShape().size(), 1);
+    code = reader.add(planes[0], format.elem, ones);
+    addPlanes(reader, format, planes.drop_front());
+  }
+  /// Without codes: the planes of a result.
+  ValueReader(PlaneReader &reader, const Format &format, ValueRange planes) { addPlanes(reader, format, planes); }
+
+  Value scale(const PlaneReader &reader, const Build &in, ValueRange s) const {
+    Value product;
+    for (unsigned entry : scales) {
+      Value factor = reader.read(in, s, entry);
+      product = product ? in.mul(product, factor) : factor;
+    }
+    return product;
+  }
+  Value zero(const PlaneReader &reader, const Build &in, ValueRange s) const {
+    return zeros.empty() ? Value() : reader.read(in, s, zeros[0]);
+  }
+
+  unsigned code = 0;
+  SmallVector<unsigned> scales, zeros;
+
+private:
+  void addPlanes(PlaneReader &reader, const Format &format, ValueRange planes) {
+    for (auto [plane, value] : llvm::zip(format.planes, planes))
+      (plane.role == Role::Scale ? scales : zeros).push_back(reader.add(value, plane.type, plane.block));
+  }
+};
+
+Value integersOf(const Build &build, QuantType type, ValueRange planes) {
+  PlaneReader reader(build, type.getShape());
+  ValueReader value(reader, type, planes);
+  auto result = RankedTensorType::get(type.getShape(), build.b.getI32Type());
+  return build.elementwise(result, reader.operands, reader.maps, [&](const Build &in, ValueRange s) {
+    Value code = reader.read(in, s, value.code), zero = value.zero(reader, in, s);
+    return zero ? in.create<arith::SubIOp>(code, zero).getResult() : code;
+  });
+}
+
+Value realsOf(const Build &build, QuantType type, ValueRange planes, Type element) {
+  PlaneReader reader(build, type.getShape());
+  ValueReader value(reader, type, planes);
+  auto result = RankedTensorType::get(type.getShape(), element);
+  Type f32 = build.b.getF32Type();
+  return build.elementwise(result, reader.operands, reader.maps, [&](const Build &in, ValueRange s) -> Value {
+    Value real = in.create<arith::SIToFPOp>(f32, reader.read(in, s, value.code));
+    if (Value zero = value.zero(reader, in, s))
+      real = in.create<arith::SubFOp>(real, in.create<arith::SIToFPOp>(f32, zero));
+    if (Value scale = value.scale(reader, in, s))
+      real = in.mul(real, scale);
+    return in.convert(real, f32, element);
+  });
+}
+
+//===-- writing codes -----------------------------------------------------------===//
+/// Codes of fewer than 8 bits, one i8 each, into bytes along the last axis.
+static Value pack(const Build &build, Value codes, int bits) {
+  ArrayRef<int64_t> shape = shapeOf(codes);
+  if (bits >= 8 || shape.empty())
+    return codes;
+  SmallVector<int64_t> packed(shape);
+  packed.back() = packedBytes(shape.back(), bits);
+  Type i8 = build.b.getI8Type();
+  return build.elementwise(RankedTensorType::get(packed, i8), {}, [&](const Build &in, ValueRange) {
+    SmallVector<Value> indices;
+    for (size_t d = 0; d < shape.size(); ++d)
+      indices.push_back(in.create<linalg::IndexOp>(d));
+    Value firstBit = in.mul(indices.back(), in.index(8)), last = in.index(shape.back() - 1), byte = in.integer(i8, 0);
+    for (int64_t t = 0; t < 8; ++t) {
+      // Bit t of the byte is bit `bit % bits` of code `bit / bits`; beyond the last code it stays 0.
+      Value bit = in.add(firstBit, in.index(t)), position = in.create<arith::DivUIOp>(bit, in.index(bits));
+      Value inside = in.create<arith::CmpIOp>(arith::CmpIPredicate::ule, position, last);
+      indices.back() = in.create<arith::MinUIOp>(position, last);
+      Value offset = in.create<arith::IndexCastOp>(i8, in.create<arith::RemUIOp>(bit, in.index(bits)));
+      Value value = in.create<arith::ShRUIOp>(in.extract(codes, indices), offset);
+      value = in.create<arith::AndIOp>(value, in.integer(i8, 1));
+      value = in.create<arith::ShLIOp>(in.select(inside, value, in.integer(i8, 0)), in.integer(i8, t));
+      byte = in.create<arith::OrIOp>(byte, value);
+    }
+    return byte;
+  });
+}
+
+static Value roundTo(const Build &in, Value y, Round round) {
+  Type type = y.getType();
+  auto floorPlus = [&](arith::CmpFPredicate up) {
+    Value floor = in.create<math::FloorOp>(y), rest = in.create<arith::SubFOp>(y, floor);
+    Value isUp = in.create<arith::CmpFOp>(up, rest, in.number(type, 0.5));
+    return in.select(isUp, in.add(floor, in.number(type, 1)), floor);
+  };
+  switch (round) {
+  case Round::Rne:
+    return in.create<math::RoundEvenOp>(y);
+  case Round::Rna:
+    return in.create<math::RoundOp>(y);
+  case Round::Rtz:
+    return in.create<math::TruncOp>(y);
+  case Round::Floor:
+    return in.create<math::FloorOp>(y);
+  case Round::HalfUp:
+    return floorPlus(arith::CmpFPredicate::OGE);
+  case Round::TieLow:
+    return floorPlus(arith::CmpFPredicate::OGT);
+  }
+  llvm_unreachable("unknown rounding");
+}
+
+/// sat(round(y) + zero) as an integer of the codes' storage. NaN gives the zero point. `zero` is i32 or null.
+static Value toCode(const Build &in, Value y, Value zero, const Encode &encode, const Element &element, Type storage) {
+  // f32 does not hold the codes of wide elements.
+  Type real = element.bits > 16 ? Type(in.b.getF64Type()) : Type(in.b.getF32Type());
+  y = in.convert(y, y.getType(), real);
+  Value isNumber = in.create<arith::CmpFOp>(arith::CmpFPredicate::ORD, y, y);
+  y = in.select(isNumber, y, in.number(real, 0));
+  Value low = in.number(real, double(encode.low(element))), high = in.number(real, double(encode.high(element)));
+  Value shift = zero ? in.create<arith::SIToFPOp>(real, zero).getResult() : Value();
+  auto clamp = [&](Value v, Value lo, Value hi) {
+    return in.create<arith::MinimumFOp>(in.create<arith::MaximumFOp>(v, lo), hi);
+  };
+  if (encode.order == Order::ZpThenRound) {
+    y = roundTo(in, clamp(shift ? in.add(y, shift) : y, low, high), encode.round);
+  } else if (shift) {
+    // The bounds move instead of the value: nothing overflows, and every step is exact.
+    y = clamp(y, in.create<arith::SubFOp>(low, shift), in.create<arith::SubFOp>(high, shift));
+    y = in.add(roundTo(in, y, encode.round), shift);
+  } else {
+    y = roundTo(in, clamp(y, low, high), encode.round);
+  }
+  Value code = in.create<arith::FPToSIOp>(in.b.getI64Type(), y);
+  return in.create<arith::TruncIOp>(storage, code);
+}
+
+/// The tensor type of unpacked codes: i8 for up to 8 bits.
+static RankedTensorType codesType(const Build &build, QuantType type) {
+  int bits = type.getFormat().getFormat().elem.bits;
+  return RankedTensorType::get(type.getShape(), build.b.getIntegerType(bits <= 8 ? 8 : bits <= 16 ? 16 : 32));
+}
+
+//===-- parameters at run time ----------------------------------------------------===//
+/// One statistic a block: `body` combines (finite x, accumulator). The last block of a dimension may be partial; then
+/// its last element is read again, which changes no minimum and no maximum.
+static Value statistic(const Build &build, Value x, const Plane &plane, ArrayRef<int64_t> planeShape, double start,
+                       llvm::function_ref<Value(const Build &, Value, Value)> body) {
+  ArrayRef<int64_t> shape = shapeOf(x);
+  int64_t rank = shape.size();
+  // Loops: the entries of the plane, then the elements of a block.
+  int64_t outer = planeShape.size();
+  SmallVector<int64_t> extents;
+  SmallVector<AffineExpr> extentExprs;
+  for (int64_t d = 0; d < rank; ++d) {
+    bool whole = plane.block.empty() || plane.block[d] == kWhole;
+    extents.push_back(whole ? shape[d] : std::min(plane.block[d], shape[d]));
+    extentExprs.push_back(build.b.getAffineDimExpr(outer + d));
+  }
+  AffineMap maps[] = {AffineMap::get(outer + rank, 0, extentExprs, build.b.getContext()),
+                      build.firstDims(outer, outer + rank)};
+  SmallVector<utils::IteratorType> iterators(outer, utils::IteratorType::parallel);
+  iterators.append(rank, utils::IteratorType::reduction);
+  Type f32 = build.b.getF32Type();
+  Value sizes = build.empty(RankedTensorType::get(extents, build.b.getI8Type()));
+  Value init = build.filled(RankedTensorType::get(planeShape, f32), build.number(f32, start));
+  return build.generic(sizes, init, maps, iterators, [&](const Build &in, ValueRange s) {
+    SmallVector<Value> indices;
+    for (int64_t d = 0; d < rank; ++d) {
+      Value at = in.create<linalg::IndexOp>(outer + d);
+      if (outer) {
+        Value first = in.mul(in.create<linalg::IndexOp>(d), in.index(extents[d]));
+        at = in.create<arith::MinUIOp>(in.add(first, at), in.index(shape[d] - 1));
+      }
+      indices.push_back(at);
+    }
+    Value value = in.widen(in.extract(x, indices)), magnitude = in.create<math::AbsFOp>(value);
+    Value isFinite = in.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, magnitude, in.number(f32, INFINITY));
+    return in.select(isFinite, body(in, value, s[1]), s[1]);
+  });
+}
+
+/// A scale as it is stored: 0 becomes 1, what is too large the largest finite value.
+static Value storedScale(const Build &in, Value scale, FloatType type) {
+  Value largest = in.number(scale.getType(), APFloat::getLargest(type.getFloatSemantics()).convertToDouble());
+  scale = in.create<arith::MinimumFOp>(scale, largest);
+  Value stored = in.narrow(scale, type);
+  Value isZero = in.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, stored, in.number(type, 0));
+  return in.select(isZero, in.number(type, 1), stored);
+}
+
+/// The planes of a quantize without plane operands, in the order of the format; zero planes below 8 bits are packed.
+static SmallVector<Value> chooseParameters(const Build &build, QuantizeOp op, Value x) {
+  QuantType type = op.getType();
+  Format format = type.getFormat().getFormat();
+  Encode encode = op.getByAttr().getEncode();
+  std::vector<PlaneShape> shapes = planeShapes({type.getShape().data(), type.getShape().size()}, format);
+  SmallVector<RankedTensorType> types = type.getPlaneTypes();
+  Type f32 = build.b.getF32Type();
+  double lo = encode.low(format.elem), hi = encode.high(format.elem);
+  SmallVector<Value> planes(format.planes.size());
+  const Plane *scalePlane = format.find(Role::Scale);
+  size_t scaleAt = scalePlane - format.planes.data();
+  ArrayRef<int64_t> shape = shapes[scaleAt + 1].shape;
+  auto scaleType = RankedTensorType::get(shape, types[scaleAt + 1].getElementType());
+  auto scaleFloat = cast<FloatType>(scaleType.getElementType());
+  auto larger = [](const Build &in, Value v, Value sum) { return in.max(v, sum); };
+  Value low;
+  if (encode.rule == Rule::Absmax) {
+    Value magnitude = statistic(build, x, *scalePlane, shape, 0, [](const Build &in, Value v, Value sum) {
+      return in.max(in.create<math::AbsFOp>(v), sum);
+    });
+    Value target = build.number(f32, encodeTarget(format.elem, encode));
+    planes[scaleAt] = build.elementwise(scaleType, magnitude, [&](const Build &in, ValueRange s) {
+      return storedScale(in, in.create<arith::DivFOp>(s[0], target), scaleFloat);
+    });
+  } else {
+    // The range contains 0, so starting there changes nothing and covers blocks without a finite element.
+    low =
+        statistic(build, x, *scalePlane, shape, 0, [](const Build &in, Value v, Value sum) { return in.min(v, sum); });
+    Value high = statistic(build, x, *scalePlane, shape, 0, larger), range = build.number(f32, hi - lo);
+    planes[scaleAt] = build.elementwise(scaleType, {low, high}, [&](const Build &in, ValueRange s) {
+      Value width = in.create<arith::SubFOp>(s[1], s[0]);
+      width = in.min(width, in.number(f32, std::numeric_limits<float>::max()));
+      return storedScale(in, in.create<arith::DivFOp>(width, range), scaleFloat);
+    });
+  }
+  for (auto [i, plane] : llvm::enumerate(format.planes)) {
+    if (plane.role != Role::Zero)
+      continue;
+    Type storage = types[i + 1].getElementType();
+    auto zeroType = RankedTensorType::get(shapes[i + 1].shape, storage);
+    Value zero;
+    if (low) {
+      Encode bounds(Rule::Given, int64_t(lo), int64_t(hi));
+      zero = build.elementwise(zeroType, {low, planes[scaleAt]}, [&](const Build &in, ValueRange s) {
+        Value y = in.create<arith::DivFOp>(in.create<arith::NegFOp>(s[0]), in.widen(s[1]));
+        return toCode(in, y, in.integer(in.b.getI32Type(), int64_t(lo)), bounds, format.elem, storage);
+      });
+    } else {
+      zero = build.filled(zeroType, build.integer(storage, int64_t(lo + std::floor((hi - lo + 1) / 2))));
+    }
+    planes[i] = pack(build, zero, plane.type.bits);
+  }
+  return planes;
+}
+
+//===-- patterns --------------------------------------------------------------===//
+namespace {
+struct Quantize : OpConversionPattern<QuantizeOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(QuantizeOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+    Build build{rewriter, op.getLoc()};
+    QuantType type = op.getType();
+    Format format = type.getFormat().getFormat();
+    Encode encode = op.getByAttr() ? op.getByAttr().getEncode() : Encode(Rule::Given);
+    SmallVector<Value> planes(adaptor.getPlanes());
+    if (planes.empty())
+      planes = chooseParameters(build, op, adaptor.getX());
+    PlaneReader reader(build, type.getShape());
+    reader.addTensor(adaptor.getX(), rewriter.getMultiDimIdentityMap(type.getShape().size()));
+    ValueReader parameters(reader, format, planes);
+    RankedTensorType codes = codesType(build, type);
+    Type f32 = rewriter.getF32Type();
+    Value result = build.elementwise(codes, reader.operands, reader.maps, [&](const Build &in, ValueRange s) {
+      Value x = reader.read(in, s, 0), y = in.convert(x, x.getType(), f32);
+      if (Value scale = parameters.scale(reader, in, s)) {
+        Value isZero = in.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, scale, in.number(f32, 0));
+        y = in.select(isZero, in.number(f32, 0), in.create<arith::DivFOp>(y, scale));
+      }
+      return toCode(in, y, parameters.zero(reader, in, s), encode, format.elem, codes.getElementType());
+    });
+    planes.insert(planes.begin(), pack(build, result, format.elem.bits));
+    rewriter.replaceOpWithMultiple(op, {planes});
+    return success();
+  }
+};
+
+struct Dequantize : OpConversionPattern<DequantizeOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(DequantizeOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOp(
+        op, realsOf({rewriter, op.getLoc()}, op.getQ().getType(), adaptor.getQ(), op.getType().getElementType()));
+    return success();
+  }
+};
+
+struct Bundle : OpConversionPattern<BundleOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(BundleOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithMultiple(op, {adaptor.getPlanes()});
+    return success();
+  }
+};
+
+struct Unbundle : OpConversionPattern<UnbundleOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(UnbundleOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOp(op, adaptor.getQ());
+    return success();
+  }
+};
+
+/// A factor of a fused product: i32 integers without scales, or real numbers of the expressed type.
+Value factor(const Build &build, Value original, ValueRange converted, Type sums) {
+  if (auto quant = dyn_cast<QuantType>(original.getType()))
+    return sums.isInteger(32) ? integersOf(build, quant, converted) : realsOf(build, quant, converted, sums);
+  return converted.front();
+}
+
+struct QuantMatmul : OpConversionPattern<MatmulOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(MatmulOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Build build{rewriter, op.getLoc()};
+    Type element = op.getType().getElementType();
+    Value x = factor(build, op.getX(), adaptor.getX(), element), w = factor(build, op.getW(), adaptor.getW(), element);
+    Value bias = op.getBias() ? adaptor.getBias().front() : Value();
+    rewriter.replaceOp(op, buildMatmul(build, op.getType(), x, w, bias, false, /*transposeB=*/true));
+    return success();
+  }
+};
+
+struct QuantConv : OpConversionPattern<tern::ConvOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tern::ConvOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Build build{rewriter, op.getLoc()};
+    Type element = op.getType().getElementType();
+    // Zero points are applied before padding, so that padding is the number 0.
+    Value x = factor(build, op.getX(), adaptor.getX(), element), w = factor(build, op.getW(), adaptor.getW(), element);
+    Value bias = op.getBias() ? adaptor.getBias().front() : Value();
+    ConvAttrs attrs{op.getStrides(), op.getPads(), op.getDilations(), int64_t(op.getGroup())};
+    ArrayRef<int64_t> outputPadding = op.getOutputPadding().value_or(ArrayRef<int64_t>());
+    rewriter.replaceOp(op, op.getTransposed()
+                               ? buildConvTranspose(build, op.getType(), x, w, bias, attrs, outputPadding)
+                               : buildConv(build, op.getType(), x, w, bias, attrs));
+    return success();
+  }
+};
+
+/// (T2) f32 products and sum in order, rounded to even, zero added, clamped.
+struct Requantize : OpConversionPattern<RequantizeOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(RequantizeOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Build build{rewriter, op.getLoc()};
+    QuantType type = op.getType();
+    Format format = type.getFormat().getFormat();
+    int64_t rank = type.getShape().size();
+    AffineMap identity = rewriter.getMultiDimIdentityMap(rank);
+    PlaneReader reader(build, type.getShape());
+    for (auto [term, planes] : llvm::zip(op.getTerms(), adaptor.getTerms())) {
+      auto quant = dyn_cast<QuantType>(term.getType());
+      reader.addTensor(quant ? integersOf(build, quant, planes) : planes.front(), identity);
+    }
+    for (ValueRange planes : adaptor.getMultipliers()) {
+      ArrayRef<int64_t> shape = shapeOf(planes.front());
+      SmallVector<AffineExpr> exprs;
+      for (auto [d, size] : llvm::enumerate(shape))
+        exprs.push_back(size == 1 ? rewriter.getAffineConstantExpr(0)
+                                  : rewriter.getAffineDimExpr(rank - int64_t(shape.size()) + int64_t(d)));
+      reader.addTensor(planes.front(), AffineMap::get(rank, 0, exprs, rewriter.getContext()));
+    }
+    SmallVector<Value> planes{adaptor.getScale().front()};
+    if (op.getZero())
+      planes.push_back(adaptor.getZero().front());
+    ValueReader parameters(reader, format, planes);
+    RankedTensorType codes = codesType(build, type);
+    Encode encode(Rule::Given, op.getLo(), op.getHi());
+    unsigned terms = op.getTerms().size();
+    Type f32 = rewriter.getF32Type();
+    Value result = build.elementwise(codes, reader.operands, reader.maps, [&](const Build &in, ValueRange s) {
+      Value sum;
+      for (unsigned t = 0; t < terms; ++t) {
+        Value term = reader.read(in, s, t);
+        Value product = in.mul(in.convert(term, term.getType(), f32), reader.read(in, s, terms + t));
+        sum = sum ? in.add(sum, product) : product;
+      }
+      return toCode(in, sum, parameters.zero(reader, in, s), encode, format.elem, codes.getElementType());
+    });
+    planes.insert(planes.begin(), pack(build, result, format.elem.bits));
+    rewriter.replaceOpWithMultiple(op, {planes});
+    return success();
+  }
+};
+} // namespace
+
+void populateQuantization(const TypeConverter &types, RewritePatternSet &patterns) {
+  patterns.add<Quantize, Dequantize, Bundle, Unbundle, QuantMatmul, QuantConv, Requantize>(types,
+                                                                                           patterns.getContext());
+}
+
+} // namespace tern::lowering

@@ -1,0 +1,35 @@
+// RUN: quant-opt %s --tern-to-linalg -split-input-file -verify-diagnostics
+
+func.func @unknown_ops(%x: tensor<2xf32>) -> tensor<2xf32> {
+  // expected-error @+2 {{3 ops are unknown to Tern and cannot be lowered: Foo x2, Bar x1}}
+  // expected-note @+1 {{first Foo}}
+  %0 = nn.onnx "Foo"(%x) {attrs = {}} : (tensor<2xf32>) -> tensor<2xf32>
+  // expected-note @+1 {{first Bar}}
+  %1 = nn.onnx "Bar"(%0) {attrs = {}} : (tensor<2xf32>) -> tensor<2xf32>
+  %2 = nn.onnx "Foo"(%1) {attrs = {}} : (tensor<2xf32>) -> tensor<2xf32>
+  return %2 : tensor<2xf32>
+}
+
+// -----
+
+func.func @unknown_size(%x: tensor<?x4xf32>, %w: tensor<5x4xf32>) -> tensor<?x5xf32> {
+  // expected-error @+1 {{cannot be lowered to linalg: the size of 'tensor<?x4xf32>' is not known (bind dimensions with --dim)}}
+  %0 = nn.matmul %x, %w {transpose_b} : (tensor<?x4xf32>, tensor<5x4xf32>) -> tensor<?x5xf32>
+  return %0 : tensor<?x5xf32>
+}
+
+// -----
+
+func.func @element(%q: !tern.quant<4xf32, #tern.format<f8E4M3FN, scale<f32>>>) -> tensor<4xf32> {
+  // expected-error @+1 {{cannot be lowered to linalg: element f8E4M3FN is no integer}}
+  %0 = tern.dequantize %q : (!tern.quant<4xf32, #tern.format<f8E4M3FN, scale<f32>>>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+func.func @method(%x: tensor<4x4xf32>) -> !tern.quant<4x4xf32, #tern.format<si8, scale<f32>>> {
+  // expected-error @+1 {{cannot be lowered to linalg: method rtn-mse runs in tern-encode-weights}}
+  %0 = tern.quantize %x by <absmax> {method = "rtn-mse"} : (tensor<4x4xf32>) -> !tern.quant<4x4xf32, #tern.format<si8, scale<f32>>>
+  return %0 : !tern.quant<4x4xf32, #tern.format<si8, scale<f32>>>
+}
