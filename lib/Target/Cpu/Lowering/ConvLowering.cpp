@@ -232,6 +232,19 @@ template <typename T> static std::vector<char> bytesOfArray(const std::vector<T>
   return std::vector<char>(begin, begin + values.size() * sizeof(T));
 }
 
+/// A constant bias of f32 accumulators starts them, in units of the activation's scale: no array and no addition of its own.
+void ConvLowering::addBias(std::vector<float> &start) {
+  std::optional<double> scale = xScale ? scalarConstant(xScale) : std::nullopt;
+  int index = bias ? operandIndex(bias) : -1;
+  ElementsAttr attr = index >= 0 ? operands[index].constant : bias ? constantOf(bias) : ElementsAttr();
+  std::optional<std::vector<double>> numbers = attr ? numbersOf(attr) : std::nullopt;
+  if (!scale || *scale == 0 || !numbers || numbers->size() != start.size())
+    return;
+  for (auto [to, from] : llvm::zip(start, *numbers))
+    to = float(to + from / *scale);
+  bias = {};
+}
+
 bool ConvLowering::packInteger(Value bias, int64_t zero) {
   if (dry)
     return true;
@@ -241,7 +254,9 @@ bool ConvLowering::packInteger(Value bias, int64_t zero) {
   plain.scales = scales;
   kernelArgs.push_back(packedWeights(plain));
   if (conv.group) {
-    kernelArgs.push_back(constantArg(Elem::F32, bytesOfArray(scaledAccumulatorInit(conv, plain, int32_t(zero)))));
+    std::vector<float> start = scaledAccumulatorInit(conv, plain, int32_t(zero));
+    addBias(start);
+    kernelArgs.push_back(constantArg(Elem::F32, bytesOfArray(start)));
     return true;
   }
   std::vector<int32_t> start;

@@ -36,6 +36,7 @@ private:
   bool readWeight(mlir::Value weight);
   bool packInteger(mlir::Value bias, int64_t zero);
   bool packFloat();
+  void addBias(std::vector<float> &start);
   std::vector<float> groupScales() const;
   KernelArg packedWeights(const PlainWeights &weights) const;
 

@@ -39,7 +39,7 @@ def TernEmit : Pass<"tern-emit", "::mlir::ModuleOp"> {
   let summary = "Write the artifact: libmodel.so, weights.bin, manifest.json, model.h";
   let description = [{
     Takes the module that cpu-plan-memory leaves, or an outlined module, on which it runs the passes of the target first. The module is consumed.
-    Example: test/target/cpu/tern-emit.mlir
+    Example: test/target/cpu/cpu-emit-kernels.mlir
   }];
   let options = [
     Option<"out", "out", "std::string", "\"\"", "the folder to write">,
