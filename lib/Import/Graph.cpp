@@ -20,9 +20,12 @@ Location GraphNode::loc(MLIRContext *context) const {
 
 std::string nearestName(StringRef name, ArrayRef<StringRef> candidates) {
   StringRef best;
-  unsigned distance = std::max<unsigned>(2, unsigned(name.size()) / 3) + 1;
+  // A third of the name may be wrong, one letter always, but never all of them; case does not count.
+  unsigned limit =
+      std::min<unsigned>(std::max<unsigned>(1, unsigned(name.size()) / 3), unsigned(name.size()) - !name.empty());
+  unsigned distance = limit + 1;
   for (StringRef c : candidates) {
-    unsigned d = name.edit_distance(c, true, distance);
+    unsigned d = name.edit_distance_insensitive(c, true, distance);
     if (d < distance) {
       distance = d;
       best = c;

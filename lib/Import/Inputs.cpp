@@ -58,17 +58,18 @@ LogicalResult Importer::bindSymbols() {
       StringRef symbol = symbolOf(dim);
       if (!isOpen(dim) || symbol.empty())
         continue;
-      auto byName = options.dims.find(symbol), byPlace = options.dims.find(placeOf(name, axis));
-      int64_t size = byName != options.dims.end()    ? byName->second
-                     : byPlace != options.dims.end() ? byPlace->second
-                     : hinted                        ? hint->second[size_t(axis)]
-                                                     : 0;
-      if (size <= 0)
-        continue;
-      auto [it, fresh] = sizes.try_emplace(symbol, size);
-      if (!fresh && it->second != size)
-        return emitError(model.loc()) << "dimension '" << symbol << "' is " << it->second << ", but " << size
-                                      << " at axis " << axis << " of input '" << name << "'";
+      SmallVector<int64_t, 2> given;
+      for (const std::string &flag : {symbol.str(), placeOf(name, axis)})
+        if (auto it = options.dims.find(flag); it != options.dims.end())
+          given.push_back(it->second);
+      if (given.empty() && hinted)
+        given.push_back(hint->second[size_t(axis)]);
+      for (int64_t size : given) {
+        auto [it, fresh] = sizes.try_emplace(symbol, size);
+        if (!fresh && it->second != size)
+          return emitError(model.loc()) << "dimension '" << symbol << "' is " << it->second << ", but " << size
+                                        << " at axis " << axis << " of input '" << name << "'";
+      }
     }
   }
   return success();

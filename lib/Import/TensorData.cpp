@@ -49,11 +49,12 @@ template <typename Entries> static std::vector<char> narrow(const Entries &entri
   return out;
 }
 
-/// Float6 in int32_data is one element an entry; raw data are packed.
-static std::vector<char> packSix(const google::protobuf::RepeatedField<int32_t> &entries) {
-  std::vector<char> out((size_t(entries.size()) * 6 + 7) / 8);
+/// Elements below 8 bits, one an entry, packed as raw data are.
+static std::vector<char> pack(const google::protobuf::RepeatedField<int32_t> &entries, unsigned bits) {
+  std::vector<char> out((size_t(entries.size()) * bits + 7) / 8);
   for (int i = 0; i < entries.size(); i++) {
-    unsigned bit = 6 * unsigned(i), code = unsigned(entries[i] & 0x3f) << (bit % 8);
+    size_t bit = bits * size_t(i);
+    unsigned code = (unsigned(entries[i]) & ((1u << bits) - 1)) << (bit % 8);
     out[bit / 8] |= char(code);
     if (code > 0xff)
       out[bit / 8 + 1] |= char(code >> 8);
@@ -61,7 +62,7 @@ static std::vector<char> packSix(const google::protobuf::RepeatedField<int32_t> 
   return out;
 }
 
-static std::vector<char> typedBytes(const DataType &type, const onnx::TensorProto &proto) {
+static std::vector<char> typedBytes(const DataType &type, int64_t elements, const onnx::TensorProto &proto) {
   switch (type.field) {
   case TypedField::Float:
     return narrow(proto.float_data(), 4);
@@ -72,7 +73,10 @@ static std::vector<char> typedBytes(const DataType &type, const onnx::TensorProt
   case TypedField::Uint64:
     return narrow(proto.uint64_data(), type.bits / 8);
   case TypedField::Int32:
-    return type.bits == 6 ? packSix(proto.int32_data()) : narrow(proto.int32_data(), std::max(1u, type.bits / 8));
+    // Float6 comes one element an entry. The others are packed into bytes, but onnx.parser writes them so as well.
+    if (type.bits < 8 && (type.bits == 6 || proto.int32_data_size() == elements))
+      return pack(proto.int32_data(), type.bits);
+    return narrow(proto.int32_data(), std::max(1u, type.bits / 8));
   case TypedField::String:
     break;
   }
@@ -94,7 +98,7 @@ FailureOr<TensorData> readTensor(ModelFile &model, const onnx::TensorProto &prot
   } else if (proto.has_raw_data()) {
     bytes = model.raw(proto.raw_data(), loc);
   } else {
-    auto owner = std::make_shared<std::vector<char>>(typedBytes(*data.type, proto));
+    auto owner = std::make_shared<std::vector<char>>(typedBytes(*data.type, data.elements, proto));
     bytes = Bytes{{owner->data(), owner->size()}, owner};
   }
   if (failed(bytes))

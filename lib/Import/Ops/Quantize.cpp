@@ -87,9 +87,8 @@ bool isZero(const Known &known) {
 Value planeOf(Node &n, int input, unsigned bits, RankedTensorType type) {
   const Known &known = *n.known(input);
   MLIRContext *context = n.importer.context;
-  if (known.value && isa<QuantType>(known.value.getType()) && bits < 8) {
-    auto quant = cast<QuantType>(known.value.getType());
-    SmallVector<RankedTensorType> types = quant.getPlaneTypes();
+  if (known.value && isa<QuantType>(known.value.getType())) {
+    SmallVector<RankedTensorType> types = cast<QuantType>(known.value.getType()).getPlaneTypes();
     SmallVector<Type> planes(types.begin(), types.end());
     return UnbundleOp::create(n.builder(), n.loc(), planes, known.value).getPlanes().front();
   }
@@ -217,23 +216,22 @@ LogicalResult importQuantize(Node &n) {
   return n.result(n.createTyped<QuantizeOp>(p.type, x, p.planes, EncodeAttr(), StringAttr(), n.name()));
 }
 
+/// Whether two values are the same computation; constants, loads and casts are made anew for every use.
+bool isSame(Value a, Value b) {
+  Operation *x = a.getDefiningOp(), *y = b.getDefiningOp();
+  if (a == b || !x || !y)
+    return a == b;
+  return isa<arith::ConstantOp, ml_program::GlobalLoadConstOp, nn::CastOp, nn::ReshapeOp>(x) &&
+         x->getName() == y->getName() && a.getType() == b.getType() &&
+         x->getPropertiesAsAttribute() == y->getPropertiesAsAttribute() &&
+         llvm::equal(x->getOperands(), y->getOperands(), isSame);
+}
+
 /// The quantized value itself, when the input is one of this type and with these planes.
 Value quantizedInput(Node &n, const Parameters &p) {
   Value q = n.known(0)->value;
-  if (!q || q.getType() != p.type)
-    return {};
-  auto op = q.getDefiningOp<QuantizeOp>();
-  if (!op || op.getPlanes().size() != p.planes.size())
-    return {};
-  // Constants and loads are made anew for every use: compare what they are.
-  auto same = [](Value a, Value b) {
-    if (a == b)
-      return true;
-    Operation *x = a.getDefiningOp(), *y = b.getDefiningOp();
-    return x && y && x->getName() == y->getName() && isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(x) &&
-           x->getPropertiesAsAttribute() == y->getPropertiesAsAttribute() && a.getType() == b.getType();
-  };
-  return llvm::equal(op.getPlanes(), p.planes, same) ? q : Value();
+  auto op = q && q.getType() == p.type ? q.getDefiningOp<QuantizeOp>() : QuantizeOp();
+  return op && llvm::equal(op.getPlanes(), p.planes, isSame) ? q : Value();
 }
 
 LogicalResult importDequantize(Node &n) {
