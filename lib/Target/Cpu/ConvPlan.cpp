@@ -50,6 +50,27 @@ SmallVector<Phase> tern::cpu::phasesOf(const ConvProblem &p) {
   return phases;
 }
 
+int64_t tern::cpu::mergedPhases(const ConvProblem &p) {
+  SmallVector<Phase> phases = phasesOf(p);
+  if (!p.transposed || p.groups != 1 || phases.size() < 2 || int64_t(phases.size()) != p.strideH * p.strideW ||
+      int64_t(phases.size()) * p.out.c > 4)
+    return 1;
+  auto same = [](const Axis &a, const Axis &b) {
+    return a.count == b.count && a.taps == b.taps && a.inStart == b.inStart;
+  };
+  for (const Phase &phase : phases)
+    if (!same(phase.y, phases[0].y) || !same(phase.x, phases[0].x))
+      return 1;
+  return phases.size();
+}
+
+SmallVector<Phase> tern::cpu::packedPhases(const ConvProblem &p) {
+  SmallVector<Phase> phases = phasesOf(p);
+  if (mergedPhases(p) > 1)
+    phases.resize(1);
+  return phases;
+}
+
 Halo tern::cpu::requiredHalo(const ConvProblem &p) {
   Halo halo;
   auto reach = [](const Axis &a, int64_t size, int64_t &before, int64_t &after) {
@@ -68,7 +89,8 @@ Halo tern::cpu::requiredHalo(const ConvProblem &p) {
 
 //===- Packed weights -----------------------------------------------------===//
 
-PanelLayout::PanelLayout(const ConvProblem &p) : inC(p.in.c / p.groups), outC(p.out.c / p.groups) {
+PanelLayout::PanelLayout(const ConvProblem &p)
+    : inC(p.in.c / p.groups), outC(p.out.c / p.groups), merged(mergedPhases(p)), columns(outC * merged) {
   switch (p.arith) {
   case Arith::F32:
     stepChannels = 1, stepBytes = 4;
@@ -93,7 +115,7 @@ PanelLayout::PanelLayout(const ConvProblem &p) : inC(p.in.c / p.groups), outC(p.
   bool oneRun = p.groups == 1 && tapChannels == p.in.cs && !scaleBytes && (tapChannels == inC || stepChannels >= 4);
   contiguousTaps = oneRun && (p.kw == 1 || (!p.transposed && p.dilationW == 1));
   scaleGroup = scaleBytes ? std::min(p.group, tapChannels) : tapChannels;
-  panels = ceilDiv(outC, width);
+  panels = ceilDiv(columns, width);
 }
 
 int64_t PanelLayout::stepsOf(int64_t group) const {
@@ -110,7 +132,7 @@ int64_t PanelLayout::phaseBytes(const Phase &phase) const {
 
 int64_t PanelLayout::groupBytes(const ConvProblem &p) const {
   int64_t bytes = 0;
-  for (const Phase &phase : phasesOf(p))
+  for (const Phase &phase : packedPhases(p))
     bytes += phaseBytes(phase);
   return bytes;
 }
@@ -133,7 +155,7 @@ Grid gridOf(const Map &m, int64_t startY, int64_t stepY, int64_t startX, int64_t
 }
 } // namespace
 
-PixelLoops tern::cpu::pixelLoops(const ConvProblem &p, const Phase &phase, int64_t tile) {
+PixelLoops tern::cpu::pixelLoops(const ConvProblem &p, const Phase &phase, int64_t tile, bool spanRows) {
   SmallVector<Grid> grids;
   const Axis &y = phase.y, &x = phase.x;
   grids.push_back(gridOf(p.in, y.inStart, y.inStep, x.inStart, x.inStep));
@@ -168,7 +190,7 @@ PixelLoops tern::cpu::pixelLoops(const ConvProblem &p, const Phase &phase, int64
 
   PixelLoops loops;
   loops.images = images, loops.rowsPerImage = rows, loops.columns = columns;
-  bool narrow = rows > 1 && 2 * columns <= tile; // a tile spans whole rows
+  bool narrow = spanRows && rows > 1 && 2 * columns <= tile; // a tile spans whole rows
   if (narrow)
     loops.rowsPerImage = 1, loops.columns = rows, loops.inner = columns;
   for (const Grid &g : grids)

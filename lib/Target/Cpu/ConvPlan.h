@@ -26,6 +26,11 @@ struct Phase {
   int64_t taps() const { return y.taps * x.taps; }
 };
 llvm::SmallVector<Phase> phasesOf(const ConvProblem &problem);
+/// Phases of a conv_transpose that share a register because together they have at most four output channels and read
+/// the same pixels (kernel = stride): column = phase * outC + channel. 1: every phase is a convolution of its own.
+int64_t mergedPhases(const ConvProblem &problem);
+/// The phases as they are packed and computed: one stands for all merged ones.
+llvm::SmallVector<Phase> packedPhases(const ConvProblem &problem);
 
 /// Halo of `in` that the convolution reads: every input position lies in [-top, h + bottom).
 struct Halo {
@@ -39,17 +44,18 @@ Halo requiredHalo(const ConvProblem &problem);
 /// load serves any instruction set.
 struct PanelLayout {
   explicit PanelLayout(const ConvProblem &problem);
-  int64_t inC, outC;    ///< channels of one group of the convolution
-  int64_t stepChannels; ///< 1 F32, F32S8; 2 F32S4; 4 U8S8; 8 U8S4
-  int64_t stepBytes;    ///< 4 F32, U8S8, U8S4; 1 F32S8, F32S4
-  int64_t tapChannels;  ///< inC rounded up to whole steps (and to the pixel stride when then taps are contiguous)
-  int64_t scaleGroup;   ///< input channels that share a scale; tapChannels when there are no scales in the stream
-  int64_t scaleBytes;   ///< 0, 2 or 4 a column and scale group
-  int64_t panels;       ///< of one group of the convolution
-  bool contiguousTaps;  ///< the taps of a row lie behind each other in memory, also in the packed weights
+  int64_t inC, outC;       ///< channels of one group of the convolution
+  int64_t merged, columns; ///< phases in one panel, and output channels of all of them
+  int64_t stepChannels;    ///< 1 F32, F32S8; 2 F32S4; 4 U8S8; 8 U8S4
+  int64_t stepBytes;       ///< 4 F32, U8S8, U8S4; 1 F32S8, F32S4
+  int64_t tapChannels;     ///< inC rounded up to whole steps (and to the pixel stride when then taps are contiguous)
+  int64_t scaleGroup;      ///< input channels that share a scale; tapChannels when there are no scales in the stream
+  int64_t scaleBytes;      ///< 0, 2 or 4 a column and scale group
+  int64_t panels;          ///< of one group of the convolution
+  bool contiguousTaps;     ///< the taps of a row lie behind each other in memory, also in the packed weights
 
   static constexpr int64_t width = 32;
-  int64_t widthOf(int64_t panel) const { return panel + 1 < panels || outC - panel * width > 16 ? width : 16; }
+  int64_t widthOf(int64_t panel) const { return panel + 1 < panels || columns - panel * width > 16 ? width : 16; }
   int64_t scaleGroups() const { return scaleBytes ? (tapChannels + scaleGroup - 1) / scaleGroup : 1; }
   int64_t stepsOf(int64_t group) const; ///< of one scale group
   int64_t bytesPerTap(int64_t columns) const;
@@ -70,8 +76,8 @@ struct PixelLoops {
   int64_t chunk = 1, wide = 0;         ///< columns of the narrow ones
   int64_t rows() const { return images * rowsPerImage; }
 };
-/// At most `tile` pixels in a register tile.
-PixelLoops pixelLoops(const ConvProblem &problem, const Phase &phase, int64_t tile);
+/// At most `tile` pixels in a register tile, which may span short rows.
+PixelLoops pixelLoops(const ConvProblem &problem, const Phase &phase, int64_t tile, bool spanRows = true);
 
 /// How the work of one phase is cut: task = ((group block * panel blocks + panel block) * row blocks + row block) *
 /// chunk blocks + chunk block.

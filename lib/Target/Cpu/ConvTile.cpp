@@ -32,6 +32,14 @@ ConvTile::ConvTile(KernelBuilder &k, const ConvProblem &p, const PanelLayout &la
            p.group ? Elem::F32 : step.accElem()),
       in(k.arg(0)), weights(k.arg(1)), init(step.integer() ? k.arg(2) : Value()), out(k.arg(argsOf(p).size() - 1)) {}
 
+PixelLoops ConvTile::loopsFor(const Phase &phase, const Columns &c) const {
+  // Tiles whose pixels are gathered into vectors lie in one row.
+  PixelLoops oneRow = pixelLoops(p, phase, std::max<int64_t>(8, L), /*spanRows=*/false);
+  if (layout.merged > 1 || narrowLanes(c, oneRow))
+    return oneRow;
+  return pixelLoops(p, phase, tilePixels(p, k.target(), c.vectors, c.half));
+}
+
 void ConvTile::emit(const Phase &phase, const PixelLoops &loops, ArrayRef<Index> bases, int64_t width,
                     const Columns &c) {
   Shape shape{phase, c, {}, {}};
@@ -45,7 +53,13 @@ void ConvTile::emit(const Phase &phase, const PixelLoops &loops, ArrayRef<Index>
     if (c.half && (i % 2 || i + 1 == pixels))
       shape.places.push_back({i - i % 2, i % 2 ? i : -1, full});
   }
-  finish(shape, loops, bases, reduce(shape));
+  Values acc = reduce(shape);
+  if (narrowLanes(c, loops))
+    finishNarrow(shape, loops, bases, acc);
+  else if (layout.merged > 1)
+    finishPhases(shape, loops, bases, acc);
+  else
+    finish(shape, loops, bases, acc);
 }
 
 //===- Reduction ----------------------------------------------------------===//
@@ -105,6 +119,8 @@ Values ConvTile::combine(const Shape &shape, Values acc) {
 
 /// Starts of the accumulators, one vector each.
 Values ConvTile::loadStarts(const Columns &c) {
+  if (layout.merged > 1)
+    return {repeat(init, 0, 0, L)};
   Values starts;
   for (int64_t v = 0; v < c.vectors; v++) {
     Value start = k.load(init, c.channel + v * L, isHalf(c, v) ? L / 2 : L);

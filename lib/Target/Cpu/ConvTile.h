@@ -24,6 +24,8 @@ public:
   static Columns columnsFor(const ConvProblem &problem, const Isa &isa, int64_t valid);
 
   ConvTile(KernelBuilder &k, const ConvProblem &problem, const PanelLayout &layout);
+  /// The loops around tiles of these columns.
+  PixelLoops loopsFor(const Phase &phase, const Columns &columns) const;
   /// Element types of the kernel's arguments.
   static llvm::SmallVector<Elem> argsOf(const ConvProblem &problem);
 
@@ -55,6 +57,15 @@ private:
   void multiplyStep(const Shape &shape, const Index &a, const Index &b, int64_t parts,
                     llvm::ArrayRef<mlir::Value> scales, llvm::MutableArrayRef<mlir::Value> acc);
   Values combine(const Shape &shape, Values acc);
+  void finishNarrow(const Shape &shape, const PixelLoops &loops, llvm::ArrayRef<Index> bases,
+                    llvm::ArrayRef<mlir::Value> acc);
+  void finishPhases(const Shape &shape, const PixelLoops &loops, llvm::ArrayRef<Index> bases,
+                    llvm::ArrayRef<mlir::Value> acc);
+  Values narrowInputs(llvm::ArrayRef<Index> at, mlir::Value acc, const Piece &piece);
+  mlir::Value gather(llvm::ArrayRef<mlir::Value> acc, int64_t first, int64_t width);
+  mlir::Value repeat(mlir::Value memref, const Index &at, int64_t first, int64_t lanes);
+  int64_t narrowLanes(const Columns &columns, const PixelLoops &loops) const;
+  const Map *mapOf(size_t operand) const;
   void finish(const Shape &shape, const PixelLoops &loops, llvm::ArrayRef<Index> bases,
               llvm::ArrayRef<mlir::Value> acc);
 

@@ -39,9 +39,7 @@ private:
   void emitPixels(const Blocks &blocks, const Index &group, const PixelLoops &loops,
                   llvm::function_ref<void(ArrayRef<Index>, int64_t)> body);
 
-  PixelLoops loopsFor(const Phase &phase, const Columns &c) const {
-    return pixelLoops(p, phase, tilePixels(p, k.target(), c.vectors, c.half));
-  }
+  PixelLoops loopsFor(const Phase &phase, const Columns &c) const { return tile.loopsFor(phase, c); }
   std::pair<Index, Index> range(const Index &block, int64_t blocks, int64_t total) {
     if (blocks == 1)
       return {0, total};
@@ -58,7 +56,7 @@ private:
 } // namespace
 
 Kernel ConvEmitter::emit() {
-  SmallVector<Phase> phases = phasesOf(p);
+  SmallVector<Phase> phases = packedPhases(p);
   // A small kernel is one task, however many phases it has.
   int64_t wanted = wantedTasks(estimateUs(p, k.target()));
   bool one = wanted == 1;
@@ -66,7 +64,7 @@ Kernel ConvEmitter::emit() {
   SmallVector<TaskGrid> grids;
   SmallVector<int64_t> firstTask{0}, weightsAt{0};
   for (const Phase &phase : phases) {
-    Columns first = ConvTile::columnsFor(p, k.target(), std::min(layout.outC, 2 * k.lanes()));
+    Columns first = ConvTile::columnsFor(p, k.target(), std::min(layout.columns, 2 * k.lanes()));
     grids.push_back(taskGrid(p, layout, loopsFor(phase, first), wanted));
     firstTask.push_back(firstTask.back() + grids.back().tasks());
     weightsAt.push_back(weightsAt.back() + tile.unit(layout.phaseBytes(phase)));
@@ -112,8 +110,8 @@ void ConvEmitter::emitGroup(const Blocks &b, const Index &group) {
 /// The columns of the panels of this task.
 void ConvEmitter::emitPanels(const Blocks &b, const Index &group, llvm::function_ref<void(const Columns &)> body) {
   // All columns of the full panels exist; the last panel, if some are missing, is a piece of code of its own.
-  int64_t full = layout.outC / PanelLayout::width;
-  int64_t rest = layout.outC - full * PanelLayout::width;
+  int64_t full = layout.columns / PanelLayout::width;
+  int64_t rest = layout.columns - full * PanelLayout::width;
   Index groupWeights = b.weights + group * tile.unit(layout.groupBytes(p));
   auto panelAt = [&](const Index &panel) {
     return groupWeights + panel * tile.unit(b.phase.taps() * layout.bytesPerTap(PanelLayout::width));

@@ -42,14 +42,20 @@ void forEachPlace(const ConvProblem &p, llvm::function_ref<void(const Place &)> 
                   llvm::function_ref<void(int64_t, int64_t)> scale) {
   PanelLayout layout(p);
   int64_t at = 0, scaleGroups = layout.scaleGroups(), quad = layout.stepBytes == 4 && p.arith != Arith::F32 ? 4 : 1;
+  llvm::SmallVector<Phase> phases = phasesOf(p);
   for (int64_t group = 0; group < p.groups; group++)
-    for (const Phase &phase : phasesOf(p))
+    for (size_t first = 0; first < phases.size(); first += layout.merged)
       for (int64_t panel = 0; panel < layout.panels; panel++)
-        for (int64_t tap = 0; tap < phase.taps(); tap++) {
-          int64_t kh = phase.y.kStart + tap / phase.x.taps * phase.y.kStep,
-                  kw = phase.x.kStart + tap % phase.x.taps * phase.x.kStep;
-          int64_t columns = layout.widthOf(panel), first = panel * PanelLayout::width;
-          int64_t valid = std::min(columns, layout.outC - first);
+        for (int64_t tap = 0; tap < phases[first].taps(); tap++) {
+          int64_t columns = layout.widthOf(panel), begin = panel * PanelLayout::width;
+          int64_t valid = std::min(columns, layout.columns - begin);
+          auto index = [&](int64_t column, int64_t i, int64_t inC) {
+            const Phase &phase = phases[first + (begin + column) / layout.outC % layout.merged];
+            int64_t kh = phase.y.kStart + tap / phase.x.taps * phase.y.kStep;
+            int64_t kw = phase.x.kStart + tap % phase.x.taps * phase.x.kStep;
+            int64_t o = layout.merged > 1 ? (begin + column) % layout.outC : begin + column;
+            return plainIndex(p, group * layout.outC + o, i, kh, kw, inC);
+          };
           for (int64_t g = 0; g < scaleGroups; g++) {
             int64_t steps = layout.stepsOf(g);
             for (int64_t s = 0; s < steps; s++)
@@ -57,13 +63,12 @@ void forEachPlace(const ConvProblem &p, llvm::function_ref<void(const Place &)> 
                 for (int64_t c = 0; c < layout.stepChannels; c++) {
                   int64_t i = g * layout.scaleGroup + s * layout.stepChannels + c;
                   if (i < layout.inC)
-                    code({plainIndex(p, group * layout.outC + first + column, i, kh, kw, layout.inC),
-                          at + (s * columns + column) * layout.stepBytes + c % quad, c >= quad});
+                    code({index(column, i, layout.inC), at + (s * columns + column) * layout.stepBytes + c % quad,
+                          c >= quad});
                 }
             at += steps * columns * layout.stepBytes;
             for (int64_t column = 0; column < valid && layout.scaleBytes; column++)
-              scale(plainIndex(p, group * layout.outC + first + column, g, kh, kw, scaleGroups),
-                    at + column * layout.scaleBytes);
+              scale(index(column, g, scaleGroups), at + column * layout.scaleBytes);
             at += columns * layout.scaleBytes;
           }
         }

@@ -68,6 +68,8 @@ TEST(Speed, DISABLED_Conv) {
     measure("56x56x144->24 1x1", conv(a, {1, 56, 56, 144}, 24, 1, 1), level);
     measure("112x112x32->16 1x1", conv(a, {1, 112, 112, 32}, 16, 1, 1), level);
     measure("60x80x96->24 3x3", conv(a, {1, 60, 80, 96}, 24, 3, 1), level);
+    measure("240x320x24->1 2x2 transposed", transposed(a, {1, 240, 320, 24}, 1, 2, 2, 0), level);
+    measure("120x160x24->24 2x2 transposed", transposed(a, {1, 120, 160, 24}, 24, 2, 2, 0), level);
     measure("14x14x256 3x3", conv(a, {1, 14, 14, 256}, 256, 3, 1), level);
     measure("14x14x480->80 1x1", conv(a, {1, 14, 14, 480}, 80, 1, 1), level);
     measure("7x7x192->1152 1x1", conv(a, {1, 7, 7, 192}, 1152, 1, 1), level);

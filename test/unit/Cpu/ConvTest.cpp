@@ -88,6 +88,42 @@ TEST(Conv, HalfVectors) {
     }
 }
 
+TEST(Conv, FewChannels) {
+  for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S4}) {
+    for (int64_t outC : {1, 2, 4, 8})
+      runConv(conv(arith, {2, 5, 21, 12}, outC, 3, 1));
+    for (int64_t outC : {1, 2}) {
+      runConv(transposed(arith, {2, 3, 19, 24}, outC, 2, 2, 0));
+      ConvProblem p = transposed(arith, {1, 3, 19, 24}, outC, 2, 2, 0);
+      p.out.cs = 3; // not dense
+      runConv(p);
+      p = transposed(arith, {1, 3, 19, 40}, outC, 2, 2, 0);
+      if (arith == Arith::U8S4 || arith == Arith::F32S4)
+        p.group = 32;
+      runConv(p);
+    }
+  }
+  // All kinds of inputs of the epilogue.
+  for (Arith arith : {Arith::F32, Arith::U8S8})
+    for (int64_t outC : {1, 2, 4}) {
+      ConvProblem p =
+          outC < 4 ? transposed(arith, {2, 3, 19, 24}, outC, 2, 2, 0) : conv(arith, {2, 5, 21, 12}, outC, 3, 1);
+      p.out.elem = Elem::F32;
+      Map other = p.out, gate, row = p.out;
+      other.elem = arith == Arith::F32 ? Elem::F32 : Elem::U8;
+      gate.n = 2, gate.c = gate.cs = outC;
+      row.c = row.cs = 1;
+      p.epilogue.inputs = {{ExprInput::Acc, {}},         {ExprInput::Channel, {}}, {ExprInput::Tensor, other},
+                           {ExprInput::Pixelwise, gate}, {ExprInput::Row, row},    {ExprInput::Scalar, {}}};
+      p.epilogue.nodes = {node(ExprOp::Mul, {0, 1}), node(ExprOp::Add, {6, 2}), node(ExprOp::Mul, {7, 3}),
+                          node(ExprOp::Add, {8, 4}), node(ExprOp::Mul, {9, 5})};
+      runConv(p);
+      p.epilogue.inputs[4].kind = ExprInput::Tensor; // without rows two channels are gathered as well
+      p.epilogue.inputs[4].map = p.out;
+      runConv(p);
+    }
+}
+
 TEST(Conv, GarbageBehindTheChannels) {
   for (Arith arith : {Arith::F32, Arith::U8S8, Arith::U8S4, Arith::F32S8, Arith::F32S4}) {
     ConvProblem p = conv(arith, {1, 5, 6, 37}, 24, 3, 1);
