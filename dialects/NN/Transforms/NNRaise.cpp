@@ -50,10 +50,11 @@ struct Product {
 };
 } // namespace
 
-static Affine affineOf(Value value) {
+/// Follows sums and products with scalars, down to `stop` if it is on the way.
+static Affine affineOf(Value value, Value stop) {
   Affine result{value};
   // y = a * x + b with x = (op): the op is substituted.
-  while (auto op = result.x.getDefiningOp<BinaryOp>()) {
+  while (auto op = result.x == stop ? BinaryOp() : result.x.getDefiningOp<BinaryOp>()) {
     bool right;
     auto parts = withScalar(op, right);
     if (!parts)
@@ -76,17 +77,17 @@ static Affine affineOf(Value value) {
   return result;
 }
 
-static std::optional<Ramp> rampOf(Value value) {
+static std::optional<Ramp> rampOf(Value value, Value stop = {}) {
   if (auto clip = value.getDefiningOp<ClipOp>()) {
     if (!clip.getMin() || !clip.getMax() || !clip.getMin()->isZero())
       return std::nullopt;
-    return Ramp{affineOf(clip.getX()), clip.getMax()->convertToDouble()};
+    return Ramp{affineOf(clip.getX(), stop), clip.getMax()->convertToDouble()};
   }
   auto unary = value.getDefiningOp<UnaryOp>();
   if (!unary || unary.getKind() != UnaryKind::hard_sigmoid)
     return std::nullopt;
   double alpha = unary.getAlpha() ? unary.getAlpha()->convertToFloat() : 0.2, beta = unary.getBeta() ? unary.getBeta()->convertToFloat() : 0.5;
-  Affine inner = affineOf(unary.getX());
+  Affine inner = affineOf(unary.getX(), stop);
   return Ramp{{inner.x, alpha * inner.a, alpha * inner.b + beta}, 1};
 }
 
@@ -221,7 +222,7 @@ private:
     if (auto sigmoid = gate.getDefiningOp<UnaryOp>())
       if (sigmoid.getKind() == UnaryKind::sigmoid && sigmoid.getX() == x && factor == 1)
         return replace(UnaryKind::silu, counters.silus);
-    std::optional<Ramp> ramp = rampOf(gate);
+    std::optional<Ramp> ramp = rampOf(gate, x);
     if (!ramp || ramp->inner.x != x || ramp->hi <= 0)
       return failure();
     if (!isNear(ramp->inner.a / ramp->hi, 1.0 / 6) || !isNear(ramp->inner.b / ramp->hi, 0.5))

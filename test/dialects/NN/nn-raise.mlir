@@ -43,6 +43,21 @@ func.func @quotient_first(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %c : tensor<4xf32>
 }
 
+// What is gated is itself a sum with a constant: the ramp ends there.
+// CHECK-LABEL: func.func @affine_input
+// CHECK:         %[[A:.*]] = nn.binary add %arg0
+// CHECK-NEXT:    nn.unary hard_swish %[[A]]
+func.func @affine_input(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %three = arith.constant dense<3.0> : tensor<f32>
+  %six = arith.constant dense<6.0> : tensor<f32>
+  %y = nn.binary add %x, %six : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %a = nn.binary add %y, %three : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %b = nn.clip %a {min = 0.0 : f64, max = 6.0 : f64} : (tensor<4xf32>) -> tensor<4xf32>
+  %c = nn.binary mul %y, %b : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %d = nn.binary div %c, %six : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  return %d : tensor<4xf32>
+}
+
 // x * hard_sigmoid(x), as Paddle writes it
 // CHECK-LABEL: func.func @paddle
 // CHECK-NEXT:    nn.unary hard_swish %arg0
