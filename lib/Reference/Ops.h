@@ -66,18 +66,27 @@ llvm::SmallVector<int64_t> broadcastStrides(llvm::ArrayRef<int64_t> operand, llv
 /// fn(index of the element, offsets).
 template <size_t N, typename Fn>
 void forElements(llvm::ArrayRef<int64_t> shape, const std::array<llvm::SmallVector<int64_t>, N> &strides, Fn fn) {
-  std::array<int64_t, N> offsets{};
+  int64_t count = mlir::ShapedType::getNumElements(shape), outer = int64_t(shape.size()) - 1;
+  int64_t row = outer < 0 ? 1 : shape[outer];
+  std::array<int64_t, N> start{}, step{};
+  for (size_t n = 0; n < N && outer >= 0; ++n)
+    step[n] = strides[n][outer];
   llvm::SmallVector<int64_t> index(shape.size(), 0);
-  int64_t count = mlir::ShapedType::getNumElements(shape);
-  for (int64_t i = 0; i < count; ++i) {
-    fn(i, offsets);
-    for (int64_t d = int64_t(shape.size()) - 1; d >= 0; --d) {
+  for (int64_t first = 0; first < count; first += row) {
+    std::array<int64_t, N> offsets = start;
+    for (int64_t i = first; i < first + row; ++i) {
+      fn(i, offsets);
       for (size_t n = 0; n < N; ++n)
-        offsets[n] += strides[n][d];
+        offsets[n] += step[n];
+    }
+    // The next row: count up the outer dimensions.
+    for (int64_t d = outer - 1; d >= 0; --d) {
+      for (size_t n = 0; n < N; ++n)
+        start[n] += strides[n][d];
       if (++index[d] < shape[d])
         break;
       for (size_t n = 0; n < N; ++n)
-        offsets[n] -= strides[n][d] * shape[d];
+        start[n] -= strides[n][d] * shape[d];
       index[d] = 0;
     }
   }

@@ -211,7 +211,8 @@ Value Build::padOrCrop(Value tensor, ArrayRef<int64_t> low, ArrayRef<int64_t> hi
       offsets.push_back(b.getIndexAttr(std::max<int64_t>(-low[d], 0)));
       sizes.push_back(b.getIndexAttr(shape[d]));
     }
-    tensor = create<tensor::ExtractSliceOp>(tensor, offsets, sizes, strides);
+    tensor = llvm::is_contained(shape, 0) ? empty(RankedTensorType::get(shape, elementOf(tensor)))
+                                          : create<tensor::ExtractSliceOp>(tensor, offsets, sizes, strides).getResult();
   }
   auto pads = [](int64_t amount) { return amount > 0; };
   if (llvm::none_of(low, pads) && llvm::none_of(high, pads))

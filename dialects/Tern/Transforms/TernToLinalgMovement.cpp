@@ -52,6 +52,8 @@ struct Slice : StaticPattern<nn::SliceOp> {
   using StaticPattern::StaticPattern;
   Value lower(nn::SliceOp op, Adaptor adaptor, const Build &build, RankedTensorType type) const override {
     ArrayRef<int64_t> starts = op.getStarts(), steps = op.getSteps();
+    if (type.getNumElements() == 0)
+      return build.empty(type);
     if (llvm::all_of(steps, [](int64_t step) { return step > 0; })) {
       auto attrs = [&](ArrayRef<int64_t> values) { return getAsIndexOpFoldResult(build.b.getContext(), values); };
       return build.create<tensor::ExtractSliceOp>(type, adaptor.getX(), attrs(starts), attrs(op.getSizes()),
@@ -73,6 +75,8 @@ struct Concat : StaticPattern<nn::ConcatOp> {
         steps(type.getRank(), build.b.getIndexAttr(1));
     int64_t at = 0;
     for (Value x : adaptor.getXs()) {
+      if (cast<RankedTensorType>(x.getType()).getNumElements() == 0)
+        continue;
       offsets[op.getAxis()] = build.b.getIndexAttr(at);
       result = build.create<tensor::InsertSliceOp>(x, result, offsets,
                                                    getAsIndexOpFoldResult(build.b.getContext(), shapeOf(x)), steps);

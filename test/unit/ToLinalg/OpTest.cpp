@@ -178,6 +178,21 @@ TEST_F(OpTest, Movement) {
           "tensor<2x7xf32>");
 }
 
+TEST_F(OpTest, EmptyTensors) {
+  checkOp("nn.slice %0 {starts = array<i64: 4, 0>, sizes = array<i64: 0, 3>, steps = array<i64: 1, 2>}",
+          {"tensor<4x6xf32>"}, "tensor<0x3xf32>");
+  checkOp("nn.concat %0, %1 {axis = 0 : i64}", {"tensor<2x3xf32>", "tensor<0x3xf32>"}, "tensor<2x3xf32>");
+  checkOp("nn.pad %0 {low = array<i64: -2>, high = array<i64: 3>, value = 1.0 : f64}", {"tensor<2xf32>"},
+          "tensor<3xf32>");
+  checkOp("nn.reduce sum %0 {axes = array<i64: 0>}", {"tensor<0x3xf32>"}, "tensor<3xf32>");
+  check(R"(func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
+    %a = nn.slice %x {starts = array<i64: 0, 3>, sizes = array<i64: 2, 0>, steps = array<i64: 1, 1>} : (tensor<2x3xf32>) -> tensor<2x0xf32>
+    %b = nn.slice %x {starts = array<i64: 2, 0>, sizes = array<i64: 0, 3>, steps = array<i64: 1, 1>} : (tensor<2x3xf32>) -> tensor<0x3xf32>
+    %r = nn.matmul %a, %b : (tensor<2x0xf32>, tensor<0x3xf32>) -> tensor<2x3xf32>
+    return %r : tensor<2x3xf32>
+  })");
+}
+
 TEST_F(OpTest, Padding) {
   checkOp("nn.pad %0 {low = array<i64: 1, -1>, high = array<i64: 0, 3>, value = 2.5 : f64}", {"tensor<3x4xf32>"},
           "tensor<4x6xf32>");
