@@ -100,7 +100,7 @@ Value Importer::loadWeight(StringRef name, const TensorData &data, RankedTensorT
   if (!global) {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(function);
-    Attribute value = typesOnly ? Attribute() : blobAttr(name, data, type);
+    Attribute value = typesOnly ? Attribute(builder.getZeroAttr(type)) : blobAttr(name, data, type);
     std::string symbol = isCode                          ? (name + ".codes").str()
                          : name == function.getSymName() ? (name + ".w").str()
                                                          : name.str();

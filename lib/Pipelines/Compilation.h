@@ -4,6 +4,7 @@
 #ifndef TERN_LIB_PIPELINES_COMPILATION_H
 #define TERN_LIB_PIPELINES_COMPILATION_H
 
+#include "dialects/NN/Transforms/Planning.h"
 #include "lib/Calibrate/Data.h"
 #include "lib/Calibrate/Range.h"
 #include "lib/Import/Import.h"
@@ -60,6 +61,7 @@ private:
   mlir::LogicalResult import();
   mlir::LogicalResult prepare();
   mlir::LogicalResult calibrate();
+  mlir::LogicalResult checkNames();
   mlir::LogicalResult plan();
   mlir::LogicalResult lower();
   mlir::LogicalResult emit();
@@ -75,6 +77,7 @@ private:
   void dump(llvm::StringRef stage, mlir::ModuleOp module);
   /// The scheme asks for activations as codes, whose ranges calibration would find.
   bool usesStaticActivations() const;
+  nn::PlanRequest request() const;
   bool isFloat() const { return scheme.isFloat() && overrides.empty() && options.plan.empty(); }
 
   /// Everything that the result depends on.

@@ -286,6 +286,23 @@ LogicalResult Compilation::prepare() {
   return success();
 }
 
+nn::PlanRequest Compilation::request() const {
+  nn::PlanRequest request;
+  request.scheme = scheme;
+  request.overrides = overrides;
+  request.excludes = options.excludes;
+  return request;
+}
+
+/// Says what is wrong with names before calibration takes its time.
+LogicalResult Compilation::checkNames() {
+  if (overrides.empty() && options.excludes.empty())
+    return success();
+  OwningOpRef<ModuleOp> trial = module->clone();
+  Plan unused;
+  return nn::makePlan(nn::mainFunction(*trial), request(), unused);
+}
+
 LogicalResult Compilation::plan() {
   func::FuncOp main = nn::mainFunction(*module);
   if (isFloat() && !options.planOnly)
@@ -295,14 +312,14 @@ LogicalResult Compilation::plan() {
     if (!read)
       return fail("--plan: " + llvm::toString(read.takeError()));
     decisions = std::move(*read);
+    ScopedDiagnosticHandler where(&context, [&](Diagnostic &diag) {
+      diag.attachNote() << "in the plan " << options.plan;
+      return failure();
+    });
     if (failed(nn::applyPlan(main, decisions, modelHash)))
       return failure();
   } else {
-    nn::PlanRequest request;
-    request.scheme = scheme;
-    request.overrides = overrides;
-    request.excludes = options.excludes;
-    if (failed(nn::makePlan(main, request, decisions)))
+    if (failed(nn::makePlan(main, request(), decisions)))
       return failure();
     decisions.scheme = options.scheme;
     if (data && floatRuns.inputs.size()) {
@@ -400,7 +417,7 @@ LogicalResult Compilation::run() {
     summary.status = CompileStatus::Done;
     return success();
   }
-  if (failed(import()) || failed(prepare()))
+  if (failed(import()) || failed(prepare()) || (options.plan.empty() && failed(checkNames())))
     return failure();
   if (data && !isFloat() && options.plan.empty() && failed(calibrate()))
     return failure();

@@ -181,6 +181,8 @@ static PlanOp readOp(const json::Value &value, size_t index, std::string &error)
   op.method = fields.text("method", false);
   op.why = fields.text("why", false);
   op.locked = fields.boolean("locked");
+  if (const json::Value *predicted = fields.get("predicted", false))
+    op.weightBytes = Fields(*predicted, "ops[" + std::to_string(index) + "].predicted", error).integer("weight_bytes", false);
   if (const json::Value *kernels = fields.get("kernels", false))
     if (const json::Array *rows = kernels->getAsArray(); rows && !rows->empty())
       op.row = Fields((*rows)[0], "ops[" + std::to_string(index) + "].kernels[0]", error).text("row");

@@ -186,7 +186,7 @@ static FailureOr<std::vector<size_t>> matchNames(Operation *at, StringRef flag, 
   std::vector<std::string> near = nearestNames(pattern, names);
   if (!near.empty()) {
     diag << "; near names: ";
-    llvm::interleaveComma(near, diag);
+    llvm::interleaveComma(near, diag, [&](const std::string &name) { diag << "'" << name << "'"; });
   }
   return diag;
 }

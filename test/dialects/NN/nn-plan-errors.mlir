@@ -16,7 +16,7 @@
 // SCHEME: error: unknown scheme 'w3a8'; allowed are float, w8a8, w4a8, w4a16, w8a16
 // GROUP: error: scheme 'w4a8:48': groups are 32, 64 or 128 input channels, or 'channel'
 // OVERRIDE: error: override 'fc' is not of the form RE=SCHEME
-// NEAR: error: --override 'fcc' matches no op that can be quantized; near names: fc, c1
+// NEAR: error: --override 'fcc' matches no op that can be quantized; near names: 'fc', 'c1'
 // REGEX: error: --exclude 'c[' is not a regular expression
 // NOFILE: error: {{.*}}none.json: No such file or directory
 // TEXT: error: {{.*}}text.json: is not JSON

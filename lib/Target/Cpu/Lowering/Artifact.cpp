@@ -140,6 +140,9 @@ llvm::Error writeFolder(ModuleOp module, const Program &program, ArrayRef<char> 
     return error;
   if (llvm::Error error = linkShared(objects, folder.path("libmodel.so")))
     return error;
+  if (options.object)
+    if (llvm::Error error = linkRelocatable(objects, folder.path("model.o")))
+      return error;
   for (const std::string &path : objects)
     llvm::sys::fs::remove(path);
   std::string manifest = llvm::formatv("{0:2}\n", manifestOf(program).toJSON());

@@ -9,5 +9,7 @@
 namespace tern::cpu {
 /// Links objects into a shared library, in process by LLD. The result needs a C library only. Errors are LLD's own words.
 llvm::Error linkShared(llvm::ArrayRef<std::string> objects, llvm::StringRef output);
+/// The same into one relocatable object, for a linker that makes a program of it.
+llvm::Error linkRelocatable(llvm::ArrayRef<std::string> objects, llvm::StringRef output);
 } // namespace tern::cpu
 #endif

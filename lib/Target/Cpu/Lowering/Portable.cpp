@@ -2,24 +2,41 @@
 #include "lib/Target/Cpu/Lowering/Portable.h"
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
+#include "dialects/Tern/Transforms/Passes.h"
 #include "lib/Target/Cpu/LowerToLLVM.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 
 namespace tern::cpu {
 
 /// linalg on tensors to loops on buffers; results become arguments.
-static constexpr StringLiteral kPipeline =
-    "tern-to-linalg,canonicalize,cse,"
-    "one-shot-bufferize{bufferize-function-boundaries=1 function-boundary-type-conversion=identity-layout-map},"
-    "buffer-results-to-out-params{modify-public-functions=1 hoist-static-allocs=1},canonicalize,cse,"
-    "func.func(convert-linalg-to-loops),canonicalize,cse";
+static void buildPortable(PassManager &pm) {
+  auto tidy = [&] {
+    pm.addPass(createCanonicalizerPass());
+    pm.addPass(createCSEPass());
+  };
+  pm.addPass(createTernToLinalg());
+  tidy();
+  bufferization::OneShotBufferizePassOptions bufferize;
+  bufferize.bufferizeFunctionBoundaries = true;
+  bufferize.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
+  pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
+  bufferization::BufferResultsToOutParamsPassOptions outParams;
+  outParams.modifyPublicFunctions = true;
+  outParams.hoistStaticAllocs = true;
+  pm.addPass(bufferization::createBufferResultsToOutParamsPass(outParams));
+  tidy();
+  pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  tidy();
+}
 
 /// Codes of signed activations are stored as code + 128 (Problem.h), tern ops count in two's complement: the top bit differs.
 static Value flipTopBit(OpBuilder &b, Location loc, Value codes) {
@@ -69,7 +86,8 @@ FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, func::FuncOp fun
   for (unsigned i = 0; i < copy.getNumArguments(); ++i)
     copy.setArgAttrs(i, ArrayRef<NamedAttribute>());
   PassManager pm(function.getContext());
-  if (failed(parsePassPipeline(kPipeline, pm)) || failed(pm.run(*scratch)))
+  buildPortable(pm);
+  if (failed(pm.run(*scratch)))
     return function.emitError("cannot be lowered through linalg");
   copy = scratch->lookupSymbol<func::FuncOp>(name);
   if (!copy || copy.getNumResults())
