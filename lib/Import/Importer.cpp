@@ -63,9 +63,12 @@ LogicalResult Importer::readOpsets() {
   for (const auto &o : model.proto().opset_import())
     opsets[o.domain() == "ai.onnx" ? "" : o.domain()] = o.version();
   // Files before IR version 3 do not say; they mean version 1.
-  int64_t version = opsets.try_emplace("", 1).first->second;
-  if (version < kOldestOpset)
-    return emitError(model.loc()) << "the model uses version " << version << " of the ONNX operators, " << kOldestOpset
+  if (opsets.empty())
+    opsets[""] = 1;
+  auto version = opsets.find("");
+  if (version != opsets.end() && version->second < kOldestOpset)
+    return emitError(model.loc()) << "the model uses version " << version->second << " of the ONNX operators, "
+                                  << kOldestOpset
                                   << " is the oldest that is read; convert it with onnx.version_converter";
   return success();
 }
@@ -137,7 +140,8 @@ LogicalResult Importer::importNode(const GraphNode &graphNode) {
   Node node(*this, graphNode);
   const onnx::NodeProto &proto = *graphNode.proto;
   if (node.opset() == 0)
-    return node.error() << "operator set '" << node.domain() << "' is not among the imports of the model";
+    return node.error() << "operator set '" << (node.domain().empty() ? "ai.onnx" : node.domain())
+                        << "' is not among the imports of the model";
   const Rule *rule = findRule(node.domain(), proto.op_type(), node.opset());
   if (!rule)
     return node.keep();
