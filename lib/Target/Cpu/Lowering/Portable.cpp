@@ -131,7 +131,7 @@ FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, func::FuncOp fun
     if (auto global = dyn_cast<memref::GlobalOp>(op)) {
       // Constants of the kernel: unique names in the module.
       std::string unique = (name + "." + global.getSymName()).str();
-      if (failed(SymbolTable::replaceAllSymbolUses(global, b.getStringAttr(unique), copy)))
+      if (failed(SymbolTable::replaceAllSymbolUses(global.getSymNameAttr(), b.getStringAttr(unique), copy)))
         return failure();
       global->remove();
       global.setSymName(unique);
