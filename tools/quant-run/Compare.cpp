@@ -213,7 +213,7 @@ Error compareWithReference(Artifact &artifact, Feeds &feeds, const RunOptions &o
   }
   outs() << options.folder << " against the reference evaluation of its QDQ form, " << samplesText(feeds) << "\n";
   differences.print();
-  outs() << (differences.areEqual() ? "equal in every bit of the values\n" : "not equal: float sums differ by their rounding, and codes next to them by one\n");
+  outs() << (differences.areEqual() ? "equal in every value\n" : "not equal in every value: sums of floats depend on their order\n");
   return Error::success();
 }
 
