@@ -67,6 +67,7 @@ TEST(Speed, DISABLED_Conv) {
     measure("56x56x24->144 1x1", conv(a, {1, 56, 56, 24}, 144, 1, 1), level);
     measure("56x56x144->24 1x1", conv(a, {1, 56, 56, 144}, 24, 1, 1), level);
     measure("112x112x32->16 1x1", conv(a, {1, 112, 112, 32}, 16, 1, 1), level);
+    measure("120x160x96->24 3x3", conv(a, {1, 120, 160, 96}, 24, 3, 1), level);
     measure("60x80x96->24 3x3", conv(a, {1, 60, 80, 96}, 24, 3, 1), level);
     measure("240x320x24->1 2x2 transposed", transposed(a, {1, 240, 320, 24}, 1, 2, 2, 0), level);
     measure("120x160x24->24 2x2 transposed", transposed(a, {1, 120, 160, 24}, 24, 2, 2, 0), level);
@@ -79,6 +80,14 @@ TEST(Speed, DISABLED_Conv) {
     measure("128x384x1536 gemm", conv(a, {1, 1, 128, 384}, 1536, 1, 1), level);
     measure("1x1280x1000 gemm", conv(a, {1, 1, 1, 1280}, 1000, 1, 1), level);
   }
+}
+
+TEST(Speed, DISABLED_Epilogue) {
+  ConvProblem p = conv(Arith::U8S8, {1, 240, 320, 16}, 32, 1, 1);
+  measure("requant", p, 2);
+  p.epilogue.inputs = {{ExprInput::Acc, {}}, {ExprInput::Channel, {}}, {ExprInput::Scalar, {}}};
+  p.epilogue.nodes = {node(ExprOp::Mul, {0, 1}), node(ExprOp::HardSwish, {3}), node(ExprOp::Quant, {4, 2}, 3)};
+  measure("hard swish, quant", p, 2);
 }
 
 TEST(Speed, DISABLED_Depthwise) {
