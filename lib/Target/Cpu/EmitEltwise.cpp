@@ -1,4 +1,5 @@
 // Elementwise chains. Three shapes of the same loop: one flat array, rows of neighbouring elements, pixels of channels.
+#include "lib/Target/Cpu/ByteTable.h"
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/ExprVector.h"
 
@@ -50,7 +51,14 @@ bool isFlat(EltwiseProblem &p) {
 
 } // namespace
 
+/// A table costs 16 evaluations in each task.
+static bool usesTable(const EltwiseProblem &p, const Isa &isa) {
+  return ByteTable::serves(p.expr, p.out.elem, isa) && p.out.pixels() * p.out.c >= 2048;
+}
+
 double estimateUs(const EltwiseProblem &p, const Isa &isa) {
+  if (usesTable(p, isa))
+    return double(p.out.pixels() * p.out.c) * 1e-3 / 32;
   int64_t bytes = bytesOf(p.out.elem);
   for (const ExprInput &in : p.expr.inputs)
     bytes += in.kind == ExprInput::Tensor ? bytesOf(in.map.elem) : 0;
@@ -73,7 +81,22 @@ Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &proble
   const Map &m = p.out;
   int64_t rows = m.n * m.h, tasks = 1;
 
+  std::optional<ByteTable> table;
+  if (usesTable(p, isa)) {
+    width = ByteTable::width;
+    table.emplace(k, p.expr, expr);
+  }
+  unsigned codes = 0; // the argument with the codes
+  while (table && p.expr.inputs[codes].kind != ExprInput::Tensor)
+    codes++;
+
   auto cell = [&](const ExprVector::Row &row, const Index &base, const Index &x, const Index &c, const Piece &piece) {
+    if (table) {
+      // Always whole registers: a table has no narrower form.
+      Value mask = piece.count < width ? k.maskOf(piece.count, width) : Value();
+      Value v = k.load(k.arg(codes), row.base[codes] + x * p.expr.inputs[codes].map.cs + c, width, mask);
+      return k.store(table->lookup(v), out, base + x * m.cs + c, mask);
+    }
     Value v = expr.evaluate(row, x, c, piece.lanes, piece.mask, {});
     k.store(v, out, base + x * m.cs + c, piece.mask);
   };

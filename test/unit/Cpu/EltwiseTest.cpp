@@ -121,6 +121,25 @@ TEST(Eltwise, QuantizedAddIsExact) {
   }
 }
 
+TEST(Eltwise, ProgramsOfOneByte) {
+  // On AVX-512 a table: dequantize, scale, shift, hard swish, quantize; the scales are a constant of the program and
+  // scalars.
+  for (Elem in : {Elem::U8, Elem::S8})
+    for (Elem out : {Elem::U8, Elem::S8})
+      for (Map m :
+           {image(out, 1, 30, 17, 16), withHalo(image(out, 2, 30, 17, 7), 1), view(image(out, 1, 24, 30, 20), 32, 8)}) {
+        EltwiseProblem p;
+        p.out = m;
+        Map source = image(in, m.n, m.h, m.w, m.c);
+        p.expr.inputs = {{ExprInput::Scalar, {}}, {ExprInput::Tensor, source}, {ExprInput::Scalar, {}}};
+        p.expr.nodes = {node(ExprOp::Dequant, {1, 0}, 3), node(ExprOp::HardSwish, {3}), node(ExprOp::Mul, {4, 2}),
+                        node(ExprOp::Quant, {5, 0}, out == Elem::U8 ? 100 : -5)};
+        p.expr.nodes.back().lo = out == Elem::U8 ? 0 : -128;
+        p.expr.nodes.back().hi = out == Elem::U8 ? 255 : 127;
+        run(p, 0);
+      }
+}
+
 TEST(Eltwise, IntegersOfAllWidths) {
   for (Elem e : {Elem::U8, Elem::S8, Elem::I16, Elem::I32, Elem::I1, Elem::I64}) {
     EltwiseProblem p;
