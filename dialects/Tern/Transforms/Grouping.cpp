@@ -103,6 +103,9 @@ public:
     for (Operation &op : function.getBody().front().without_terminator())
       if (!isView(&op) && !isa<arith::ConstantOp, ml_program::GlobalLoadConstOp, nn::ReshapeOp, CallOp>(op))
         add(&op);
+    llvm::erase_if(groups, [](const auto &group) { return group->ops.empty(); });
+    for (auto &group : groups)
+      llvm::sort(group->ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
     llvm::sort(groups, [](const auto &a, const auto &b) { return a->last()->isBeforeInBlock(b->last()); });
     return std::move(groups);
   }
@@ -110,7 +113,9 @@ public:
 private:
   void add(Operation *op) {
     Group *group = isElementwise(op) ? groupToJoin(op) : nullptr;
-    if (!group) {
+    if (group) {
+      takeInputs(op, group);
+    } else {
       groups.push_back(std::make_unique<Group>());
       group = groups.back().get();
       if (!isElementwise(op))
@@ -120,17 +125,38 @@ private:
     groupOf[op] = group;
   }
 
-  /// Among the kernels that compute an operand, the one that ends last.
+  /// The kernel that computes an operand and that `op` may end, or null.
+  Group *joinable(Value operand, Operation *op) {
+    Operation *producer = operand.getDefiningOp();
+    Group *group = producer ? groupOf.lookup(producer) : nullptr;
+    return group && group->last() == producer && canJoin(*group, operand, op) ? group : nullptr;
+  }
+
+  /// Kernels with an anchor first, among them the one that ends last.
   Group *groupToJoin(Operation *op) {
     Group *best = nullptr;
-    for (Value operand : op->getOperands()) {
-      Operation *producer = operand.getDefiningOp();
-      Group *group = producer ? groupOf.lookup(producer) : nullptr;
-      if (group && group->last() == producer && canJoin(*group, operand, op) &&
-          (!best || best->last()->isBeforeInBlock(producer)))
+    auto isBetter = [](Group *a, Group *b) {
+      if (bool(a->anchor) != bool(b->anchor))
+        return bool(a->anchor);
+      return b->last()->isBeforeInBlock(a->last());
+    };
+    for (Value operand : op->getOperands())
+      if (Group *group = joinable(operand, op); group && (!best || isBetter(group, best)))
         best = group;
-    }
     return best;
+  }
+
+  /// Elementwise kernels that only `op` reads are computed where they are read: their result never lies in memory.
+  void takeInputs(Operation *op, Group *group) {
+    for (Value operand : op->getOperands()) {
+      Group *input = joinable(operand, op);
+      if (!input || input == group || input->anchor)
+        continue;
+      for (Operation *moved : input->ops)
+        groupOf[moved] = group;
+      group->ops.append(input->ops);
+      input->ops.clear();
+    }
   }
 
   bool canJoin(const Group &group, Value value, Operation *op) {

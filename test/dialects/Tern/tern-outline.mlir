@@ -78,6 +78,27 @@ func.func @borders(%x: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
 
 // -----
 
+// Two elementwise chains meet in one kernel, and a chain that only a convolution's epilogue reads is computed there.
+// CHECK-LABEL: func.func @chains
+// CHECK-NEXT:    %[[W:.*]] = arith.constant
+// CHECK-NEXT:    %[[Y:.*]] = tern.call @k.c(%arg0, %arg2, %arg1, %[[W]]) {name = "c"}
+// CHECK-NEXT:    return %[[Y]]
+// CHECK:       func.func private @k.c(
+// CHECK:         nn.binary mul %arg0, %arg1
+// CHECK:         nn.binary add %arg0,
+// CHECK:         nn.conv %arg2, %arg3
+// CHECK:         nn.binary add
+func.func @chains(%x: tensor<1x2x4x4xf32>, %z: tensor<1x2x4x4xf32>, %g: tensor<1x2x1x1xf32>) -> tensor<1x2x4x4xf32> {
+  %w = arith.constant dense<0.5> : tensor<2x2x1x1xf32>
+  %m = nn.binary mul %x, %g {name = "m"} : (tensor<1x2x4x4xf32>, tensor<1x2x1x1xf32>) -> tensor<1x2x4x4xf32>
+  %a = nn.binary add %x, %m {name = "a"} : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %c = nn.conv %z, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, name = "c"} : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xf32>
+  %s = nn.binary add %a, %c {name = "s"} : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  return %s : tensor<1x2x4x4xf32>
+}
+
+// -----
+
 // Codes cross borders; the consumer bundles them again with the constants of the producer.
 // CHECK-LABEL: func.func @codes
 // CHECK:         %[[Q:.*]] = tern.call @k.in(%{{.*}}) {name = "in"} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xi8>
