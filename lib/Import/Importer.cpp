@@ -12,7 +12,8 @@ using namespace mlir;
 
 namespace tern::importer {
 
-constexpr int64_t kOldestOpset = 7;
+// The newest version is the one whose changes the rules have been read against.
+constexpr int64_t kOldestOpset = 7, kNewestOpset = 28;
 
 Importer::Importer(ModelFile &model, const ImportOptions &options, MLIRContext *context, bool typesOnly)
     : context(context), builder(context), model(model), options(options), typesOnly(typesOnly) {}
@@ -70,6 +71,10 @@ LogicalResult Importer::readOpsets() {
     return emitError(model.loc()) << "the model uses version " << version->second << " of the ONNX operators, "
                                   << kOldestOpset
                                   << " is the oldest that is read; convert it with onnx.version_converter";
+  if (version != opsets.end() && version->second > kNewestOpset && !typesOnly)
+    emitRemark(model.loc()) << "the model uses version " << version->second
+                            << " of the ONNX operators; it is read as version " << kNewestOpset
+                            << ", the newest that is known";
   return success();
 }
 

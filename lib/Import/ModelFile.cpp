@@ -1,4 +1,5 @@
 #include "lib/Import/ModelFile.h"
+#include "lib/Import/Functions.h"
 #include "mlir/IR/Location.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Path.h"
@@ -46,6 +47,8 @@ FailureOr<std::unique_ptr<ModelFile>> ModelFile::open(StringRef name, MLIRContex
            << "not an ONNX model, or damaged: a field has the wrong type or messages are nested too deeply";
   if (!result->model.has_graph())
     return emitError(loc) << "not an ONNX model: it has no graph";
+  if (failed(inlineFunctions(result->model, loc)))
+    return failure();
   return result;
 }
 

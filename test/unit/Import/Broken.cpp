@@ -203,3 +203,26 @@ TEST_F(ImportTest, a_long_chain_needs_no_stack) {
   addOutput(model, last);
   EXPECT_TRUE(succeeded(import(model))) << testing::PrintToString(errors);
 }
+
+TEST_F(ImportTest, a_function_that_calls_itself_is_refused) {
+  onnx::ModelProto model = emptyModel();
+  onnx::OperatorSetIdProto *set = model.add_opset_import();
+  set->set_domain("my");
+  set->set_version(1);
+  onnx::FunctionProto *f = model.add_functions();
+  f->set_domain("my");
+  f->set_name("loop");
+  f->add_input("a");
+  f->add_output("b");
+  onnx::NodeProto *inner = f->add_node();
+  inner->set_domain("my");
+  inner->set_op_type("loop");
+  inner->add_input("a");
+  inner->add_output("b");
+  addNode(model, "loop", {"x"}, "y")->set_domain("my");
+  addOutput(model, "y");
+  expectError(model, "functions may not call themselves");
+  // Two calls a level: refused before it has doubled often.
+  *f->add_node() = *inner;
+  expectError(model, "functions may not call themselves");
+}
