@@ -9,6 +9,7 @@
 #include "lib/Pipelines/Pipelines.h"
 #include "lib/Target/Cpu/Isa.h"
 #include "lib/Target/Cpu/Lowering/Artifact.h"
+#include "lib/Target/Cpu/Lowering/Passes.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/Support/FileSystem.h"
@@ -366,10 +367,29 @@ LogicalResult Compilation::emit() {
   int64_t kernels = 0;
   for (auto function : module->getOps<func::FuncOp>())
     kernels += function.isPrivate();
-  if (failed(cpu::emitCpuArtifact(*module, artifact)))
+  std::vector<CallOp> portable;
+  if (failed(runPasses(*module, "layouts", [](OpPassManager &pm) { pm.addPass(cpu::createCpuAssignLayouts()); })))
+    return failure();
+  module->walk([&](CallOp call) {
+    if (call->hasAttr("cpu.portable"))
+      portable.push_back(call);
+  });
+  if (options.requireKernels && !portable.empty()) {
+    summary.status = CompileStatus::KernelsMissing;
+    InFlightDiagnostic diag = emitError(portable.front().getLoc());
+    diag << "--require-kernels: no generated kernel computes " << (portable.size() == 1 ? "this op" : std::to_string(portable.size()) + " ops");
+    for (CallOp call : ArrayRef(portable).take_front(5))
+      diag.attachNote(call.getLoc()) << call.getName().value_or("") << ": " << call->getAttrOfType<StringAttr>("cpu.portable").getValue();
+    return diag;
+  }
+  auto rest = [&](OpPassManager &pm) { cpu::buildCpuPipeline(pm, isas, /*layouts=*/false); };
+  if (failed(runPasses(*module, "kernels", rest)) || failed(cpu::writeArtifact(*module, artifact)))
     return failure();
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - stageStart).count();
-  done("emit", llvm::formatv("{0}, {1}, {2:f1} s", countText(kernels, "kernel call"), llvm::StringRef(isas).count(',') ? isas : isas + " only", seconds));
+  std::string text = countText(kernels, "kernel");
+  if (!portable.empty())
+    text += llvm::formatv(", {0} of them portable code", portable.size());
+  done("emit", llvm::formatv("{0}, {1}, {2:f1} s", text, llvm::join(llvm::split(isas, ','), " "), seconds));
   return success();
 }
 
@@ -465,6 +485,7 @@ FailureOr<OwningOpRef<ModuleOp>> quantizedModule(const CompileOptions &options, 
   CompileSummary summary;
   CompileListener listener;
   CompileOptions kept = options;
+  context.printOpOnDiagnostic(false);
   kept.calibration.clear(); // a plan holds what calibration has found
   return Compilation(kept, context, listener, summary).quantized();
 }

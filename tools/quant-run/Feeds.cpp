@@ -9,7 +9,7 @@ using namespace llvm;
 
 namespace tern::run {
 
-/// Values that every type can hold: normal floats, small integers.
+/// Values that every type can hold: normal floats, the integers 0 and 1 (any index takes them).
 static std::vector<char> randomBytes(const tern_tensor_info &info, uint64_t seed) {
   std::vector<char> bytes(info.bytes);
   std::mt19937_64 generator(seed);
@@ -35,7 +35,7 @@ static std::vector<char> randomBytes(const tern_tensor_info &info, uint64_t seed
       uint16_t value = uint16_t(0x3f00 | (generator() & 0x807f));
       std::memcpy(&bytes[at], &value, 2);
     } else {
-      bytes[at] = char(generator() & (info.dtype == TERN_BOOL ? 1 : 7));
+      bytes[at] = char(generator() & 1);
     }
   }
   return bytes;

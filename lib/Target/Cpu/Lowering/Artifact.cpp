@@ -19,8 +19,9 @@ namespace tern::cpu {
 #define GEN_PASS_DEF_TERNEMIT
 #include "lib/Target/Cpu/Lowering/Passes.h.inc"
 
-void buildCpuPipeline(OpPassManager &pm, const std::string &isas) {
-  pm.addPass(createCpuAssignLayouts());
+void buildCpuPipeline(OpPassManager &pm, const std::string &isas, bool layouts) {
+  if (layouts)
+    pm.addPass(createCpuAssignLayouts());
   CpuEmitKernelsOptions emit;
   emit.isas = isas;
   pm.addPass(createCpuEmitKernels(emit));

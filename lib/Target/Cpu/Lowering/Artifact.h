@@ -18,8 +18,8 @@ struct ArtifactOptions {
   bool object = false;                  ///< also keep model.o, the relocatable object of everything
 };
 
-/// cpu-assign-layouts, cpu-emit-kernels, cpu-plan-memory.
-void buildCpuPipeline(mlir::OpPassManager &pm, const std::string &isas);
+/// cpu-assign-layouts (without it: it has run), cpu-emit-kernels, cpu-plan-memory.
+void buildCpuPipeline(mlir::OpPassManager &pm, const std::string &isas, bool layouts = true);
 
 /// Writes manifest.json, model.h, libmodel.so, weights.bin and `files` from a module after buildCpuPipeline (which it consumes). The folder is
 /// written beside `out` and renamed: after a failure nothing is left. Errors are reported at the module.
