@@ -2,6 +2,7 @@
 #include "lib/Target/Cpu/ConvTile.h"
 #include "lib/Target/Cpu/CodeStore.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 using namespace tern::cpu;
@@ -20,7 +21,7 @@ SmallVector<Elem> ConvTile::argsOf(const ConvProblem &p) {
 
 ConvTile::Columns ConvTile::columnsFor(const ConvProblem &p, const Isa &isa, int64_t valid) {
   int64_t L = isa.lanes;
-  Columns c{PanelLayout::width, 0, 0, 0, valid, (valid + L - 1) / L, false};
+  Columns c{PanelLayout::width, 0, 0, 0, valid, (valid + L - 1) / L, false, false};
   // Registers of AVX-512 are wide enough to lose much and many enough for three more activations.
   c.half = isa.level == 2 && c.vectors == 2 && valid <= L + L / 2 && p.out.pixels() >= 4;
   return c;
@@ -213,6 +214,13 @@ Values ConvTile::reduceSteps(const Shape &shape, const Index &a, const Index &b,
 void ConvTile::multiplyStep(const Shape &shape, const Index &a, const Index &b, int64_t parts, ArrayRef<Value> scales,
                             MutableArrayRef<Value> acc) {
   const Columns &c = shape.columns;
+  if (c.prefetch) {
+    Index next = b + unit(shape.phase.taps() * layout.bytesPerTap(c.panelWidth));
+    for (int64_t byte = 0; byte < c.vectors * L * layout.stepBytes; byte += 64)
+      memref::PrefetchOp::create(k.builder(), k.loc(), weights, k.value(next + unit(byte)), /*isWrite=*/false,
+                                 /*localityHint=*/2u,
+                                 /*isDataCache=*/true);
+  }
   Values loaded;
   for (int64_t v = 0; v < c.vectors; v++)
     loaded.push_back(step.loadWeights(weights, b + v * L * unit(layout.stepBytes), isHalf(c, v)));

@@ -18,6 +18,7 @@ public:
     Index channel;      ///< first output channel
     int64_t valid;      ///< channels that exist
     int64_t vectors;    ///< 1 or 2
+    bool prefetch;      ///< this panel is read by few tiles: the next one is fetched meanwhile
     bool half;          ///< the second vector holds half as many channels of two pixels: nothing of it is wasted
   };
   /// The columns for `valid` channels at most; a half vector pays where two pixels are there and registers suffice.

@@ -121,6 +121,10 @@ void ConvEmitter::emitPanels(const Blocks &b, const Index &group, llvm::function
     Columns c = ConvTile::columnsFor(p, k.target(), valid);
     c.panelWidth = width, c.panel = panelAt(panel), c.column = column;
     c.channel = group * layout.outC + panel * PanelLayout::width + column;
+    // Weights come from memory once for each run of the model; two panels and the pixels of a task fit the second level
+    // cache.
+    c.prefetch = !panel.isConstant() && b.grid.rows * b.grid.chunks <= 16 && layout.stepBytes == 4 &&
+                 b.phase.taps() * layout.bytesPerTap(width) <= 256 << 10;
     body(c);
   };
   auto [lo, hi] = range(b.panel, b.grid.panelBlocks, layout.panels);

@@ -20,7 +20,11 @@ void measure(const char *what, const ConvProblem &p, int level) {
   ConvWeights w(p, random);
   std::vector<uint8_t> packed(packedBytes(p));
   packConvWeights(p, w.plain(), packed);
-  Buffer weights = Buffer::of(packed);
+  // COLD=MiB: a ring of copies of the weights, so that they come from memory as in a whole model.
+  int64_t copies = getenv("COLD") ? 1 + (atoll(getenv("COLD")) << 20) / int64_t(packed.size()) : 1;
+  std::vector<Buffer> weights;
+  for (int64_t i = 0; i < copies; i++)
+    weights.push_back(Buffer::of(packed));
   Activation in(p.in, random), out(p.out);
   Operands operands(p.epilogue, p.out, random);
   Buffer init(p.out.c * 4);
@@ -32,13 +36,15 @@ void measure(const char *what, const ConvProblem &p, int level) {
     double begin = now();
     CompiledKernel kernel(isa, [&](ModuleOp m, const Isa &isa) { return emitConv(m, what, p, isa); });
     double compile = now() - begin;
-    std::vector<void *> args{in.buffer.data<void>(), weights.data<void>()};
+    std::vector<void *> args{in.buffer.data<void>(), weights[0].data<void>()};
     if (p.arith == Arith::U8S8 || p.arith == Arith::U8S4)
       args.push_back(init.data<void>());
     for (Buffer *b : operands.pointers())
       args.push_back(b->data<void>());
     args.push_back(out.buffer.data<void>());
+    size_t next = 0;
     auto once = [&] {
+      args[1] = weights[next++ % weights.size()].data<void>();
       double t = now();
       for (int64_t task = 0; task < kernel.tasks(); task++)
         kernel.runTask(args, task);
