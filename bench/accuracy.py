@@ -44,7 +44,7 @@ def main():
         for scheme in a.schemes:
             import tern
             out = peers.tern_artifact(model, scheme, folder)
-            program = tern.load(str(out))
+            program = tern.load(out)
             row(f"tern {scheme}", lambda feeds: list(program.run(feeds).values()), (out / "weights.bin").stat().st_size / whole)
 
 

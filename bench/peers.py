@@ -69,7 +69,7 @@ def tern_artifact(model, scheme, folder):
     import tern
     out = folder / f"{model.name}.{scheme}.tern"
     calibration = model.calibration(folder / f"{model.name}.calibration")
-    tern.compile(str(model.path), out=str(out), scheme=scheme, calib=str(calibration))
+    tern.compile(model.path, scheme, calibration, out).close()
     return out
 
 

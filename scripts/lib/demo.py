@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles a model as float, W8A8 and W4A8 and compares each with the float model on ONNX Runtime. Called by scripts/demo.
 
-    demo.py [NAME]      digits (default), ocr_cls, ocr_det, efficientnet_lite0
+    demo.py [NAME]      digits (default), ocr_cls, ocr_det, efficientnet_lite0, magika
 """
 import dataclasses
 import os
@@ -28,6 +28,10 @@ class Job:
     shown: str              # the model as a user would type it
 
 
+def relative(path):
+    return os.path.relpath(path, TOP)
+
+
 def digits():
     folder = TOP / "examples" / "digits"
     images, labels = np.load(folder / "test.npz")["image"], np.load(folder / "test_labels.npy")
@@ -40,12 +44,12 @@ def digits():
 
 def real(name):
     import zoo
-    if name in zoo.MODELS and not zoo.MODELS[name].compiles:
-        sys.exit(f"demo: {name} has operators that this version does not lower; try digits, "
-                 f"{', '.join(m.name for m in zoo.MODELS.values() if m.compiles)}")
+    if name in zoo.MODELS and zoo.MODELS[name].varying:
+        sys.exit(f"demo: the inputs of {name} vary in size and programs have fixed sizes; try digits, "
+                 f"{', '.join(m.name for m in zoo.MODELS.values() if not m.varying)}")
     model = zoo.get(name)
     calibration = model.calibration(BUILD / "demo" / f"{name}.calibration")
-    return Job(name, model.path, calibration, model.scores, model.task.calibration(zoo.CACHE, 8), os.path.relpath(model.path, TOP))
+    return Job(name, model.path, calibration, model.scores, model.task.calibration(zoo.CACHE, 8), relative(model.path))
 
 
 def compile_all(job):
@@ -53,10 +57,9 @@ def compile_all(job):
     found = {}
     for scheme in SCHEMES:
         out = BUILD / "demo" / f"{job.name}.{scheme}.tern"
-        command = [BUILD / "bin" / "quant-compile", job.path, "-o", out, f"--scheme={scheme}", f"--calib={job.calibration}"]
-        print("$ " + " ".join(os.path.relpath(c, TOP) if isinstance(c, pathlib.Path) else
-                              c.replace(str(TOP) + "/", "") for c in command), flush=True)
-        done = subprocess.run([str(c) for c in command])
+        command = ["build/bin/quant-compile", job.shown, "-o", relative(out), f"--scheme={scheme}", f"--calib={relative(job.calibration)}"]
+        print("$ " + " ".join(command), flush=True)
+        done = subprocess.run([BUILD / "bin" / "quant-compile", *command[1:]], cwd=TOP)
         if done.returncode:
             sys.exit(f"demo: quant-compile stopped with exit code {done.returncode}; its last message says why")
         found[scheme] = out
@@ -110,7 +113,7 @@ def main():
     session = ort.InferenceSession(str(job.path), providers=["CPUExecutionProvider"])
     runs = {"ONNX Runtime float": lambda feeds: session.run(None, feeds)}
     for scheme, label in SCHEMES.items():
-        model = tern.load(str(artifacts[scheme]))
+        model = tern.load(artifacts[scheme])
         runs[f"Tern {label}"] = lambda feeds, model=model: list(model.run(feeds).values())
     wanted = [runs["ONNX Runtime float"](f)[0] for f in job.feeds]
     rows = None
@@ -124,12 +127,12 @@ def main():
         rows.append([label, *(f"{v:.4f}" for v in scores.values()), weights, f"{1e3 * timed[label].median():.3f} ms", agrees])
     print(f"{job.name}: batch 1, {threads} threads, {isa}")
     table(rows)
-    w8 = os.path.relpath(artifacts["w8a8"], TOP)
+    w8 = relative(artifacts["w8a8"])
     print(f"""
 Try next:
   build/bin/quant-run {w8} --bench
   build/bin/quant-run {w8} --compare={job.shown}
-  {"scripts/demo ocr_cls" if job.name == "digits" else f"build/bin/quant-compile {job.shown} --scheme=w4a8 --plan-only --calib={os.path.relpath(job.calibration, TOP)}"}""")
+  {"scripts/demo ocr_cls" if job.name == "digits" else f"build/bin/quant-compile {job.shown} --scheme=w4a8 --plan-only --calib={relative(job.calibration)}"}""")
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ def compile_model(path, name, scheme, calib=None, **options):
     """The artifact folder of a model; compiled anew on every run of the tests."""
     OUT.mkdir(parents=True, exist_ok=True)
     folder = OUT / f"{name}.tern"
-    tern.compile(str(path), out=str(folder), scheme=scheme, calib=calib and str(calib), **options)
+    tern.compile(path, scheme, calib, folder, force=True, **options).close()
     return folder
 
 
-def runner(folder, threads=2):
+def runner(folder, threads=2, isa=None):
     """`run(feeds) -> list of arrays` of an artifact, the form the tasks take."""
-    model = tern.load(str(folder), threads=threads)
+    model = tern.load(folder, threads, isa)
     return lambda feeds: list(model.run(feeds).values())
 
 

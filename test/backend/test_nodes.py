@@ -1,0 +1,52 @@
+"""ONNX's node tests of the supported op types: compiled, loaded and run in this process, or refused as refusals.py says."""
+import re
+import unittest
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+import cases
+import programs
+from refusals import OTHER_EXPECTED, REFUSALS
+
+FOLDER = programs.OUT / "backend"
+
+
+def array(value):
+    """As numpy; bfloat16 as its bits, which is how tern passes it."""
+    value = numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
+    return value.view(np.uint16) if value.dtype.name == "bfloat16" else value
+
+
+class Nodes(unittest.TestCase):
+    def check(self, case):
+        model, feeds, wanted = case.load()
+        path = FOLDER / f"{case.name}.onnx"
+        path.write_bytes(model.SerializeToString())
+        reason = next((why for pattern, why in REFUSALS if re.fullmatch(pattern, case.name)), None)
+        if reason:
+            # An entry that is out of date fails here: what is refused must be refused, with a message.
+            with self.assertRaises(programs.tern.Error, msg=f"compiles, though refusals.py says: {reason}"):
+                programs.compile_model(path, f"backend/{case.name}", "float", target="native")
+            return
+        run = programs.runner(programs.compile_model(path, f"backend/{case.name}", "float", target="native"), threads=1)
+        feeds = {name: array(value) for name, value in feeds.items()}
+        if case.name in OTHER_EXPECTED:
+            wanted = programs.ort_runner(path)(feeds)
+        outputs = run(feeds)
+        self.assertEqual(len(outputs), len(wanted))
+        for got, want in zip(outputs, map(array, wanted)):
+            self.assertEqual((got.shape, got.dtype), (want.shape, want.dtype))
+            np.testing.assert_allclose(got, want, rtol=case.rtol, atol=case.atol)
+
+
+def add_tests():
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, case in cases.load_cases().items():
+        def test(self, case=case):
+            self.check(case)
+        setattr(Nodes, f"test_{name}", test)
+
+
+add_tests()
