@@ -26,7 +26,13 @@ static bool isConstant(Value value) {
   return op && isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(op);
 }
 
-bool isView(Operation *op) { return isa<BundleOp, UnbundleOp, DequantizeOp>(op); }
+bool staysOutside(Operation *user) { return isa<nn::ReshapeOp>(user) || user->hasTrait<OpTrait::IsTerminator>(); }
+
+bool isOutsideDequantize(Operation *op) {
+  return isa<DequantizeOp>(op) && !op->use_empty() && llvm::all_of(op->getUsers(), staysOutside);
+}
+
+bool isView(Operation *op) { return isa<BundleOp, UnbundleOp, DequantizeOp>(op) && !isOutsideDequantize(op); }
 
 /// Kinds without a vector form stay alone with the portable kernel.
 static bool hasVectorForm(nn::UnaryKind kind) {

@@ -20,6 +20,10 @@ struct Group {
 bool isElementwise(mlir::Operation *op);
 /// bundle, unbundle, dequantize: they say how codes are read and are repeated wherever it matters.
 bool isView(mlir::Operation *op);
+/// A user that stays in the function and reads tensors in memory: reshapes and the terminator.
+bool staysOutside(mlir::Operation *user);
+/// A dequantize whose users all stay outside: real numbers that must lie in memory, so it is a kernel and no view.
+bool isOutsideDequantize(mlir::Operation *op);
 /// Elementwise ops may be computed with this anchor, on its result.
 bool acceptsEpilogue(mlir::Operation *anchor);
 /// The attribute on ops and function arguments whose values calibration observes.

@@ -85,7 +85,7 @@ def TernOutline : TernPass<"tern-outline", "::mlir::ModuleOp"> {
 
     Codes cross kernel borders as plain tensors; bundle and dequantize are repeated in every consumer, with scales and zero points of
     activations as constants of the body. Weights and per-channel constants are operands of the call. nn.reshape, constants and
-    return stay in the function.
+    return stay in the function; a dequantize that they read is a kernel.
 
     Test: test/dialects/Tern/tern-outline.mlir
 

@@ -177,6 +177,7 @@ private:
     for (Operation &op : function.getBody().front())
       if (op.getNumRegions())
         return op.emitError("has a region; kernels can only be outlined of straight-line programs");
+    splitDequantizes(function);
     std::vector<std::unique_ptr<Group>> groups = groupOps(function);
     llvm::DenseMap<Value, SmallVector<Value>> planesOf;
     llvm::StringMap<unsigned> unnamed;
@@ -188,6 +189,18 @@ private:
     removeDead(function);
     grouped.clear();
     return success();
+  }
+
+  /// Users that stay outside get a dequantize of their own, which becomes a kernel; kernels go on reading the codes.
+  static void splitDequantizes(func::FuncOp function) {
+    for (auto dequantize : llvm::make_early_inc_range(function.getBody().front().getOps<DequantizeOp>())) {
+      if (isOutsideDequantize(dequantize) || llvm::none_of(dequantize->getUsers(), staysOutside))
+        continue;
+      OpBuilder builder(dequantize);
+      Operation *own = builder.clone(*dequantize);
+      own->moveAfter(dequantize);
+      dequantize.getResult().replaceUsesWithIf(own->getResult(0), [](OpOperand &use) { return staysOutside(use.getOwner()); });
+    }
   }
 
   /// The name of the anchor, else of the last named op, else its kind and a number in program order.

@@ -125,3 +125,23 @@ func.func @codes(%x: tensor<1x2x4x4xf32>) -> tensor<1x4x4x2xf32> {
   %r = nn.unary relu %d {name = "out"} : (tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
   return %r : tensor<1x4x4x2xf32>
 }
+
+// -----
+
+// Real numbers that reshapes and return read lie in memory: their dequantize is a kernel, other kernels read the codes.
+// CHECK-LABEL: func.func @outside
+// CHECK:         %[[F:.*]] = tern.call @k.d(%arg0) {name = "d"} : (tensor<2x6xi8>) -> tensor<2x6xf32>
+// CHECK:         %[[R:.*]] = tern.call @k.r(%arg0) {name = "r"} : (tensor<2x6xi8>) -> tensor<2x6xf32>
+// CHECK:         %[[S:.*]] = nn.reshape %[[F]]
+// CHECK:         return %[[F]], %[[S]], %[[R]]
+// CHECK:       func.func private @k.d(%arg0: tensor<2x6xi8>) -> tensor<2x6xf32>
+// CHECK:         tern.dequantize
+// CHECK-NEXT:    return
+func.func @outside(%c: tensor<2x6xi8>) -> (tensor<2x6xf32>, tensor<12xf32>, tensor<2x6xf32>) {
+  %s = arith.constant dense<0.5> : tensor<f32>
+  %b = tern.bundle %c, %s : (tensor<2x6xi8>, tensor<f32>) -> !tern.quant<2x6xf32, #tern.format<si8, scale<f32>>>
+  %d = tern.dequantize %b {name = "d"} : (!tern.quant<2x6xf32, #tern.format<si8, scale<f32>>>) -> tensor<2x6xf32>
+  %r = nn.unary relu %d {name = "r"} : (tensor<2x6xf32>) -> tensor<2x6xf32>
+  %f = nn.reshape %d {name = "f"} : (tensor<2x6xf32>) -> tensor<12xf32>
+  return %d, %f, %r : tensor<2x6xf32>, tensor<12xf32>, tensor<2x6xf32>
+}
