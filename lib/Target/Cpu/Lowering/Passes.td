@@ -23,7 +23,7 @@ def CpuEmitKernels : Pass<"cpu-emit-kernels", "::mlir::ModuleOp"> {
   let options = [Option<"isas", "isas", "std::string", "\"portable,avx2,avx512vnni\"", "instruction sets, separated by commas">];
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
     "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect", "::tern::micro::MicroDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::tensor::TensorDialect", "::mlir::bufferization::BufferizationDialect"];
+    "::mlir::tensor::TensorDialect", "::mlir::bufferization::BufferizationDialect", "::mlir::affine::AffineDialect", "::mlir::index::IndexDialect"];
 }
 
 def CpuPlanMemory : Pass<"cpu-plan-memory", "::mlir::ModuleOp"> {
