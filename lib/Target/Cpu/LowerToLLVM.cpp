@@ -1,5 +1,6 @@
 //===- LowerToLLVM.cpp - kernels and run functions become an object -------===//
 #include "lib/Target/Cpu/LowerToLLVM.h"
+#include "lib/Target/Cpu/Libm.h"
 #include "dialects/Micro/Transforms/Passes.h"
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -117,7 +118,7 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned level
   builder.buildPerModuleDefaultPipeline(levels[std::min(level, 3u)]).run(module, modules);
 }
 
-/// A call of fmaf or expf in a kernel means that a generator used an operation without an instruction on that level.
+/// Any other call in a kernel means that a generator used an operation without an instruction on that level.
 llvm::Error checkCalls(const Object &object, llvm::ArrayRef<std::string> defined) {
   auto file = llvm::object::ObjectFile::createObjectFile(
       llvm::MemoryBufferRef(llvm::StringRef(object.data(), object.size()), "kernels"));
@@ -130,7 +131,7 @@ llvm::Error checkCalls(const Object &object, llvm::ArrayRef<std::string> defined
       return llvm::joinErrors(flags ? llvm::Error::success() : flags.takeError(),
                               name ? llvm::Error::success() : name.takeError());
     if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty() || *name == "tern_parallel_for" ||
-        *name == "memset" || *name == "memcpy" || *name == "memmove" || *name == "_GLOBAL_OFFSET_TABLE_" ||
+        *name == "memset" || *name == "memcpy" || *name == "memmove" || *name == "_GLOBAL_OFFSET_TABLE_" || isLibm(*name) ||
         llvm::is_contained(defined, *name))
       continue;
     return llvm::createStringError("the generated code calls '" + *name + "', which the runtime does not have");

@@ -139,8 +139,20 @@ llvm::Error writeFolder(ModuleOp module, const Program &program, ArrayRef<char> 
     return error;
   if (llvm::Error error = object("runtime.o", ArrayRef(reinterpret_cast<const char *>(tern_runtime_object), tern_runtime_object_size)))
     return error;
-  if (llvm::Error error = linkShared(objects, folder.path("libmodel.so")))
+  // A stub stands for libm, which portable kernels may call: the linker learns its name, and needs no C library of its own.
+  auto libm = libmObject();
+  if (!libm)
+    return libm.takeError();
+  std::vector<std::string> shared = objects;
+  shared.push_back(folder.path("libm.so"));
+  if (llvm::Error error = folder.write("libm.o", *libm))
     return error;
+  if (llvm::Error error = linkShared({folder.path("libm.o")}, shared.back(), "libm.so.6"))
+    return error;
+  if (llvm::Error error = linkShared(shared, folder.path("libmodel.so"), "libmodel.so"))
+    return error;
+  for (StringRef name : {"libm.o", "libm.so"})
+    llvm::sys::fs::remove(folder.path(name));
   if (options.object)
     if (llvm::Error error = linkRelocatable(objects, folder.path("model.o")))
       return error;

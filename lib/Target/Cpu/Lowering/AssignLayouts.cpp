@@ -136,6 +136,10 @@ private:
       auto concat = kernel && !kernel.isExternal() ? dyn_cast_or_null<nn::ConcatOp>(infoOf(kernel).anchor) : nn::ConcatOp();
       if (!concat || infoOf(kernel).kind != KernelClass::Copy || concat.getAxis() != 1)
         continue;
+      // An operand that appears twice lies in two places: it is copied.
+      llvm::SmallDenseSet<Value> distinct(concat.getXs().begin(), concat.getXs().end());
+      if (distinct.size() != concat.getXs().size() || concat.getXs().size() != call.getIns().size())
+        continue;
       Value result = call.getOuts().front();
       int64_t rank = typeOf(result).getRank();
       bool returned = llvm::any_of(result.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });

@@ -496,7 +496,7 @@ private:
     SmallVector<Operation *> old;
     for (Operation &op : *module.getBody()) {
       auto function = dyn_cast<func::FuncOp>(op);
-      if (isa<ml_program::GlobalOp>(op) || (function && !generated.contains(function)))
+      if (isa<ml_program::GlobalOp>(op) || (function && !function.isExternal() && !generated.contains(function)))
         old.push_back(&op);
     }
     for (Operation *op : old)

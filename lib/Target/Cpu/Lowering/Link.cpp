@@ -9,16 +9,18 @@ LLD_HAS_DRIVER(elf)
 
 namespace tern::cpu {
 
-static llvm::Error link(std::vector<const char *> args, llvm::ArrayRef<std::string> objects, llvm::StringRef output) {
+static llvm::Error link(std::vector<std::string> options, llvm::ArrayRef<std::string> inputs, llvm::StringRef output) {
   // LLD keeps global state: one link at a time.
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
-  std::string out = output.str(), messages;
   // No build id and no threads: the same input gives the same bytes.
-  args.insert(args.begin(), "ld.lld");
-  args.insert(args.end(), {"--build-id=none", "--threads=1", "-z", "noexecstack", "-o", out.c_str()});
-  for (const std::string &object : objects)
-    args.push_back(object.c_str());
+  options.insert(options.end(), {"--build-id=none", "--threads=1", "-z", "noexecstack", "-o", output.str()});
+  std::vector<const char *> args{"ld.lld"};
+  for (const std::string &option : options)
+    args.push_back(option.c_str());
+  for (const std::string &input : inputs)
+    args.push_back(input.c_str());
+  std::string messages;
   llvm::raw_string_ostream os(messages);
   lld::Result result = lld::lldMain(args, os, os, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
@@ -26,11 +28,11 @@ static llvm::Error link(std::vector<const char *> args, llvm::ArrayRef<std::stri
   return llvm::Error::success();
 }
 
-llvm::Error linkShared(llvm::ArrayRef<std::string> objects, llvm::StringRef output) {
+llvm::Error linkShared(llvm::ArrayRef<std::string> inputs, llvm::StringRef output, llvm::StringRef soname) {
   // -Bsymbolic: see lib/Runtime/RuntimeObject.h.
-  return link({"-shared", "-Bsymbolic", "-soname", "libmodel.so", "--gc-sections"}, objects, output);
+  return link({"-shared", "-Bsymbolic", "--as-needed", "--gc-sections", "-soname", soname.str()}, inputs, output);
 }
 
-llvm::Error linkRelocatable(llvm::ArrayRef<std::string> objects, llvm::StringRef output) { return link({"-r"}, objects, output); }
+llvm::Error linkRelocatable(llvm::ArrayRef<std::string> inputs, llvm::StringRef output) { return link({"-r"}, inputs, output); }
 
 } // namespace tern::cpu

@@ -7,8 +7,9 @@
 #include <string>
 
 namespace tern::cpu {
-/// Links objects into a shared library, in process by LLD. The result needs a C library only. Errors are LLD's own words.
-llvm::Error linkShared(llvm::ArrayRef<std::string> objects, llvm::StringRef output);
+/// Links objects (and shared libraries, of which those that define something needed become dependencies) into a shared library, in process
+/// by LLD. Errors are LLD's own words.
+llvm::Error linkShared(llvm::ArrayRef<std::string> inputs, llvm::StringRef output, llvm::StringRef soname);
 /// The same into one relocatable object, for a linker that makes a program of it.
 llvm::Error linkRelocatable(llvm::ArrayRef<std::string> objects, llvm::StringRef output);
 } // namespace tern::cpu

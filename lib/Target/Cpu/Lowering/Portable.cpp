@@ -4,6 +4,7 @@
 #include "dialects/Tern/IR/Tern.h"
 #include "dialects/Tern/Transforms/Passes.h"
 #include "lib/Target/Cpu/LowerToLLVM.h"
+#include "mlir/Conversion/MathToLibm/MathToLibm.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -35,6 +36,7 @@ static void buildPortable(PassManager &pm) {
   pm.addPass(bufferization::createBufferResultsToOutParamsPass(outParams));
   tidy();
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  pm.addPass(createConvertMathToLibmPass()); // scalar loops: the C library has what has no instruction (Libm.h)
   tidy();
 }
 
@@ -127,7 +129,12 @@ FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, func::FuncOp fun
   copy->remove();
   copy.setPrivate();
   module.push_back(copy);
-  for (Operation &op : llvm::make_early_inc_range(*scratch->getBody()))
+  for (Operation &op : llvm::make_early_inc_range(*scratch->getBody())) {
+    // Functions of the C library that the kernel calls are declared once.
+    if (auto declaration = dyn_cast<func::FuncOp>(op); declaration && declaration.isExternal() && !module.lookupSymbol(declaration.getName())) {
+      declaration->remove();
+      module.push_back(declaration);
+    }
     if (auto global = dyn_cast<memref::GlobalOp>(op)) {
       // Constants of the kernel: unique names in the module.
       std::string unique = (name + "." + global.getSymName()).str();
@@ -137,6 +144,7 @@ FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, func::FuncOp fun
       global.setSymName(unique);
       module.push_back(global);
     }
+  }
   kernel.function = copy;
   kernel.tasks = 1;
   return kernel;

@@ -47,6 +47,9 @@ mlir::FailureOr<llvm::ArrayRef<char>> weightsOf(mlir::ModuleOp module);
 /// The object that defines tern_generated_program and <name>_open; it refers to the run_<isa> functions of the kernels' object.
 llvm::Expected<llvm::SmallVector<char, 0>> programObject(const Program &program);
 
+/// An object that defines the names of Libm.h without meaning: linked into a stub of libm.so.6, which says where they come from.
+llvm::Expected<llvm::SmallVector<char, 0>> libmObject();
+
 /// The generated C header of the model.
 std::string headerOf(const Program &program);
 

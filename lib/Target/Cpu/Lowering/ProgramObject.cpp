@@ -4,6 +4,7 @@
 #include "lib/Target/Cpu/Lowering/Program.h"
 #include "lib/Runtime/Program.h"
 #include "lib/Target/Cpu/Isa.h"
+#include "lib/Target/Cpu/Libm.h"
 #include "lib/Target/Cpu/LowerToLLVM.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
@@ -123,6 +124,19 @@ Expected<SmallVector<char, 0>> programObject(const Program &program) {
   Descriptor descriptor(program);
   std::unique_ptr<Module> module = descriptor.build();
   return emitObject(*module);
+}
+
+Expected<SmallVector<char, 0>> libmObject() {
+  LLVMContext context;
+  Module module("libm", context);
+  IRBuilder<> b(context);
+  for (StringRef name : kLibm)
+    for (StringRef suffix : {"", "f"}) {
+      auto *function = Function::Create(FunctionType::get(b.getVoidTy(), false), GlobalValue::ExternalLinkage, name + suffix, module);
+      b.SetInsertPoint(BasicBlock::Create(context, "", function));
+      b.CreateRetVoid();
+    }
+  return emitObject(module);
 }
 
 } // namespace tern::cpu
