@@ -31,20 +31,39 @@ LogicalResult verifyNames(Operation *root) { // nn_n1
 }
 
 LogicalResult verifyNoUnknownOps(Operation *root, StringRef what) {
-  llvm::MapVector<StringRef, SmallVector<Operation *>> kinds;
-  root->walk([&](OnnxOp op) { kinds[op.getOpType()].push_back(op); });
+  struct Kind {
+    int64_t count = 0;
+    OnnxOp first;
+  };
+  llvm::MapVector<StringAttr, Kind> kinds;
+  // Ops that are only here because a shape in front of them is unknown come as a number.
+  int64_t total = 0, followers = 0;
+  root->walk([&](OnnxOp op) {
+    if (op->hasAttr("tern.follows")) {
+      ++followers;
+      return;
+    }
+    std::string label = op.getDomain().empty() ? op.getOpType().str() : (op.getDomain() + "." + op.getOpType()).str();
+    if (auto reason = op->getAttrOfType<StringAttr>("tern.reason"))
+      label += (" because " + reason.getValue()).str();
+    Kind &kind = kinds[StringAttr::get(root->getContext(), label)];
+    if (kind.count++ == 0)
+      kind.first = op;
+    ++total;
+  });
   if (kinds.empty())
     return success();
-  Operation *first = kinds.front().second.front();
-  size_t count = 0;
-  for (const auto &[kind, ops] : kinds)
-    count += ops.size();
-  InFlightDiagnostic diag = first->emitError();
-  diag << count << (count == 1 ? " op is" : " ops are") << " unknown to Tern and cannot be " << what << ": ";
-  llvm::interleaveComma(kinds, diag, [&](const auto &entry) { diag << entry.first << " x" << entry.second.size(); });
-  for (const auto &[kind, ops] : kinds)
-    diag.attachNote(ops.front()->getLoc()) << "first " << kind;
-  return diag;
+  InFlightDiagnostic diag = emitError(kinds.front().second.first.getLoc());
+  diag << total << (total == 1 ? " op" : " ops") << " cannot be " << what << ": ";
+  llvm::interleaveComma(kinds, diag, [&](const auto &entry) {
+    diag << entry.second.count << " x " << entry.first.getValue();
+    OnnxOp first = entry.second.first;
+    if (auto name = first.getNameAttr())
+      diag << " (first: " << name.getValue() << ")";
+  });
+  if (followers)
+    diag << "; " << followers << (followers == 1 ? " op" : " ops") << " behind them";
+  return diag << "; --inputs and --outputs cut them off";
 }
 
 } // namespace tern::nn

@@ -37,8 +37,9 @@ namespace tern::nn {
 /// Rule N1: reports the first `name` of an nn or tern op below `root` that is empty or given twice.
 llvm::LogicalResult verifyNames(mlir::Operation *root);
 
-/// Reports nn.onnx ops below `root`, if there are any, in one error: all kinds with their counts, and a note at the
-/// first of each. `what` completes "cannot be ...": "lowered", "evaluated".
+/// Reports nn.onnx ops below `root`, if there are any, in one error: all kinds with their counts, the first of each by name
+/// and, if the importer recorded one (`tern.reason`), why. Ops that follow from another (`tern.follows`) are only counted.
+/// `what` completes "cannot be ...": "lowered", "evaluated".
 llvm::LogicalResult verifyNoUnknownOps(mlir::Operation *root, llvm::StringRef what);
 } // namespace tern::nn
 

@@ -57,7 +57,7 @@ TEST_F(InterpreterTest, UnknownOpsInOneMessage) {
               })",
                         {tensor("tensor<2xf32>", {1, 2})});
             }),
-            "3 ops are unknown to Tern and cannot be evaluated: Foo x2, Bar x1");
+            "3 ops cannot be evaluated: 2 x Foo, 1 x Bar; --inputs and --outputs cut them off");
 }
 
 TEST_F(InterpreterTest, ResourceIsBorrowed) {
