@@ -83,7 +83,9 @@ static PlanOp describe(Operation *op, const Shape &shape) {
 static void finishEntry(PlanOp &entry, const Shape &shape) {
   entry.row = rowFor(shape.row, entry.x, entry.w);
   ArrayRef<int64_t> dims = shape.w.getShape();
-  entry.weightBytes = entry.w ? planeBytes({dims.data(), dims.size()}, *entry.w) : shape.w.getNumElements() * 4;
+  // Packed panels have no gaps at the ends of rows, unlike plain planes.
+  double bits = entry.w ? bitsPerElement(*entry.w, {dims.data(), dims.size()}) : 32;
+  entry.weightBytes = int64_t(std::ceil(bits * double(shape.w.getNumElements()) / 8));
 }
 
 //===-- the decisions in the IR ---------------------------------------------===//
@@ -224,7 +226,8 @@ LogicalResult makePlan(func::FuncOp function, const PlanRequest &request, Plan &
     if (!scheme.isFloat() && entry.why.empty()) {
       entry.w = weightFormat(op, shape, scheme);
       bool fourBits = entry.w->elem.bits == 4;
-      entry.wEncode = fourBits ? Encode(Rule::Absmax, -7, 7) : Encode(Rule::Absmax, -127, 127);
+      // With 16 codes the sign of the largest weight decides which end gets the sixteenth: -7 to 7 would lose it.
+      entry.wEncode = fourBits ? Encode(Rule::SignedAbsmax, -8, 7) : Encode(Rule::Absmax, -127, 127);
       entry.method = fourBits ? "rtn-mse" : "rtn";
       if (scheme.activationBits == 8)
         isStatic.insert(op);

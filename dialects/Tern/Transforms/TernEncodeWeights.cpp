@@ -144,8 +144,10 @@ private:
         continue;
       for (size_t i = 0; i < values.size(); ++i) {
         float least = std::abs(values[i]) / (x[0] * 0x1p30f);
-        changed |= least > raised[i];
-        raised[i] = std::max(raised[i], least);
+        if (std::abs(raised[i]) >= least)
+          continue;
+        raised[i] = std::copysign(least, raised[i]);
+        changed = true;
       }
     }
     if (!changed)
