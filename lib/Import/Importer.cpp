@@ -224,7 +224,7 @@ void Importer::describe() {
     const onnx::ValueInfoProto *info = graph.info(name);
     if (info && info->type().tensor_type().has_shape())
       for (const auto &dim : info->type().tensor_type().shape().dim())
-        dims.push_back(dim.dim_param());
+        dims.push_back(symbolOf(dim));
     auto tensor = dyn_cast<RankedTensorType>(type);
     dims.resize(tensor ? size_t(tensor.getRank()) : 0);
     return builder.getStrArrayAttr(dims);

@@ -26,6 +26,9 @@ struct Known {
 /// whatever exceeds 64 KiB.
 bool isWeight(const TensorData &data);
 
+/// The symbol of an open dimension; "" where there is none. Several writers name all unknown sizes '?'.
+llvm::StringRef symbolOf(const onnx::TensorShapeProto::Dimension &dim);
+
 class Importer {
 public:
   /// typesOnly: weights get globals without data; for asking which types a model computes.

@@ -8,8 +8,7 @@ namespace tern::importer {
 
 using Dimension = onnx::TensorShapeProto::Dimension;
 
-/// The symbol of an open dimension; "" where there is none. Several writers name all unknown sizes '?'.
-static StringRef symbolOf(const Dimension &dim) {
+StringRef symbolOf(const Dimension &dim) {
   StringRef symbol = dim.dim_param();
   return symbol == "?" || symbol == "None" || symbol == "-1" ? StringRef() : symbol;
 }
