@@ -177,6 +177,9 @@ bool ConvLowering::run() {
   std::optional<int64_t> zero = storedZero(bundle);
   if (!zero)
     return refuse("a zero point that is not constant");
+  // Each phase of the output adds up other taps, so one start value a channel cannot hold zero * sum(w).
+  if (conv.transposed && *zero != 0 && (conv.strideH > 1 || conv.strideW > 1))
+    return refuse("a transposed convolution of codes with a zero point");
   if (!result.getElementType().isInteger(32)) {
     bias = biasValue;
     xScale = bundle.getPlanes()[1];

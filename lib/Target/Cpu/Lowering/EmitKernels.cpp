@@ -172,6 +172,9 @@ private:
         if (auto bundle = dyn_cast<BundleOp>(user))
           if (std::optional<int64_t> zero = storedZero(bundle))
             return double(*zero);
+      // Computed in place in the result of a concat: the readers of that one.
+      if (embeddedIn.lookup(value) == call.getOuts().front())
+        return paddingOf(call.getOuts().front());
     }
     return 0;
   }

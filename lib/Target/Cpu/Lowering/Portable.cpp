@@ -18,7 +18,7 @@ using namespace mlir;
 
 namespace tern::cpu {
 
-/// linalg on tensors to loops on buffers; results become arguments.
+/// linalg on tensors to linalg on buffers; results become arguments.
 static void buildPortable(PassManager &pm) {
   auto tidy = [&] {
     pm.addPass(createCanonicalizerPass());
@@ -35,6 +35,22 @@ static void buildPortable(PassManager &pm) {
   outParams.hoistStaticAllocs = true;
   pm.addPass(bufferization::createBufferResultsToOutParamsPass(outParams));
   tidy();
+}
+
+/// Copies become loops, too: of views that are not dense, LLVM's lowering would call a library.
+static void expandCopies(ModuleOp module) {
+  module.walk([](memref::CopyOp copy) {
+    OpBuilder b(copy);
+    linalg::CopyOp::create(b, copy.getLoc(), copy.getSource(), copy.getTarget());
+    copy.erase();
+  });
+}
+
+static void buildLoops(PassManager &pm) {
+  auto tidy = [&] {
+    pm.addPass(createCanonicalizerPass());
+    pm.addPass(createCSEPass());
+  };
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addPass(createConvertMathToLibmPass()); // scalar loops: the C library has what has no instruction (Libm.h)
   tidy();
@@ -89,7 +105,12 @@ FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, func::FuncOp fun
     copy.setArgAttrs(i, ArrayRef<NamedAttribute>());
   PassManager pm(function.getContext());
   buildPortable(pm);
+  PassManager loops(function.getContext());
+  buildLoops(loops);
   if (failed(pm.run(*scratch)))
+    return function.emitError("cannot be lowered through linalg");
+  expandCopies(*scratch);
+  if (failed(loops.run(*scratch)))
     return function.emitError("cannot be lowered through linalg");
   copy = scratch->lookupSymbol<func::FuncOp>(name);
   if (!copy || copy.getNumResults())
