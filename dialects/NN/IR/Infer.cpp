@@ -56,7 +56,15 @@ LogicalResult Check::perAxis(ArrayRef<int64_t> values, int64_t rank, StringRef w
   return fail(what, " has ", values.size(), " entries; a tensor of rank ", rank, " has ", rank, ": one an axis");
 }
 
+LogicalResult Check::scalars(Type element) const { // nn_n3
+  if (element.isIntOrFloat())
+    return success();
+  return fail("element type ", element, " is no number; nn computes on tensors of integers and floats");
+}
+
 LogicalResult Check::result(ArrayRef<int64_t> shape, Type element, SmallVectorImpl<Type> &types) const { // nn_n20
+  if (failed(scalars(element)))
+    return failure();
   std::optional<int64_t> count = countElements(shape);
   int64_t bits;
   if (!count || (*count > 0 && llvm::MulOverflow(*count, int64_t(element.getIntOrFloatBitWidth()), bits)))

@@ -29,6 +29,8 @@ public:
   /// nn_n3: the element type is a float (or an integer but not i1).
   mlir::LogicalResult floats(mlir::Type element, llvm::StringRef what) const;
   mlir::LogicalResult numbers(mlir::Type element, llvm::StringRef what) const;
+  /// nn_n3: the element type is an integer or a float.
+  mlir::LogicalResult scalars(mlir::Type element) const;
   /// nn_n3: both element types are one.
   mlir::LogicalResult same(mlir::Type a, mlir::Type b, llvm::StringRef what) const;
   /// nn_n4: the shapes broadcast; the result is stored.

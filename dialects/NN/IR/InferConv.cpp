@@ -87,7 +87,7 @@ static LogicalResult verifyConv(const Check &check, Value x, Value w, Value bias
     if (failed(check.same(xType.getElementType(), type.getElementType(), "x and bias")))
       return failure();
     if (type.getRank() != 1 || differ(type.getDimSize(0), out))
-      return check.fail("bias has shape ", shapeString(type.getShape()), "; it needs one entry for each of the ", out,
+      return check.fail("bias has shape ", shapeString(type.getShape()), "; it needs one entry for each of the ", shapeString(out),
                         " output channels");
   }
   for (int64_t size : wType.getShape().drop_front(2))
@@ -166,7 +166,7 @@ LogicalResult PoolOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
       return check.fail("kernel has an entry of ", kernel[i], "; the least is 1");
     Window window = windowAt(attrs, i, kernel[i]);
     // A window that lies in the padding altogether has no elements: no maximum, a mean of 0 / 0.
-    int64_t extent = (window.kernel - 1) * window.dilation + 1;
+    int64_t extent = windowExtent(window).value_or(INT64_MAX);
     if (std::max(window.padLow, window.padHigh) >= extent) // nn_n8
       return check.fail("padding ", window.padLow, " + ", window.padHigh, " of spatial dimension ", i,
                         " must be less than the window's ", extent, " elements on each side");

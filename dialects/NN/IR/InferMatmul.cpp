@@ -32,7 +32,7 @@ LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
     if (failed(check.same(lhs.getElementType(), type.getElementType(), "lhs and bias")))
       return failure();
     if (type.getRank() != 1 || differ(type.getDimSize(0), n)) // nn_n5
-      return check.fail("bias has shape ", shapeString(type.getShape()), "; it needs one entry for each of the ", n,
+      return check.fail("bias has shape ", shapeString(type.getShape()), "; it needs one entry for each of the ", shapeString(n),
                         " columns");
   }
   shape.append({m, n});

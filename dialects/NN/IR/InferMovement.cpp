@@ -8,6 +8,8 @@ using namespace tern::nn;
 LogicalResult ReshapeOp::verify() {
   RankedTensorType x = getX().getType(), result = getResult().getType();
   Check check(getLoc(), getOperationName());
+  if (failed(check.scalars(x.getElementType())))
+    return failure();
   if (failed(check.same(x.getElementType(), result.getElementType(), "x and the result")))
     return failure();
   std::optional<int64_t> from = countElements(x.getShape()), to = countElements(result.getShape());
@@ -132,6 +134,8 @@ LogicalResult PadOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
 LogicalResult ExpandOp::verify() {
   RankedTensorType x = getX().getType(), result = getResult().getType();
   Check check(getLoc(), getOperationName());
+  if (failed(check.scalars(x.getElementType())))
+    return failure();
   if (failed(check.same(x.getElementType(), result.getElementType(), "x and the result")))
     return failure();
   int64_t extra = result.getRank() - x.getRank();
@@ -163,6 +167,8 @@ LogicalResult ResizeOp::verify() {
   RankedTensorType x = getX().getType(), result = getResult().getType();
   Check check(getLoc(), getOperationName());
   ArrayRef<double> scales = getScales();
+  if (failed(check.scalars(x.getElementType())))
+    return failure();
   if (failed(check.same(x.getElementType(), result.getElementType(), "x and the result")))
     return failure();
   if (int64_t(scales.size()) != x.getRank() || result.getRank() != x.getRank()) // nn_n17

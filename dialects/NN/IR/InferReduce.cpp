@@ -56,7 +56,7 @@ LogicalResult BatchNormOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
       return failure();
     if (type.getRank() != 1 || differ(type.getDimSize(0), x.getDimSize(1))) // nn_n7
       return check.fail(name, " has shape ", shapeString(type.getShape()), "; it needs one entry for each of the ",
-                        x.getDimSize(1), " channels");
+                        shapeString(x.getDimSize(1)), " channels");
   }
   return check.result(x.getShape(), x.getElementType(), types);
 }

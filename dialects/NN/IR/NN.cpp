@@ -29,7 +29,7 @@ void NNDialect::initialize() {
 /// arith.constant, unless the value is so large that it has to stay an expression or a resource (W2).
 Operation *NNDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
   auto elements = dyn_cast<ElementsAttr>(value);
-  if (elements && !elements.isSplat() &&
+  if (elements && !elements.isSplat() && elements.getElementType().isIntOrFloat() &&
       elements.getNumElements() > kMaxFoldBytes / std::max<int64_t>(elementBytes(elements.getElementType()), 1))
     return nullptr;
   return arith::ConstantOp::materialize(builder, value, type, loc);

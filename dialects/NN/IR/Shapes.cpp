@@ -40,8 +40,7 @@ std::optional<int64_t> countElements(ArrayRef<int64_t> shape) {
   return count;
 }
 
-/// (kernel - 1) * dilation + 1.
-static std::optional<int64_t> windowExtent(const Window &window) {
+std::optional<int64_t> windowExtent(const Window &window) {
   int64_t extent;
   if (llvm::MulOverflow(window.kernel - 1, window.dilation, extent) || llvm::AddOverflow(extent, int64_t(1), extent))
     return std::nullopt;

@@ -24,6 +24,9 @@ struct Window {
   bool ceilMode = false;
 };
 
+/// Elements from the first to the last one a window reads; std::nullopt beyond 64 bits.
+std::optional<int64_t> windowExtent(const Window &window);
+
 /// Number of window positions over `size` elements; kDynamic when size or kernel is unknown, std::nullopt beyond 64
 /// bits, zero or negative when the window does not fit. ceil_mode as ONNX: the last window has to start inside the
 /// input or the low padding.

@@ -144,3 +144,20 @@ func.func @n17_antialias(%x: tensor<3xf32>) {
   %0 = nn.resize %x {antialias, scales = array<f64: 2.0>, mode = #nn<resize_mode nearest>, coord = #nn<resize_coord asymmetric>} : (tensor<3xf32>) -> tensor<6xf32>
   return
 }
+
+// -----
+
+func.func @n3_index(%x: tensor<2x3xindex>) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{element type 'index' is no number; nn computes on tensors of integers and floats}}
+  %0 = nn.transpose %x {perm = array<i64: 1, 0>} : (tensor<2x3xindex>) -> tensor<3x2xindex>
+  return
+}
+
+// -----
+
+func.func @n3_complex(%x: tensor<2x3xcomplex<f32>>) {
+  // expected-error @+1 {{element type 'complex<f32>' is no number; nn computes on tensors of integers and floats}}
+  %0 = nn.reshape %x : (tensor<2x3xcomplex<f32>>) -> tensor<6xcomplex<f32>>
+  return
+}

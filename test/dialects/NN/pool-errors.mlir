@@ -33,3 +33,12 @@ func.func @n8_padding(%x: tensor<1x4x8xf32>) {
   %0 = nn.pool max %x {kernel = array<i64: 2>, strides = array<i64: 2>, pads = array<i64: 0, 2>, dilations = array<i64: 1>} : (tensor<1x4x8xf32>) -> tensor<1x4x5xf32>
   return
 }
+
+// -----
+
+func.func @n20_extent(%x: tensor<1x4x8xf32>) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{size of spatial dimension 0 of the result exceeds 64 bits}}
+  %0 = nn.pool max %x {kernel = array<i64: 4611686018427387904>, strides = array<i64: 2>, pads = array<i64: 0, 0>, dilations = array<i64: 4>} : (tensor<1x4x8xf32>) -> tensor<1x4x5xf32>
+  return
+}
