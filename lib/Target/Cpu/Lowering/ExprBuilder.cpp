@@ -412,8 +412,10 @@ int ExprBuilder::valueOf(Value value) {
 
 bool ExprBuilder::finish(Value result) {
   int number = valueOf(result);
-  if (number < 0)
+  if (number < 0) {
+    fail("a value that is no elementwise program");
     return false;
+  }
   int inputs = program.inputs.size();
   // The program's value is its last node, or input 0 when there is none.
   bool isLast = number == kFirstNode + int(program.nodes.size()) - 1 || (program.nodes.empty() && number == 0);

@@ -183,6 +183,7 @@ private:
   bool softmax();
   bool resize();
   bool copy();
+  bool concatByParts(nn::ConcatOp concat);
   bool dynamicQuant();
 
   bool dry;
@@ -408,11 +409,45 @@ bool Lowering::dynamicQuant() {
   return true;
 }
 
+/// Each operand of a concat along the channels is an elementwise program that writes its part of the result.
+bool Lowering::concatByParts(nn::ConcatOp concat) {
+  RankedTensorType whole = resultType();
+  if (results[0].form != Form::Channels || concat.getAxis() != 1)
+    return refuse("a concat of values that change on the way, not along channels");
+  int64_t channel = 0;
+  for (Value x : concat.getXs()) {
+    int index = source(x);
+    if (index < 0 || operands[index].constant || operands[index].place.form != Form::Channels)
+      return refuse("a concat of a value that is not placed as a picture");
+    auto part = RankedTensorType::get(cast<RankedTensorType>(x.getType()).getShape(), whole.getElementType());
+    Placement view = results[0];
+    view.map.base += channel;
+    view.map.c = part.getDimSize(1);
+    ExprBuilder builder(operands, part, view);
+    builder.remember(concat.getResult(), builder.valueOf(x));
+    if (!builder.finish(result()))
+      return refuse(builder.error());
+    EltwiseProblem problem{view.map, builder.expr()};
+    if (std::string reason = cpu::refuse(problem); !reason.empty())
+      return refuse(reason);
+    SmallVector<KernelArg> args(builder.args());
+    args.push_back(resultArg());
+    push(problem, args, "cpu.eltwise");
+    channel += view.map.c;
+  }
+  return true;
+}
+
 bool Lowering::copy() {
   Operation *op = info.anchor;
-  // Codes move as they are: unbundle of the result, bundle of the operands.
-  if (!oneResult() || result() != op->getResult(0))
-    return refuse("an epilogue");
+  if (!oneResult())
+    return false;
+  // Codes move as they are; a concat may also change its operands on the way.
+  bool moves = result() == op->getResult(0) && llvm::none_of(op->getOperands(), [](Value v) { return v.getDefiningOp<DequantizeOp>(); });
+  if (auto concat = dyn_cast<nn::ConcatOp>(op); concat && !moves)
+    return concatByParts(concat);
+  if (!moves)
+    return refuse("a move of values that change on the way");
   RankedTensorType type = resultType();
   SmallVector<int64_t> out = stridesOf(type, results[0]);
   int64_t outBase = results[0].map.base;
