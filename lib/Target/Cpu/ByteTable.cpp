@@ -18,30 +18,44 @@ bool ByteTable::serves(const Expr &expr, Elem out, const Isa &isa) {
   return isa.level == 2 && isByte(out) && tensors == 1 && !expr.nodes.empty();
 }
 
-ByteTable::ByteTable(KernelBuilder &k, const Expr &expr, ExprVector &program) : k(k) {
+ByteTable::ByteTable(KernelBuilder &k, bool isSigned, llvm::function_ref<Value(Value)> evaluate) : k(k) {
   for (int64_t quarter = 0; quarter < 4; quarter++) {
     Values parts;
     for (int64_t part = 0; part < 4; part++) {
-      Values inputs;
-      for (const ExprInput &input : expr.inputs) {
-        // Codes in the order of their bits: those of s8 from 128 on are negative.
-        SmallVector<int32_t> codes;
-        for (int64_t i = 0; i < 16; i++) {
-          int64_t bits = 64 * quarter + 16 * part + i;
-          codes.push_back(int32_t(input.map.elem == Elem::S8 ? int8_t(bits) : bits));
-        }
-        auto type = cast<VectorType>(k.i32Type(16));
-        inputs.push_back(input.kind == ExprInput::Scalar
-                             ? Value()
-                             : k.constant(DenseElementsAttr::get(type, ArrayRef<int32_t>(codes))));
+      // Codes in the order of their bits: signed ones from 128 on are negative.
+      SmallVector<int32_t> codes;
+      for (int64_t i = 0; i < 16; i++) {
+        int64_t bits = 64 * quarter + 16 * part + i;
+        codes.push_back(int32_t(isSigned ? int8_t(bits) : bits));
       }
-      parts.push_back(program.evaluateWith(inputs, 16));
+      auto type = cast<VectorType>(k.i32Type(16));
+      parts.push_back(evaluate(k.constant(DenseElementsAttr::get(type, ArrayRef<int32_t>(codes)))));
     }
     quarters.push_back(k.concat(parts));
   }
 }
 
+static bool readsSigned(const Expr &expr) {
+  return llvm::any_of(expr.inputs,
+                      [](const ExprInput &in) { return in.kind == ExprInput::Tensor && in.map.elem == Elem::S8; });
+}
+
+ByteTable::ByteTable(KernelBuilder &k, const Expr &expr, ExprVector &program)
+    : ByteTable(k, readsSigned(expr), [&](Value codes) {
+        Values inputs;
+        for (const ExprInput &input : expr.inputs)
+          inputs.push_back(input.kind == ExprInput::Scalar ? Value() : codes);
+        return program.evaluateWith(inputs, 16);
+      }) {}
+
 Value ByteTable::lookup(Value codes) {
+  int64_t n = k.lanesOf(codes);
+  if (n < width) {
+    SmallVector<int64_t> lanes(width, -1); // poison
+    for (int64_t i = 0; i < n; i++)
+      lanes[i] = i;
+    codes = k.shuffle(codes, codes, lanes);
+  }
   auto half = [&](Value low, Value high) -> Value {
     return LLVM::CallIntrinsicOp::create(k.builder(), k.loc(), codes.getType(),
                                          k.builder().getStringAttr("llvm.x86.avx512.vpermi2var.qi.512"),
@@ -50,5 +64,48 @@ Value ByteTable::lookup(Value codes) {
   };
   // The permutation ignores the highest bit.
   Value upper = arith::CmpIOp::create(k.builder(), k.loc(), arith::CmpIPredicate::slt, codes, k.zero(Elem::S8, width));
-  return k.select(upper, half(quarters[2], quarters[3]), half(quarters[0], quarters[1]));
+  return k.slice(k.select(upper, half(quarters[2], quarters[3]), half(quarters[0], quarters[1])), 0, n);
+}
+
+//===- Epilogues ----------------------------------------------------------===//
+
+SplitEpilogue::SplitEpilogue(const Expr &epilogue, Elem out, const Isa &isa, int64_t elements) : head(epilogue) {
+  int inputs = epilogue.inputs.size(), nodes = epilogue.nodes.size();
+  // Every task evaluates the tail 16 times.
+  if (isa.level != 2 || !isByte(out) || elements < 32768)
+    return;
+  for (int m = 0; m + 1 < nodes; m++) {
+    const ExprNode &byte = epilogue.nodes[m];
+    bool unsignedCodes = byte.lo >= 0 && byte.hi <= 255, signedCodes = byte.lo >= -128 && byte.hi <= 127;
+    if ((byte.op != ExprOp::Requant && byte.op != ExprOp::Quant) || (!unsignedCodes && !signedCodes))
+      continue;
+    bool alone = true;
+    for (int j = m + 1; j < nodes; j++)
+      for (int arg : epilogue.nodes[j].args)
+        alone &= arg >= inputs + m || (arg < inputs && epilogue.inputs[arg].kind == ExprInput::Scalar);
+    if (!alone)
+      continue;
+    head.nodes.resize(m + 1);
+    tail.inputs = epilogue.inputs;
+    tail.inputs.push_back({ExprInput::Acc, {}});
+    for (int j = m + 1; j < nodes; j++) {
+      ExprNode node = epilogue.nodes[j];
+      for (int &arg : node.args)
+        if (arg >= inputs)
+          arg -= m; // the byte becomes input number `inputs`
+      tail.nodes.push_back(node);
+    }
+    isSplit = true;
+    isSigned = !unsignedCodes;
+    return;
+  }
+}
+
+ByteTable SplitEpilogue::table(KernelBuilder &k, ExprVector &program) const {
+  return ByteTable(k, isSigned, [&](Value codes) {
+    Values inputs;
+    for (const ExprInput &input : tail.inputs)
+      inputs.push_back(input.kind == ExprInput::Scalar ? Value() : codes);
+    return program.evaluateWith(inputs, 16);
+  });
 }

@@ -14,9 +14,12 @@ public:
   /// Whether the program is one of these on this level.
   static bool serves(const Expr &expr, Elem out, const Isa &isa);
 
-  /// Emits the evaluation of the table at the insertion point.
+  /// Emits the evaluation of the table at the insertion point; `evaluate` makes 16 results (bytes) of 16 codes (i32).
+  ByteTable(KernelBuilder &k, bool isSigned, llvm::function_ref<mlir::Value(mlir::Value)> evaluate);
+  /// The table of a program that serves() accepts.
   ByteTable(KernelBuilder &k, const Expr &expr, ExprVector &program);
-  /// The results of 64 codes.
+
+  /// The results of any number of codes up to 64.
   mlir::Value lookup(mlir::Value codes);
 
   static constexpr int64_t width = 64;
@@ -24,6 +27,18 @@ public:
 private:
   KernelBuilder &k;
   Values quarters;
+};
+
+/// An epilogue in two parts: `head` ends in a rounding to one byte, `tail` is a function of that byte and of scalars
+/// alone, so that it can be a table. Both have the inputs of the whole; the byte is one more input of the tail, its
+/// last, of kind Acc.
+struct SplitEpilogue {
+  Expr head, tail;
+  bool isSplit = false, isSigned = false;
+  /// Splits where a table pays: `elements` results are computed.
+  SplitEpilogue(const Expr &epilogue, Elem out, const Isa &isa, int64_t elements);
+  /// The table of the tail, which `program` evaluates.
+  ByteTable table(KernelBuilder &k, ExprVector &program) const;
 };
 
 } // namespace tern::cpu

@@ -9,7 +9,7 @@ using namespace tern::cpu;
 void CodeStore::store(Value v, const Index &at, int64_t count, Value mask) {
   if (!pairs || k.lanesOf(v) != 16) {
     if (pairs)
-      v = k.trunc(v, elem);
+      v = translate(k.trunc(v, elem));
     return k.store(v, memref, at, mask);
   }
   Pending next{v, at, count};
@@ -25,7 +25,7 @@ void CodeStore::flush() {
   if (!waiting)
     return;
   Value mask = waiting->count < 16 ? k.maskOf(waiting->count, 16) : Value();
-  k.store(k.trunc(waiting->codes, elem), memref, waiting->at, mask);
+  k.store(translate(k.trunc(waiting->codes, elem)), memref, waiting->at, mask);
   waiting.reset();
 }
 
@@ -54,6 +54,7 @@ void CodeStore::storePair(const Pending &a, const Pending &b) {
   packed = k.slice(packed, 0, 32);
   if (lessX)
     packed = k.addi(packed, k.integer(-lessX, Elem::S8, 32));
+  packed = translate(packed);
   Index distance = b.at - a.at;
   if (a.count == 16 && distance.isConstant() && distance.constant() == 16)
     return k.store(packed, memref, a.at, b.count < 16 ? k.maskOf(16 + b.count, 32) : Value());

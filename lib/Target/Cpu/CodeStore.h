@@ -2,7 +2,7 @@
 #ifndef TERN_TARGET_CPU_CODESTORE_H
 #define TERN_TARGET_CPU_CODESTORE_H
 
-#include "lib/Target/Cpu/KernelBuilder.h"
+#include "lib/Target/Cpu/ByteTable.h"
 
 namespace tern::cpu {
 
@@ -10,8 +10,9 @@ namespace tern::cpu {
 /// cheaper than two vpmovdb: results that follow each other are paired, and neighbours in memory become one store.
 class CodeStore {
 public:
-  CodeStore(KernelBuilder &k, Elem elem, mlir::Value memref)
-      : k(k), elem(elem), memref(memref), pairs(isPaired(k, elem)) {}
+  /// `table`: what the bytes go through before they are stored.
+  CodeStore(KernelBuilder &k, Elem elem, mlir::Value memref, ByteTable *table = nullptr)
+      : k(k), elem(elem), memref(memref), table(table), pairs(isPaired(k, elem)) {}
 
   /// The element type that an epilogue must deliver: codes that are paired stay i32.
   static Elem exprElem(KernelBuilder &k, Elem elem) { return isPaired(k, elem) ? Elem::I32 : elem; }
@@ -30,11 +31,13 @@ private:
     Index at;
     int64_t count;
   };
+  mlir::Value translate(mlir::Value bytes) { return table ? table->lookup(bytes) : bytes; }
   void storePair(const Pending &a, const Pending &b);
 
   KernelBuilder &k;
   Elem elem;
   mlir::Value memref;
+  ByteTable *table;
   bool pairs;
   std::optional<Pending> waiting;
 };

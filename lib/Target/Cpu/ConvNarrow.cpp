@@ -92,7 +92,7 @@ Values ConvTile::narrowInputs(ArrayRef<Index> at, Value acc, const Piece &piece)
 void ConvTile::finishNarrow(const Shape &shape, const PixelLoops &loops, ArrayRef<Index> bases, ArrayRef<Value> acc) {
   int64_t width = narrowLanes(shape.columns, loops), rows = shape.columns.valid / width, together = L / width;
   int64_t pixels = shape.pixels.size();
-  CodeStore codes(k, p.out.elem, out);
+  CodeStore codes(k, p.out.elem, out, tail());
   for (int64_t row = 0; row < rows; row++)
     for (int64_t first = 0; first < pixels; first += together) {
       int64_t n = std::min(together, pixels - first);
@@ -112,7 +112,7 @@ void ConvTile::finishNarrow(const Shape &shape, const PixelLoops &loops, ArrayRe
 
 /// Merged phases whose operands do not lie densely: every phase of every pixel on its own.
 void ConvTile::finishPhases(const Shape &shape, const PixelLoops &loops, ArrayRef<Index> bases, ArrayRef<Value> acc) {
-  CodeStore codes(k, p.out.elem, out);
+  CodeStore codes(k, p.out.elem, out, tail());
   for (int64_t pixel = 0, e = shape.pixels.size(); pixel < e; pixel++)
     for (int64_t phase = 0; phase < layout.merged; phase++) {
       auto at = [&](size_t i) {

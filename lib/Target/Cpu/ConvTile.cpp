@@ -29,9 +29,14 @@ ConvTile::Columns ConvTile::columnsFor(const ConvProblem &p, const Isa &isa, int
 
 ConvTile::ConvTile(KernelBuilder &k, const ConvProblem &p, const PanelLayout &layout)
     : k(k), p(p), layout(layout), step(k, p.arith), L(k.lanes()),
-      expr(k, p.epilogue, CodeStore::exprElem(k, p.out.elem), step.integer() ? 3 : 2,
+      epilogue(p.epilogue, p.out.elem, k.target(), p.out.pixels() * p.out.c),
+      expr(k, epilogue.head, CodeStore::exprElem(k, p.out.elem), step.integer() ? 3 : 2,
            p.group ? Elem::F32 : step.accElem()),
-      in(k.arg(0)), weights(k.arg(1)), init(step.integer() ? k.arg(2) : Value()), out(k.arg(argsOf(p).size() - 1)) {}
+      tailProgram(k, epilogue.tail, p.out.elem, step.integer() ? 3 : 2), in(k.arg(0)), weights(k.arg(1)),
+      init(step.integer() ? k.arg(2) : Value()), out(k.arg(argsOf(p).size() - 1)) {
+  if (epilogue.isSplit)
+    table.emplace(epilogue.table(k, tailProgram));
+}
 
 PixelLoops ConvTile::loopsFor(const Phase &phase, const Columns &c) const {
   // Tiles whose pixels are gathered into vectors lie in one row.
@@ -262,7 +267,7 @@ Value ConvTile::mix(Value low, Value high) {
 
 void ConvTile::finish(const Shape &shape, const PixelLoops &loops, ArrayRef<Index> bases, ArrayRef<Value> acc) {
   const Columns &c = shape.columns;
-  CodeStore codes(k, p.out.elem, out);
+  CodeStore codes(k, p.out.elem, out, tail());
   // Pieces of the vectors of a pixel, and the inputs that all pixels share.
   SmallVector<std::pair<Piece, Values>> pieces;
   for (int64_t v = 0; v < c.vectors; v++)

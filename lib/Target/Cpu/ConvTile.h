@@ -2,6 +2,7 @@
 #ifndef TERN_TARGET_CPU_CONVTILE_H
 #define TERN_TARGET_CPU_CONVTILE_H
 
+#include "lib/Target/Cpu/ByteTable.h"
 #include "lib/Target/Cpu/ConvStep.h"
 #include "lib/Target/Cpu/ExprVector.h"
 
@@ -71,6 +72,7 @@ private:
               llvm::ArrayRef<mlir::Value> acc);
 
   bool isHalf(const Columns &c, int64_t vector) const { return c.half && vector == 1; }
+  ByteTable *tail() { return table ? &*table : nullptr; }
   Values loadStarts(const Columns &columns);
   mlir::Value loadScale(const Index &at, bool half);
   mlir::Value halfToF32(mlir::Value v);
@@ -87,7 +89,10 @@ private:
   const PanelLayout &layout;
   ConvStep step;
   int64_t L;
-  ExprVector expr;
+  SplitEpilogue epilogue;
+  ExprVector expr; ///< the head of the epilogue
+  ExprVector tailProgram;
+  std::optional<ByteTable> table; ///< the tail, if there is one
   mlir::Value in, weights, init, out;
 };
 

@@ -39,8 +39,13 @@ public:
       : p(p), phase(phasesOf(p).front()), integer(isInteger(p)), k(module, name, argsOf(p), isa), L(isa.lanes),
         // Eight pixels hide the latency of a multiply; without registers for more, SSE2 takes four.
         loops(pixelLoops(p, phase, isa.level == 0 ? 4 : 8)),
-        expr(k, p.epilogue, CodeStore::exprElem(k, p.out.elem), integer ? 3 : 2, integer ? Elem::I32 : Elem::F32),
-        in(k.arg(0)), weights(k.arg(1)), out(k.arg(argsOf(p).size() - 1)) {}
+        epilogue(p.epilogue, p.out.elem, isa, p.out.pixels() * p.out.c),
+        expr(k, epilogue.head, CodeStore::exprElem(k, p.out.elem), integer ? 3 : 2, integer ? Elem::I32 : Elem::F32),
+        tailProgram(k, epilogue.tail, p.out.elem, integer ? 3 : 2), in(k.arg(0)), weights(k.arg(1)),
+        out(k.arg(argsOf(p).size() - 1)) {
+    if (epilogue.isSplit)
+      table.emplace(epilogue.table(k, tailProgram));
+  }
 
   Kernel emit();
 
@@ -65,7 +70,10 @@ private:
   KernelBuilder k;
   int64_t L;
   PixelLoops loops;
-  ExprVector expr;
+  SplitEpilogue epilogue;
+  ExprVector expr; ///< the head of the epilogue
+  ExprVector tailProgram;
+  std::optional<ByteTable> table; ///< the tail, if there is one
   Value in, weights, out;
 };
 } // namespace
@@ -177,7 +185,7 @@ void DepthwiseEmitter::emitTile(ArrayRef<Index> bases, int64_t width, const Inde
       begun[use.pixel] = true;
     }
   }
-  CodeStore codes(k, p.out.elem, out);
+  CodeStore codes(k, p.out.elem, out, table ? &*table : nullptr);
   for (const Piece &piece : k.pieces(valid, L)) {
     Values held;
     for (int64_t pixel = 0; pixel < width * loops.inner; pixel++) {

@@ -94,6 +94,21 @@ TEST(Speed, DISABLED_Epilogue) {
   p.epilogue.inputs = {{ExprInput::Acc, {}}, {ExprInput::Channel, {}}, {ExprInput::Scalar, {}}};
   p.epilogue.nodes = {node(ExprOp::Mul, {0, 1}), node(ExprOp::HardSwish, {3}), node(ExprOp::Quant, {4, 2}, 3)};
   measure("hard swish, quant", p, 2);
+  p.epilogue.nodes = {node(ExprOp::Requant, {0, 1}, 3), node(ExprOp::Dequant, {3, 2}, 3), node(ExprOp::HardSwish, {4}),
+                      node(ExprOp::Quant, {5, 2}, 3)};
+  measure("requant, hard swish, quant", p, 2);
+}
+
+TEST(Speed, DISABLED_ScaleGroups) {
+  for (int64_t group : {0, 32, 128})
+    for (Arith a : {Arith::U8S4, Arith::F32S4})
+      for (ConvProblem p : {conv(a, {1, 28, 28, 128}, 128, 3, 1), conv(a, {1, 7, 7, 1152}, 320, 1, 1),
+                            conv(a, {1, 1, 1, 1280}, 1024, 1, 1)}) {
+        p.group = group;
+        if (group && a == Arith::U8S4)
+          p.epilogue.nodes = {node(ExprOp::Mul, {0, 1})}, p.out.elem = Elem::F32;
+        measure(("group " + std::to_string(group)).c_str(), p, 2);
+      }
 }
 
 TEST(Speed, DISABLED_Depthwise) {

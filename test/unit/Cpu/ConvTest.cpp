@@ -194,6 +194,28 @@ TEST(Conv, EpilogueWithResidual) {
     }
 }
 
+TEST(Conv, TailsOfTheEpilogueAreTables) {
+  // The convolution's own rounding, then a chain on its codes: large enough for a table, with an output of each kind of
+  // tile.
+  for (ConvProblem p : {conv(Arith::U8S8, {1, 30, 34, 8}, 40, 1, 1), conv(Arith::U8S8, {1, 60, 60, 8}, 24, 1, 1),
+                        depthwise(Arith::U8S8, {1, 40, 40, 27}, 3, 1), conv(Arith::F32, {1, 70, 70, 8}, 13, 1, 1),
+                        transposed(Arith::U8S8, {1, 96, 96, 8}, 1, 2, 2, 0)}) {
+    bool integer = p.arith == Arith::U8S8;
+    p.out.elem = Elem::U8;
+    p.epilogue.inputs = {
+        {ExprInput::Acc, {}}, {ExprInput::Channel, {}}, {ExprInput::Scalar, {}}, {ExprInput::Scalar, {}}};
+    ExprNode round = integer ? node(ExprOp::Requant, {0, 1}, 3) : node(ExprOp::Quant, {0, 3}, 3);
+    p.epilogue.nodes = {round, node(ExprOp::Dequant, {4, 2}, 3), node(ExprOp::HardSwish, {5}),
+                        node(ExprOp::Quant, {6, 3}, 10)};
+    runConv(p);
+    round = integer ? node(ExprOp::Requant, {0, 1}, -4) : node(ExprOp::Quant, {0, 3}, -4);
+    round.lo = -128, round.hi = 127;
+    p.epilogue.nodes[0] = round;
+    p.epilogue.nodes[1] = node(ExprOp::Dequant, {4, 2}, -4);
+    runConv(p);
+  }
+}
+
 TEST(Conv, Refusals) {
   ConvProblem p = conv(Arith::F32, {1, 8, 8, 16}, 16, 3, 1);
   p.in.top = 0;
