@@ -1,4 +1,5 @@
 //===- quant-compile.cpp - an ONNX model becomes a program ------------------===//
+#include "lib/Target/Cpu/KernelTable.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "tern/Compile.h"
@@ -62,6 +63,10 @@ int main(int argc, char **argv) {
   if (options.target == "help") {
     for (const auto &[name, text] : targetNames())
       llvm::outs() << llvm::formatv("{0,-20}{1}", name, text) << "\n";
+    llvm::outs() << "\nkernels (quant-opt --tern-print-kernels: with formats and limits)\n ";
+    for (const cpu::KernelRow &row : cpu::kernelTable())
+      llvm::outs() << " " << row.name;
+    llvm::outs() << "\n";
     return 0;
   }
   if (line.operands.empty())
