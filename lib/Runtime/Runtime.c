@@ -4,6 +4,7 @@
 #include "lib/Runtime/Cpuid.c"
 #include "lib/Runtime/Cpus.c"
 #include "lib/Runtime/Error.c"
+#include "lib/Runtime/Half.c"
 #include "lib/Runtime/Memory.c"
 #include "lib/Runtime/Model.c"
 #include "lib/Runtime/Pool.c"

@@ -20,5 +20,10 @@ inline bool isLibm(llvm::StringRef symbol) {
   return false;
 }
 
+/// Conversions of 16-bit floats that the runtime has for levels without instructions for them (lib/Runtime/Half.c).
+inline bool isHalfConversion(llvm::StringRef symbol) {
+  return symbol == "__extendhfsf2" || symbol == "__truncsfhf2" || symbol == "__truncdfhf2" || symbol == "__truncsfbf2" || symbol == "__truncdfbf2";
+}
+
 } // namespace tern::cpu
 #endif

@@ -131,7 +131,7 @@ llvm::Error checkCalls(const Object &object, llvm::ArrayRef<std::string> defined
       return llvm::joinErrors(flags ? llvm::Error::success() : flags.takeError(),
                               name ? llvm::Error::success() : name.takeError());
     if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty() || *name == "tern_parallel_for" ||
-        *name == "memset" || *name == "memcpy" || *name == "memmove" || *name == "_GLOBAL_OFFSET_TABLE_" || isLibm(*name) ||
+        *name == "memset" || *name == "memcpy" || *name == "memmove" || *name == "_GLOBAL_OFFSET_TABLE_" || isLibm(*name) || isHalfConversion(*name) ||
         llvm::is_contained(defined, *name))
       continue;
     return llvm::createStringError("the generated code calls '" + *name + "', which the runtime does not have");
