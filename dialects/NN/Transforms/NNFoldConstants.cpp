@@ -19,6 +19,9 @@ struct NNFoldConstants : tern::nn::impl::NNFoldConstantsBase<NNFoldConstants> {
   using NNFoldConstantsBase::NNFoldConstantsBase;
 
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
+    knowEmpty();
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa<NNDialect>(op->getDialect()) && isPure(op))
@@ -35,6 +38,26 @@ struct NNFoldConstants : tern::nn::impl::NNFoldConstantsBase<NNFoldConstants> {
   }
 
 private:
+  /// A tensor without elements is a constant, whoever computes it. Kernels never see one.
+  void knowEmpty() {
+    Block &body = getOperation().getBody().front();
+    SmallVector<Value> empty;
+    auto look = [&](Value value) {
+      auto type = dyn_cast<RankedTensorType>(value.getType());
+      if (type && type.hasStaticShape() && type.getNumElements() == 0 && type.getElementType().isIntOrFloat() && !value.use_empty())
+        empty.push_back(value);
+    };
+    llvm::for_each(body.getArguments(), look);
+    for (Operation &op : body)
+      if (isa<NNDialect>(op.getDialect()))
+        llvm::for_each(op.getResults(), look);
+    OpBuilder builder = OpBuilder::atBlockBegin(&body);
+    for (Value value : empty) {
+      auto attr = DenseElementsAttr::get(cast<RankedTensorType>(value.getType()), ArrayRef<Attribute>());
+      value.replaceAllUsesWith(arith::ConstantOp::create(builder, value.getLoc(), attr));
+    }
+  }
+
   void fold(Operation *op) {
     int64_t bytes = 0;
     for (Type type : op->getResultTypes()) {

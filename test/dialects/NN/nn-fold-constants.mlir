@@ -23,3 +23,16 @@ func.func @large(%x: tensor<128x129xf32>) -> tensor<128x129xf32> {
   %y = nn.binary mul %x, %b : (tensor<128x129xf32>, tensor<128x129xf32>) -> tensor<128x129xf32>
   return %y : tensor<128x129xf32>
 }
+
+// -----
+
+// A tensor without elements is a constant, whoever computes it; a sum over it is 0.
+// CHECK-LABEL: func.func @empty
+// CHECK-DAG:     %[[ZERO:.*]] = arith.constant dense<0.000000e+00> : tensor<2xf32>
+// CHECK-DAG:     %[[NONE:.*]] = arith.constant dense<> : tensor<2x0xf32>
+// CHECK-NEXT:    return %[[NONE]], %[[ZERO]]
+func.func @empty(%x: tensor<2x0xf32>) -> (tensor<2x0xf32>, tensor<2xf32>) {
+  %y = nn.unary relu %x : (tensor<2x0xf32>) -> tensor<2x0xf32>
+  %s = nn.reduce sum %y {axes = array<i64: 1>} : (tensor<2x0xf32>) -> tensor<2xf32>
+  return %y, %s : tensor<2x0xf32>, tensor<2xf32>
+}

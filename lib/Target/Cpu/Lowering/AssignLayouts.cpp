@@ -27,15 +27,9 @@ public:
         if (auto type = dyn_cast<RankedTensorType>(result.getType()); !type || !type.hasStaticShape()) {
           op->emitOpError() << "yields " << result.getType() << "; the CPU target compiles static shapes (bind open dimensions with --dim NAME=N)";
           return WalkResult::interrupt();
-        } else if (type.getNumElements() == 0) {
-          op->emitOpError() << "yields " << type << ", which has no elements; the CPU target needs at least one";
-          return WalkResult::interrupt();
         }
       return WalkResult::advance();
     });
-    for (BlockArgument argument : main.getArguments())
-      if (auto type = dyn_cast<RankedTensorType>(argument.getType()); type && type.hasStaticShape() && type.getNumElements() == 0)
-        return emitError(argument.getLoc()) << "an input of type " << type << " has no elements; the CPU target needs at least one";
     if (known.wasInterrupted())
       return failure();
     findEmbeddings();
