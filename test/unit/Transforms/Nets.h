@@ -81,9 +81,56 @@ public:
     return y;
   }
   Value matmul(const Value &x, int64_t out) {
-    std::string w = weight({x.shape[1], out}, 1.0 / std::sqrt(double(x.shape[1]))), b = weight({out}, 0.2);
-    Value y = fresh({1, out});
-    line(y, llvm::formatv("nn.matmul {0}, {1}, {2} {{name = \"fc{3}\"}", x.name, w, b, count++), {type(x.shape), type({x.shape[1], out}), type({out})}, y.shape);
+    int64_t in = x.shape.back();
+    std::string w = weight({in, out}, 1.0 / std::sqrt(double(in))), b = weight({out}, 0.2);
+    Value y = fresh(x.shape);
+    y.shape.back() = out;
+    line(y, llvm::formatv("nn.matmul {0}, {1}, {2} {{name = \"fc{3}\"}", x.name, w, b, count++), {type(x.shape), type({in, out}), type({out})}, y.shape);
+    return y;
+  }
+
+  Value convTranspose(const Value &x, int64_t out) {
+    int64_t in = x.shape[1];
+    std::string w = weight({in, out, 2, 2}, 1.0 / std::sqrt(double(in))), b = weight({out}, 0.2);
+    Value y = fresh({1, out, 2 * x.shape[2], 2 * x.shape[3]});
+    line(y, llvm::formatv("nn.conv_transpose {0}, {1}, {2} {{strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, "
+                          "output_padding = array<i64: 0, 0>, name = \"convt{3}\"}",
+                          x.name, w, b, count++),
+         {type(x.shape), type({in, out, 2, 2}), type({out})}, y.shape);
+    return y;
+  }
+  Value resize(const Value &x, llvm::StringRef mode) {
+    Value y = fresh({1, x.shape[1], 2 * x.shape[2], 2 * x.shape[3]});
+    line(y, llvm::formatv("nn.resize {0} {{scales = array<f64: 1.0, 1.0, 2.0, 2.0>, mode = #nn<resize_mode {1}>, coord = #nn<resize_coord asymmetric>, "
+                          "nearest = #nn<nearest_mode floor>, name = \"resize{2}\"}",
+                          x.name, mode, count++),
+         {type(x.shape)}, y.shape);
+    return y;
+  }
+  Value pad(const Value &x) {
+    Value y = fresh({1, x.shape[1], x.shape[2] + 1, x.shape[3] + 2});
+    line(y, llvm::formatv("nn.pad {0} {{low = array<i64: 0, 0, 1, 0>, high = array<i64: 0, 0, 0, 2>, name = \"pad{1}\"}", x.name, count++), {type(x.shape)}, y.shape);
+    return y;
+  }
+  /// Channels first to last, as rows of pixels: [1, H * W, C].
+  Value rows(const Value &x) {
+    Value t = fresh({1, x.shape[2], x.shape[3], x.shape[1]}), y = fresh({1, x.shape[2] * x.shape[3], x.shape[1]});
+    line(t, llvm::formatv("nn.transpose {0} {{perm = array<i64: 0, 2, 3, 1>, name = \"transpose{1}\"}", x.name, count++), {type(x.shape)}, t.shape);
+    line(y, "nn.reshape " + t.name, {type(t.shape)}, y.shape);
+    return y;
+  }
+  /// Half of the channels.
+  Value half(const Value &x, bool second) {
+    Value y = fresh({1, x.shape[1] / 2, x.shape[2], x.shape[3]});
+    line(y, llvm::formatv("nn.slice {0} {{starts = array<i64: 0, {1}, 0, 0>, sizes = array<i64: 1, {2}, {3}, {4}>, steps = array<i64: 1, 1, 1, 1>, name = "
+                          "\"slice{5}\"}",
+                          x.name, second ? x.shape[1] / 2 : 0, x.shape[1] / 2, x.shape[2], x.shape[3], count++),
+         {type(x.shape)}, y.shape);
+    return y;
+  }
+  Value softmax(const Value &x) {
+    Value y = fresh(x.shape);
+    line(y, llvm::formatv("nn.softmax {0} {{axis = {1} : i64, name = \"softmax{2}\"}", x.name, x.shape.size() - 1, count++), {type(x.shape)}, y.shape);
     return y;
   }
 

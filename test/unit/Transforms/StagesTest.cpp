@@ -167,6 +167,22 @@ std::string inception() {
   return net.finish(net.conv(net.concat(net.conv(pooled, 16, 3), net.conv(averaged, 16, 1)), 8, 1));
 }
 
+std::string pyramid() {
+  Net net({1, 16, 8, 8});
+  auto fine = net.unary("relu", net.conv(net.input, 32, 3, 2)); // two groups
+  auto coarse = net.unary("silu", net.conv(fine, 32, 3, 1, 2));
+  auto up = net.binary("add", net.conv(fine, 32, 1), net.resize(coarse, "nearest"));
+  auto mixed = net.conv(net.concat(net.half(up, false), net.resize(net.half(coarse, true), "linear")), 32, 3);
+  return net.finish(net.conv(net.pad(net.unary("relu", net.convTranspose(net.unary("relu", mixed), 16))), 4, 3));
+}
+
+std::string sequence() {
+  Net net({1, 16, 4, 6});
+  auto x = net.unary("relu", net.conv(net.input, 32, 3));
+  auto tokens = net.matmul(net.rows(x), 48);
+  return net.finish(net.softmax(net.matmul(net.unary("gelu", tokens), 11)));
+}
+
 struct Case {
   const char *name;
   std::string (*text)();
@@ -230,7 +246,10 @@ INSTANTIATE_TEST_SUITE_P(Networks, StagesTest,
                                          Case{"se_dynamic", squeezeExcite, "w8a8", false, 28}, Case{"residual_w4a8", residual, "w4a8", true, 14},
                                          Case{"inception_w4a8_channel", inception, "w4a8:channel", true, 14},
                                          Case{"se_w4a8_dynamic", squeezeExcite, "w4a8", false, 14}, Case{"residual_w8a16", residual, "w8a16", false, 38},
-                                         Case{"inception_w4a16", inception, "w4a16", false, 14}, Case{"residual_float", residual, "float", false, 100}),
+                                         Case{"inception_w4a16", inception, "w4a16", false, 14}, Case{"residual_float", residual, "float", false, 100},
+                                         Case{"pyramid_w8a8", pyramid, "w8a8", true, 28}, Case{"pyramid_dynamic", pyramid, "w8a8", false, 28},
+                                         Case{"pyramid_w4a8", pyramid, "w4a8", true, 14}, Case{"sequence_w8a8", sequence, "w8a8", true, 28},
+                                         Case{"sequence_dynamic", sequence, "w8a8", false, 28}, Case{"sequence_w4a16", sequence, "w4a16", false, 12}),
                          [](const auto &info) { return std::string(info.param.name); });
 
 TEST(PlanTest, WhatIsPrintedReadsBack) {
