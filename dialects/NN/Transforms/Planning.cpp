@@ -245,10 +245,9 @@ LogicalResult makePlan(func::FuncOp function, const PlanRequest &request, Plan &
     for (const ActivationGroup &group : groups) {
       std::optional<PlanTensor> tensor = tensorOf(group);
       plan.tensors.push_back(tensor.value_or(PlanTensor()));
-      if (tensor)
-        continue;
       for (Operation *consumer : group.consumers)
-        changed |= isStatic.erase(consumer);
+        if (!tensor || (isa<ConvTransposeOp>(consumer) && tensor->zero != 0))
+          changed |= isStatic.erase(consumer);
     }
   }
   // Values that were only to save traffic stay float when they have no range.
@@ -261,6 +260,9 @@ LogicalResult makePlan(func::FuncOp function, const PlanRequest &request, Plan &
   writeTensors(function, groups, plan.tensors, xOf);
   for (auto [op, entry] : llvm::zip(ops, plan.ops)) {
     Shape shape(op);
+    // A transposed convolution sums another number of products in each position: only with zero point 0 is the correction none.
+    if (isa<ConvTransposeOp>(op) && !isStatic.contains(op))
+      wanted.erase(op);
     if (wanted.contains(op)) {
       entry.xStatic = isStatic.contains(op);
       entry.x = entry.xStatic ? staticActivation() : dynamicActivation(op);
@@ -294,6 +296,8 @@ static LogicalResult checkEntry(Operation *op, const PlanOp &entry) {
     return op->emitError("the plan gives '") << entry.name << "' codes as activation but float weights; no kernel has that";
   if (entry.x && !entry.xStatic && !entry.xEncode)
     return op->emitError("the plan gives '") << entry.name << "' a run-time activation format but no x_encode";
+  if (isa<ConvTransposeOp>(op) && entry.x && !entry.xStatic)
+    return op->emitError("the plan quantizes the activation of '") << entry.name << "' at run time; transposed convolutions read codes with zero point 0 only";
   std::string row = rowFor(shape.row, entry.x, entry.w);
   if (row.empty())
     return op->emitError("the plan gives '") << entry.name << "' formats that no kernel has: x " << (entry.x ? entry.x->str() : "float") << ", w "
