@@ -3,6 +3,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -26,6 +27,12 @@ class Package(unittest.TestCase):
                   "-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld")
         self.step("ninja", "-C", folder / "build")
         self.assertIn("tern.dequantize", self.step(folder / "build" / "consumer"))
+        digits = TOP / "examples" / "digits" / "digits.onnx"
+        for way in ("embed", "capi"):
+            self.assertIn(f"{way}.tern", self.step(folder / "build" / way, digits, folder / f"{way}.tern"))
+            self.assertTrue((folder / f"{way}.tern" / "libmodel.so").is_file())
+        python = f"import tern; print(tern.compile({str(digits)!r}, scheme='float', out={str(folder / 'py.tern')!r}).run.__doc__)"
+        self.step("env", "-u", "TERN_BUILD", "-u", "TERN_LIBRARY", f"PYTHONPATH={folder / 'usr' / 'lib' / 'python'}", sys.executable, "-c", python)
         # the installed tools stand on their own
         for tool in ("quant-opt", "quant-compile", "quant-run"):
             self.step(folder / "usr" / "bin" / tool, "--help")
