@@ -2,6 +2,7 @@
 #include "dialects/NN/Transforms/Constants.h"
 #include "dialects/NN/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -15,6 +16,12 @@ using namespace tern::nn;
 
 /// Exporters round 1/6 to 0.16667.
 static bool isNear(double value, double expected) { return std::abs(value - expected) <= 1e-4 * std::max(1.0, std::abs(expected)); }
+
+/// What was recognised, for the report.
+static void remarkRaised(Operation *op, StringRef what) {
+  StringRef name = nameOf(op);
+  remark::passed(op->getLoc(), remark::RemarkOpts::name("Raised").category("nn-raise").function(name)) << remark::reason("{0} recognised", what);
+}
 
 static bool isF32(Value value) { return cast<RankedTensorType>(value.getType()).getElementType().isF32(); }
 
@@ -131,6 +138,7 @@ struct MinMaxToClip : OpRewritePattern<BinaryOp> {
     auto parts = withScalar(op, right);
     if (!parts || std::isnan(parts->second))
       return rewriter.notifyMatchFailure(op, "no scalar constant");
+    remarkRaised(op, !isMin && parts->second == 0 ? "relu" : "clip");
     FloatAttr bound = rewriter.getF64FloatAttr(parts->second);
     if (!isMin && parts->second == 0)
       rewriter.replaceOpWithNewOp<UnaryOp>(op, op.getType(), UnaryKind::relu, parts->first, FloatAttr(), FloatAttr(), op.getNameAttr());
@@ -207,6 +215,7 @@ private:
     std::optional<Ramp> ramp = rampOf(product.values[0]);
     if (!ramp || ramp->inner.x.getType() != op.getType() || !isNear(product.factor * ramp->hi, 1) || product.values[0] == op.getResult())
       return rewriter.notifyMatchFailure(op, "no ramp to 1");
+    remarkRaised(op, "hard_sigmoid");
     FloatAttr alpha = rewriter.getF32FloatAttr(product.factor * ramp->inner.a), beta = rewriter.getF32FloatAttr(product.factor * ramp->inner.b);
     rewriter.replaceOpWithNewOp<UnaryOp>(op, op.getType(), UnaryKind::hard_sigmoid, ramp->inner.x, alpha, beta, op.getNameAttr());
     ++counters.hardSigmoids;
@@ -215,6 +224,7 @@ private:
 
   LogicalResult gated(BinaryOp op, Value x, Value gate, double factor, PatternRewriter &rewriter) const {
     auto replace = [&](UnaryKind kind, Pass::Statistic &count) {
+      remarkRaised(op, stringifyUnaryKind(kind));
       rewriter.replaceOpWithNewOp<UnaryOp>(op, op.getType(), kind, x, FloatAttr(), FloatAttr(), op.getNameAttr());
       ++count;
       return success();

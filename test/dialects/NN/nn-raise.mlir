@@ -1,4 +1,7 @@
 // RUN: quant-opt %s --nn-raise | FileCheck %s
+// RUN: quant-opt %s --nn-raise --remarks-filter=nn-raise --remark-format=emitRemark 2>&1 | FileCheck %s --check-prefix=REMARK
+
+// REMARK: remark: [Passed] Raised | Category:nn-raise{{.*}}Reason="hard_swish recognised"
 
 // x * clip(x + 3, 0, 6) / 6, as PyTorch writes it
 // CHECK-LABEL: func.func @torch
