@@ -1,4 +1,4 @@
-// Plain planes in bytes: LSB first along the last axis, each row starts on a byte (docs/IR.md 2.2).
+// Plain planes in bytes: LSB first along the last axis, each row starts on a byte (docs/FORMATS.md 1.7).
 #ifndef TERN_FORMATS_PACK_H
 #define TERN_FORMATS_PACK_H
 

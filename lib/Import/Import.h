@@ -1,4 +1,4 @@
-// ONNX -> nn dialect (docs/IR.md 5, stage import).
+// ONNX -> nn dialect (the first stage of a compilation).
 #ifndef TERN_LIB_IMPORT_IMPORT_H
 #define TERN_LIB_IMPORT_IMPORT_H
 

@@ -12,7 +12,7 @@ namespace tern::importer {
 
 bool isWeight(const TensorData &data) {
   if (int64_t(data.bytes.data.size()) > kSmallBytes)
-    return data.type->bits >= 8; // codes below 8 bits have no blob of their own (IR.md 2.2)
+    return data.type->bits >= 8; // codes below 8 bits have no blob of their own (docs/FORMATS.md 1.7)
   switch (data.type->number) {
   case INT32:
   case INT64:

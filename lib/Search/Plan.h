@@ -1,5 +1,5 @@
 //===- Plan.h - plan.json -------------------------------------------------===//
-// The decisions of a compilation as plain data (IR.md 6): what nn-plan writes into the IR and what --plan takes back.
+// The decisions of a compilation as plain data (plan.json): what nn-plan writes into the IR and what --plan takes back.
 //===----------------------------------------------------------------------===//
 #ifndef TERN_SEARCH_PLAN_H
 #define TERN_SEARCH_PLAN_H

@@ -98,7 +98,7 @@ def Tern_KernelUseAttr : Tern_Attr<"KernelUse", "kernel"> {
 }
 
 def Tern_ChoiceAttr : Tern_Attr<"Choice", "choice"> {
-  let summary = "The decision of the plan for one op (IR.md 6): formats, encoders, method, layout, kernels";
+  let summary = "The decision of the plan for one op: formats, encoders, method, layout, kernels";
   let description = [{
     x, w, y: formats of activation, weight and result (absent: stays float). x_static: the range of the activation is known, its scale and zero
     point are x_scale and x_zero (else it is quantized at run time).

@@ -17,7 +17,7 @@ def Tern_QuantizeOp : Tern_Op<"quantize", [Pure]> {
   let description = [{
     Plane operands are those of the format in order (scale, zero, ...), of the plain plane types. `by` is required without planes and
     fixes range, rounding and saturation with them. On a constant weight `method` names the algorithm of lib/Quantize.
-    code = sat(round(x / scale) + zero), division in f32 (FORMATS.md 1.3).
+    code = sat(round(x / scale) + zero), division in f32 (docs/FORMATS.md 1.3).
   }];
   let arguments = (ins Tern_Tensor:$x, Variadic<Tern_Tensor>:$planes, OptionalAttr<Tern_EncodeAttr>:$by, OptionalAttr<StrAttr>:$method, Tern_Name:$name);
   let results = (outs Tern_QuantType:$result);

@@ -14,7 +14,6 @@ namespace tern::cpu {
 
 namespace {
 
-bool isDense(const Map &map) { return !map.hasHalo() && map.base == 0 && map.cs == map.c; }
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 class Assignment {

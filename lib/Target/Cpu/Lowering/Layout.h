@@ -1,5 +1,5 @@
 //===- Layout.h - how the tensors of the graph lie in memory --------------===//
-// Between two kernel calls the target chooses the physical form of a value (IR.md L5). Two forms exist:
+// Between two kernel calls the target chooses the physical form of a value after outlining. Two forms exist:
 // Plain    ONNX order, row-major; the last dimension is the channel of a Map, everything before it is a row;
 // Channels dimension 1 is the channel, innermost (NHWC), with an optional halo around each picture.
 //===----------------------------------------------------------------------===//
@@ -31,6 +31,9 @@ Map flatMap(mlir::RankedTensorType type);
 Map channelsMap(mlir::RankedTensorType type);
 /// ONNX order seen as pictures (planar). Rank >= 3.
 Map planarMap(mlir::RankedTensorType type);
+
+/// No halo, no offset, no padding of the channels.
+inline bool isDense(const Map &map) { return !map.hasHalo() && map.base == 0 && map.cs == map.c; }
 
 /// The elements lie at the same addresses in both forms: no halo, dense, and one channel or one pixel.
 bool formsCoincide(const Map &channels);
