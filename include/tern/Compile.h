@@ -1,6 +1,6 @@
 //===- Compile.h - from an ONNX model to a program ------------------------===//
-// What quant-compile, libtern.so and embedders call. Prints nothing: errors are diagnostics of the context, everything else
-// goes to a CompileListener.
+// What quant-compile, libtern.so and embedders call. Prints nothing: errors are diagnostics of the context, everything
+// else goes to a CompileListener.
 //===----------------------------------------------------------------------===//
 #ifndef TERN_COMPILE_H
 #define TERN_COMPILE_H
@@ -28,26 +28,26 @@ enum class CompileStatus : uint8_t {
 
 /// Everything that may be said about a compilation. The names of the fields are also the keys of the JSON form.
 struct CompileOptions {
-  std::string model;                       ///< path of the .onnx file
-  std::string out;                         ///< folder of the program; empty: <model>.tern here. With planOnly: a .json file, or a folder
-  std::string target = "x86-64";           ///< which instruction sets get code; targetNames()
-  std::string scheme = "w8a8";             ///< float, w8a8, w4a8, w4a16, w8a16; 4-bit ones also with :32, :64, :128, :channel
-  std::vector<std::string> calibration;    ///< .npz, .npy, .pb files or folders of them; without: dynamic activations
-  std::string ranges = "mse";              ///< minmax, mse, entropy, percentile:P
-  int64_t samples = 0;                     ///< of the calibration data; 0: all
-  std::vector<std::string> dims;           ///< "NAME=N": sizes of open dimensions
+  std::string model; ///< path of the .onnx file
+  std::string out;   ///< folder of the program; empty: <model>.tern here. With planOnly: a .json file, or a folder
+  std::string target = "x86-64"; ///< which instruction sets get code; targetNames()
+  std::string scheme = "w8a8";   ///< float, w8a8, w4a8, w4a16, w8a16; 4-bit ones also with :32, :64, :128, :channel
+  std::vector<std::string> calibration;     ///< .npz, .npy, .pb files or folders of them; without: dynamic activations
+  std::string ranges = "mse";               ///< minmax, mse, entropy, percentile:P
+  int64_t samples = 0;                      ///< of the calibration data; 0: all
+  std::vector<std::string> dims;            ///< "NAME=N": sizes of open dimensions
   std::vector<std::string> inputs, outputs; ///< cut the model at these values
-  std::vector<std::string> overrides;      ///< "RE=SCHEME", later ones win
-  std::vector<std::string> excludes;       ///< regular expressions of ops that stay float
-  std::string plan;                        ///< path of a plan.json whose decisions are taken
-  bool planOnly = false;                   ///< stop after writing plan.json
-  std::vector<std::string> emit;           ///< also keep: "obj" (model.o), "mlir" (model.mlir)
-  bool requireKernels = false;             ///< portable code for an op is an error
-  int64_t jobs = 0;                        ///< threads of the compiler; 0: one for each cpu
-  int64_t seed = 0;                        ///< of everything random
-  std::string dumpIr;                      ///< stage whose module goes to CompileListener::ir
-  bool force = false;                      ///< compile also what is up to date
-  bool measure = true;                     ///< run the program once it is written, for the figures of the last line
+  std::vector<std::string> overrides;       ///< "RE=SCHEME", later ones win
+  std::vector<std::string> excludes;        ///< regular expressions of ops that stay float
+  std::string plan;                         ///< path of a plan.json whose decisions are taken
+  bool planOnly = false;                    ///< stop after writing plan.json
+  std::vector<std::string> emit;            ///< also keep: "obj" (model.o), "mlir" (model.mlir)
+  bool requireKernels = false;              ///< portable code for an op is an error
+  int64_t jobs = 0;                         ///< threads of the compiler; 0: one for each cpu
+  int64_t seed = 0;                         ///< of everything random
+  std::string dumpIr;                       ///< stage whose module goes to CompileListener::ir
+  bool force = false;                       ///< compile also what is up to date
+  bool measure = true;                      ///< run the program once it is written, for the figures of the last line
 
   llvm::json::Value toJSON() const;
   /// Unknown keys and wrong types are errors that name what is allowed.
@@ -82,9 +82,10 @@ struct CompileOptions {
 /// Told what goes on; every function may be empty.
 struct CompileListener {
   std::function<void(llvm::StringRef stage, llvm::StringRef text)> done; ///< a stage has ended: its line
-  std::function<void(llvm::StringRef stage, double part, double secondsLeft)> progress; ///< 0 to 1; secondsLeft < 0: unknown
-  std::function<void(llvm::StringRef text)> note;                       ///< something the user should know
-  std::function<void(llvm::StringRef text)> ir;                         ///< the module of dumpIr
+  std::function<void(llvm::StringRef stage, double part, double secondsLeft)>
+      progress;                                   ///< 0 to 1; secondsLeft < 0: unknown
+  std::function<void(llvm::StringRef text)> note; ///< something the user should know
+  std::function<void(llvm::StringRef text)> ir;   ///< the module of dumpIr
 };
 
 struct CompileSummary {
@@ -97,14 +98,15 @@ struct CompileSummary {
 std::vector<std::pair<std::string, std::string>> targetNames();
 std::vector<std::string> stageNames();
 
-/// Compiles a model. The context needs the dialects of registerAll(). After a failure one error diagnostic says why and nothing has
-/// been written.
-mlir::LogicalResult compile(const CompileOptions &options, mlir::MLIRContext &context, const CompileListener &listener = {},
-                            CompileSummary *summary = nullptr);
+/// Compiles a model. The context needs the dialects of registerAll(). After a failure one error diagnostic says why and
+/// nothing has been written.
+mlir::LogicalResult compile(const CompileOptions &options, mlir::MLIRContext &context,
+                            const CompileListener &listener = {}, CompileSummary *summary = nullptr);
 
-/// The QDQ form, which defines what a program computes: import, prepare, the plan of `options.plan` (or of the scheme, with dynamic
-/// activations), quantize. For lib/Reference.
-mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> quantizedModule(const CompileOptions &options, mlir::MLIRContext &context);
+/// The QDQ form, which defines what a program computes: import, prepare, the plan of `options.plan` (or of the scheme,
+/// with dynamic activations), quantize. For lib/Reference.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> quantizedModule(const CompileOptions &options,
+                                                                   mlir::MLIRContext &context);
 
 /// "WHERE: KIND: WHAT" of a diagnostic and its notes, one a line; WHERE is the file and the node of the model.
 std::string diagnosticText(mlir::Diagnostic &diagnostic, llvm::StringRef model);

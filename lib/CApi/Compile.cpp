@@ -42,8 +42,12 @@ static int32_t compileJson(const char *json, tern_compile_line line, void *user,
       error = mlir::isa<mlir::UnknownLoc>(diagnostic.getLocation()) ? diagnostic.str() : text;
   });
   CompileListener listener;
-  listener.done = [&](StringRef stage, StringRef text) { say(TERN_LINE_STAGE, llvm::formatv("{0,-11}{1}", stage, text).str()); };
-  listener.progress = [&](StringRef stage, double part, double) { say(TERN_LINE_PROGRESS, llvm::formatv("{0} {1:f4}", stage, part).str()); };
+  listener.done = [&](StringRef stage, StringRef text) {
+    say(TERN_LINE_STAGE, llvm::formatv("{0,-11}{1}", stage, text).str());
+  };
+  listener.progress = [&](StringRef stage, double part, double) {
+    say(TERN_LINE_PROGRESS, llvm::formatv("{0} {1:f4}", stage, part).str());
+  };
   listener.note = [&](StringRef text) { say(TERN_LINE_NOTE, text); };
   listener.ir = [&](StringRef text) { say(TERN_LINE_NOTE, text); };
   CompileSummary summary;

@@ -12,8 +12,8 @@
 #include "lib/Search/Scheme.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
-#include "llvm/ADT/StringExtras.h"
 #include "tern/Compile.h"
+#include "llvm/ADT/StringExtras.h"
 #include <chrono>
 
 namespace tern {
@@ -36,7 +36,8 @@ struct ModelSignature {
   std::vector<ModelInput> inputs;
   std::vector<std::string> externalFiles; ///< paths of external data
 };
-mlir::FailureOr<ModelSignature> readSignature(llvm::StringRef model, mlir::MLIRContext &context, const CompileOptions &options);
+mlir::FailureOr<ModelSignature> readSignature(llvm::StringRef model, mlir::MLIRContext &context,
+                                              const CompileOptions &options);
 
 /// What is remembered of the float program: some inputs and the outputs on them.
 struct FloatRuns {
@@ -45,7 +46,8 @@ struct FloatRuns {
 
 class Compilation {
 public:
-  Compilation(const CompileOptions &options, mlir::MLIRContext &context, const CompileListener &listener, CompileSummary &summary)
+  Compilation(const CompileOptions &options, mlir::MLIRContext &context, const CompileListener &listener,
+              CompileSummary &summary)
       : options(options), context(context), listener(listener), summary(summary) {}
 
   mlir::LogicalResult run();
@@ -69,7 +71,8 @@ private:
   void measure();
 
   /// Passes and the verifier; a module that is wrong afterwards is the compiler's mistake.
-  mlir::LogicalResult runPasses(mlir::ModuleOp module, llvm::StringRef stage, llvm::function_ref<void(mlir::OpPassManager &)> build);
+  mlir::LogicalResult runPasses(mlir::ModuleOp module, llvm::StringRef stage,
+                                llvm::function_ref<void(mlir::OpPassManager &)> build);
   mlir::LogicalResult fail(const llvm::Twine &message);
   void done(llvm::StringRef stage, const llvm::Twine &text);
   void note(const llvm::Twine &text);
@@ -106,7 +109,6 @@ private:
   FloatRuns floatRuns;
   std::chrono::steady_clock::time_point stageStart;
 };
-
 
 } // namespace tern
 #endif

@@ -172,7 +172,8 @@ LogicalResult Compilation::calibrate() {
   }
   for (const auto &entry : sketches)
     if (entry.second.nonFinite())
-      return fail(llvm::formatv("calibration: '{0}' has {1} values that are not finite; look at how the data are prepared, or keep the op float "
+      return fail(llvm::formatv("calibration: '{0}' has {1} values that are not finite; look at how the data are "
+                                "prepared, or keep the op float "
                                 "with --exclude",
                                 entry.first(), entry.second.nonFinite())
                       .str());
@@ -185,8 +186,8 @@ LogicalResult Compilation::calibrate() {
   });
   decisions.samples = count;
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - stageStart).count();
-  done("calibrate", llvm::formatv("{0} sample{1}, {2} ranges by {3}, {4:f1} s", count, count == 1 ? "" : "s", sketches.size(),
-                                  calib::printRangeMethod(rangeOptions), seconds));
+  done("calibrate", llvm::formatv("{0} sample{1}, {2} ranges by {3}, {4:f1} s", count, count == 1 ? "" : "s",
+                                  sketches.size(), calib::printRangeMethod(rangeOptions), seconds));
   dump("calibrate", *module);
   return success();
 }
@@ -201,7 +202,8 @@ static calib::Array arrayOf(const tern_tensor_info &info, const std::vector<char
 
 void Compilation::measure() {
   std::string text = out + "/";
-  auto loaded = options.measure ? Artifact::open(out) : llvm::Expected<std::unique_ptr<Artifact>>(llvm::createStringError(""));
+  auto loaded =
+      options.measure ? Artifact::open(out) : llvm::Expected<std::unique_ptr<Artifact>>(llvm::createStringError(""));
   if (!loaded) {
     llvm::consumeError(loaded.takeError());
     done("wrote", text);
@@ -244,7 +246,8 @@ void Compilation::measure() {
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     best = std::min(best, seconds), total += seconds;
   }
-  text += llvm::formatv("  {0:f3} ms here ({1} thread{2}, {3})", best * 1e3, runner.getThreads(), runner.getThreads() == 1 ? "" : "s", runner.getIsa());
+  text += llvm::formatv("  {0:f3} ms here ({1} thread{2}, {3})", best * 1e3, runner.getThreads(),
+                        runner.getThreads() == 1 ? "" : "s", runner.getIsa());
   if (compared) {
     text += llvm::formatv(", SQNR {0:f1} dB", comparison.sqnr());
     if (comparison.rows() == compared)

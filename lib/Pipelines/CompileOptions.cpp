@@ -73,14 +73,17 @@ Expected<CompileOptions> CompileOptions::parse(StringRef text) {
 }
 
 std::vector<std::pair<std::string, std::string>> targetNames() {
-  return {{"x86-64", "any x86-64: code for avx512vnni, avx2 and portable, the best one is chosen when the program starts"},
-          {"native", "this machine: its best instruction set, and portable"},
-          {"x86-64-avx512vnni", "AVX-512 F/BW/VL/DQ/VNNI/VBMI, and portable"},
-          {"x86-64-v3", "AVX2 and FMA, and portable"},
-          {"x86-64-portable", "SSE2 only"}};
+  return {
+      {"x86-64", "any x86-64: code for avx512vnni, avx2 and portable, the best one is chosen when the program starts"},
+      {"native", "this machine: its best instruction set, and portable"},
+      {"x86-64-avx512vnni", "AVX-512 F/BW/VL/DQ/VNNI/VBMI, and portable"},
+      {"x86-64-v3", "AVX2 and FMA, and portable"},
+      {"x86-64-portable", "SSE2 only"}};
 }
 
-std::vector<std::string> stageNames() { return {"import", "prepare", "calibrate", "plan", "quantize", "fuse", "encode", "outline"}; }
+std::vector<std::string> stageNames() {
+  return {"import", "prepare", "calibrate", "plan", "quantize", "fuse", "encode", "outline"};
+}
 
 std::string nearest(StringRef name, ArrayRef<std::string> known) {
   unsigned best = std::max<unsigned>(3, name.size() / 3 + 1);
@@ -88,7 +91,8 @@ std::string nearest(StringRef name, ArrayRef<std::string> known) {
   for (const std::string &candidate : known)
     if (unsigned distance = name.edit_distance(candidate); distance < best)
       best = distance, found = candidate;
-  return found.empty() ? "; allowed are " + llvm::join(known, ", ") : "; did you mean '" + found + "'? Allowed are " + llvm::join(known, ", ");
+  return found.empty() ? "; allowed are " + llvm::join(known, ", ")
+                       : "; did you mean '" + found + "'? Allowed are " + llvm::join(known, ", ");
 }
 
 } // namespace tern

@@ -125,7 +125,8 @@ std::string Compilation::compileJson() {
         continue;
       for (size_t axis = 0; axis < input.shape.size(); ++axis)
         if (input.shape[axis] < 0)
-          dims[input.symbols[axis].empty() ? input.name + "." + std::to_string(axis) : input.symbols[axis]] = type.getDimSize(axis);
+          dims[input.symbols[axis].empty() ? input.name + "." + std::to_string(axis) : input.symbols[axis]] =
+              type.getDimSize(axis);
     }
   return formatv("{0:2}\n", json::Value(json::Object{{"stamp", stamp()}, {"dims", std::move(dims)}})).str();
 }
@@ -142,11 +143,12 @@ bool Compilation::isUpToDate() {
     return false;
   }
   const json::Object *root = value->getAsObject(), *previous = root ? root->getObject("stamp") : nullptr;
-  return previous && *previous == stamp() && sys::fs::exists(out + "/manifest.json") && sys::fs::exists(out + "/libmodel.so") &&
-         sys::fs::exists(out + "/weights.bin");
+  return previous && *previous == stamp() && sys::fs::exists(out + "/manifest.json") &&
+         sys::fs::exists(out + "/libmodel.so") && sys::fs::exists(out + "/weights.bin");
 }
 
-mlir::FailureOr<ModelSignature> readSignature(StringRef model, mlir::MLIRContext &context, const CompileOptions &options) {
+mlir::FailureOr<ModelSignature> readSignature(StringRef model, mlir::MLIRContext &context,
+                                              const CompileOptions &options) {
   auto file = importer::ModelFile::open(model, context);
   if (failed(file))
     return mlir::failure();

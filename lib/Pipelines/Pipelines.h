@@ -12,7 +12,8 @@ void buildPrepare(mlir::OpPassManager &pm);
 void buildQuantize(mlir::OpPassManager &pm);
 /// QDQ form -> fused ops.
 void buildFuse(mlir::OpPassManager &pm);
-/// Weights become codes, constant expressions are computed. keepSources: the blobs of the weights are still read by another module.
+/// Weights become codes, constant expressions are computed. keepSources: the blobs of the weights are still read by
+/// another module.
 void buildEncode(mlir::OpPassManager &pm, bool keepSources = false);
 /// One function a kernel.
 void buildOutline(mlir::OpPassManager &pm);

@@ -10,11 +10,13 @@ using namespace mlir;
 
 namespace {
 struct QuantizeOptions : PassPipelineOptions<QuantizeOptions> {
-  Option<std::string> scheme{*this, "scheme", llvm::cl::desc("float, w8a8, w4a8, w4a16 or w8a16"), llvm::cl::init("w8a8")};
+  Option<std::string> scheme{*this, "scheme", llvm::cl::desc("float, w8a8, w4a8, w4a16 or w8a16"),
+                             llvm::cl::init("w8a8")};
   ListOption<std::string> overrides{*this, "override", llvm::cl::desc("RE=SCHEME for ops by name")};
   ListOption<std::string> excludes{*this, "exclude", llvm::cl::desc("RE of ops that stay float")};
   Option<std::string> plan{*this, "plan", llvm::cl::desc("plan.json to take the decisions from"), llvm::cl::init("")};
-  Option<std::string> stats{*this, "stats", llvm::cl::desc("JSON file with the ranges of activations"), llvm::cl::init("")};
+  Option<std::string> stats{*this, "stats", llvm::cl::desc("JSON file with the ranges of activations"),
+                            llvm::cl::init("")};
 };
 struct CompileCpuOptions : QuantizeOptions {
   Option<std::string> out{*this, "out", llvm::cl::desc("folder of the program"), llvm::cl::init("model.tern")};
@@ -50,7 +52,9 @@ static void buildTernCompileCpu(OpPassManager &pm, const CompileCpuOptions &opti
 }
 
 void tern::registerPipelines() {
-  PassPipelineRegistration<QuantizeOptions>("tern-quantize", "nn -> QDQ form: prepare, plan, quantize",
-                                            [](OpPassManager &pm, const QuantizeOptions &options) { buildTernQuantize(pm, options, /*keepPlan=*/false); });
-  PassPipelineRegistration<CompileCpuOptions>("tern-compile-cpu", "nn -> a program for the CPU in a folder", buildTernCompileCpu);
+  PassPipelineRegistration<QuantizeOptions>(
+      "tern-quantize", "nn -> QDQ form: prepare, plan, quantize",
+      [](OpPassManager &pm, const QuantizeOptions &options) { buildTernQuantize(pm, options, /*keepPlan=*/false); });
+  PassPipelineRegistration<CompileCpuOptions>("tern-compile-cpu", "nn -> a program for the CPU in a folder",
+                                              buildTernCompileCpu);
 }

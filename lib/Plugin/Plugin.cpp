@@ -8,7 +8,8 @@
 #define TERN_PLUGIN_EXPORT extern "C" __attribute__((visibility("default")))
 
 TERN_PLUGIN_EXPORT mlir::DialectPluginLibraryInfo mlirGetDialectPluginInfo() {
-  return {MLIR_PLUGIN_API_VERSION, "Tern", TERN_VERSION, [](mlir::DialectRegistry *registry) { tern::registerAll(*registry); }};
+  return {MLIR_PLUGIN_API_VERSION, "Tern", TERN_VERSION,
+          [](mlir::DialectRegistry *registry) { tern::registerAll(*registry); }};
 }
 
 TERN_PLUGIN_EXPORT mlir::PassPluginLibraryInfo mlirGetPassPluginInfo() {

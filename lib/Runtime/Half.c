@@ -34,7 +34,7 @@ static uint16_t halfOf(float value) {
     return (uint16_t)(sign | 0x7e00 | (magnitude >> 13 & 0x1ff));
   if (magnitude >= 0x477ff000) /* 65520 and more */
     return (uint16_t)(sign | 0x7c00);
-  if (magnitude < 0x38800000) { /* below 2^-14: multiples of 2^-24, the addition rounds */
+  if (magnitude < 0x38800000) {                  /* below 2^-14: multiples of 2^-24, the addition rounds */
     float units = floatOfBits(magnitude) + 0.5f; /* 2^-24 is the last bit of numbers from 0.5 to 1 */
     return (uint16_t)(sign | (bitsOfFloat(units) - 0x3f000000));
   }

@@ -27,9 +27,11 @@ static void addFlags(CommandLine &line, CompileOptions &options, Verbosity &verb
     line.add(std::move(flag));
   };
   line.add({"o", "DIR", "folder of the program (default <model>.tern)", storeText(options.out)});
-  line.add({"scheme", "S", "float, w8a8 (default), w4a8, w4a16, w8a16;\n4-bit ones also :32 (default), :64, :128 or :channel",
+  line.add({"scheme", "S",
+            "float, w8a8 (default), w4a8, w4a16, w8a16;\n4-bit ones also :32 (default), :64, :128 or :channel",
             storeText(options.scheme)});
-  line.add({"calib", "FILE|DIR", ".npz, .npy or .pb; repeatable. Without: dynamic activations", appendText(options.calibration)});
+  line.add({"calib", "FILE|DIR", ".npz, .npy or .pb; repeatable. Without: dynamic activations",
+            appendText(options.calibration)});
   line.add({"target", "T", "instruction sets of the code; --target=help lists them", storeText(options.target)});
   line.add({"override", "RE=SCHEME", "another scheme for ops by name; repeatable", appendText(options.overrides)});
   line.add({"exclude", "RE", "ops that stay float; repeatable", appendText(options.excludes)});
@@ -53,7 +55,8 @@ static void addFlags(CommandLine &line, CompileOptions &options, Verbosity &verb
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   CommandLine line("quant-compile", "quant-compile MODEL.onnx [-o DIR] [flags]",
-                   "exit codes: 0 done, 1 bad input or option, 2 limits cannot be met, 3 --require-kernels violated, 4 internal error");
+                   "exit codes: 0 done, 1 bad input or option, 2 limits cannot be met, 3 --require-kernels violated, 4 "
+                   "internal error");
   CompileOptions options;
   Verbosity verbosity;
   addFlags(line, options, verbosity);
@@ -96,7 +99,9 @@ int main(int argc, char **argv) {
   });
 
   CompileListener listener;
-  listener.done = [&](StringRef stage, StringRef text) { lines.line(llvm::formatv(stage == "wrote" ? "{0,-6}{1}" : "{0,-11}{1}", stage, text).str()); };
+  listener.done = [&](StringRef stage, StringRef text) {
+    lines.line(llvm::formatv(stage == "wrote" ? "{0,-6}{1}" : "{0,-11}{1}", stage, text).str());
+  };
   listener.progress = [&](StringRef stage, double part, double left) { lines.progress(stage, part, left); };
   listener.note = [&](StringRef text) { lines.line(("note       " + text).str()); };
   listener.ir = [&](StringRef text) { llvm::outs() << text << "\n"; };
@@ -105,6 +110,7 @@ int main(int argc, char **argv) {
     return int(summary.status);
   if (summary.upToDate)
     lines.line(summary.out + "/ is up to date");
-  lines.line(options.planOnly ? "next: quant-compile " + options.model + " --plan=" + summary.out : "next: quant-run " + summary.out + " --bench");
+  lines.line(options.planOnly ? "next: quant-compile " + options.model + " --plan=" + summary.out
+                              : "next: quant-run " + summary.out + " --bench");
   return 0;
 }

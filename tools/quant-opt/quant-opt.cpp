@@ -16,7 +16,8 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   tern::registerPasses();
   tern::registerOnnxOptions();
-  llvm::cl::opt<bool> printKernels("tern-print-kernels", llvm::cl::desc("Print the kernel table of the CPU target and stop"));
+  llvm::cl::opt<bool> printKernels("tern-print-kernels",
+                                   llvm::cl::desc("Print the kernel table of the CPU target and stop"));
   auto [input, output] = mlir::registerAndParseCLIOptions(argc, argv, "Tern optimizer driver\n", registry);
   if (printKernels) {
     tern::cpu::printKernelTable(llvm::outs());

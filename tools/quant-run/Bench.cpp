@@ -66,7 +66,8 @@ struct StepTime {
 /// A line a kernel call, the slowest first.
 static Error benchSteps(Artifact &artifact, const Buffers &inputs, double budget) {
   std::vector<StepTime> times(artifact.getSteps().size());
-  artifact.setHook([&](size_t index, const tern_step &, double seconds, const void *) { times[index].seconds.push_back(seconds); });
+  artifact.setHook(
+      [&](size_t index, const tern_step &, double seconds, const void *) { times[index].seconds.push_back(seconds); });
   Buffers outputs;
   double total = 0;
   for (int i = 0; i < 5000 && (i < 12 || total < budget); ++i) {
@@ -92,8 +93,8 @@ static Error benchSteps(Artifact &artifact, const Buffers &inputs, double budget
     double t = -negative;
     std::string macs = step.macs && t > 0 ? formatv("{0:f1}", double(step.macs) / t / 1e9).str() : "-";
     std::string bytes = t > 0 ? formatv("{0:f1}", double(step.bytes) / t / 1e9).str() : "-";
-    outs() << formatv("{0,9:f1}  {1,5:f1}  {2,7}  {3,8:f1}  {4,7}  {5} ({6})\n", t * 1e6, sum > 0 ? 100 * t / sum : 0, macs, double(step.bytes) / 1e3, bytes,
-                      step.name, step.row);
+    outs() << formatv("{0,9:f1}  {1,5:f1}  {2,7}  {3,8:f1}  {4,7}  {5} ({6})\n", t * 1e6, sum > 0 ? 100 * t / sum : 0,
+                      macs, double(step.bytes) / 1e3, bytes, step.name, step.row);
   }
   return Error::success();
 }
@@ -106,10 +107,11 @@ Error bench(Artifact &artifact, const Buffers &inputs, const RunOptions &options
   }
   Times times = timeRuns(artifact, inputs, 2);
   double median = times.median();
-  outs() << formatv("{0}  {1}, {2} thread{3}, {4} kernel calls\n", artifact.getName(), artifact.getIsa(), artifact.getThreads(),
-                    artifact.getThreads() == 1 ? "" : "s", artifact.getSteps().size());
-  outs() << formatv("median {0}  p10 {1}  {2} runs  {3} ({4:f1} MMAC)  {5} ({6:f1} MB)\n", timeText(median), timeText(times.p10()), times.seconds.size(),
-                    rate(double(macs), median, "GMAC/s"), double(macs) / 1e6, rate(double(bytes), median, "GB/s"), double(bytes) / 1e6);
+  outs() << formatv("{0}  {1}, {2} thread{3}, {4} kernel calls\n", artifact.getName(), artifact.getIsa(),
+                    artifact.getThreads(), artifact.getThreads() == 1 ? "" : "s", artifact.getSteps().size());
+  outs() << formatv("median {0}  p10 {1}  {2} runs  {3} ({4:f1} MMAC)  {5} ({6:f1} MB)\n", timeText(median),
+                    timeText(times.p10()), times.seconds.size(), rate(double(macs), median, "GMAC/s"),
+                    double(macs) / 1e6, rate(double(bytes), median, "GB/s"), double(bytes) / 1e6);
   return options.steps || options.verbose ? benchSteps(artifact, inputs, 1) : Error::success();
 }
 

@@ -25,7 +25,8 @@ struct Session {
   explicit Session(std::string model)
       : context(registry()), handler(&context, [this, model](mlir::Diagnostic &diagnostic) {
           if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && message.empty())
-            message = mlir::isa<mlir::UnknownLoc>(diagnostic.getLocation()) ? diagnostic.str() : diagnosticText(diagnostic, model);
+            message = mlir::isa<mlir::UnknownLoc>(diagnostic.getLocation()) ? diagnostic.str()
+                                                                            : diagnosticText(diagnostic, model);
         }) {}
   static mlir::DialectRegistry registry() {
     mlir::DialectRegistry all;
@@ -55,7 +56,8 @@ public:
       const calib::Comparison &c = comparisons[index];
       std::string sqnr = std::isinf(c.sqnr()) ? (c.sqnr() > 0 ? "equal" : "-inf") : formatv("{0:f1}", c.sqnr()).str();
       std::string top = c.rows() ? formatv("{0}/{1}", c.agreeing(), c.rows()).str() : "-";
-      outs() << formatv("{0,-20}  {1,9}  {2,10:f6}  {3,12:e2}  {4}\n", info.name, sqnr, c.cosine(), c.maxRelative(), top);
+      outs() << formatv("{0,-20}  {1,9}  {2,10:f6}  {3,12:e2}  {4}\n", info.name, sqnr, c.cosine(), c.maxRelative(),
+                        top);
     }
   }
   bool areEqual() const {
@@ -69,18 +71,24 @@ private:
 } // namespace
 
 static std::string samplesText(const Feeds &feeds) {
-  return feeds.isRandom() ? "one random input" : formatv("{0} sample{1}", feeds.count(), feeds.count() == 1 ? "" : "s").str();
+  return feeds.isRandom() ? "one random input"
+                          : formatv("{0} sample{1}", feeds.count(), feeds.count() == 1 ? "" : "s").str();
 }
 
 /// Inputs and outputs of the two programs must be the same.
-static Error checkSignature(ArrayRef<tern_tensor_info> a, ArrayRef<tern_tensor_info> b, StringRef what, StringRef model) {
-  auto shape = [](const tern_tensor_info &info) { return calib::printShape(std::vector<int64_t>(info.dims, info.dims + info.rank)); };
+static Error checkSignature(ArrayRef<tern_tensor_info> a, ArrayRef<tern_tensor_info> b, StringRef what,
+                            StringRef model) {
+  auto shape = [](const tern_tensor_info &info) {
+    return calib::printShape(std::vector<int64_t>(info.dims, info.dims + info.rank));
+  };
   if (a.size() != b.size())
-    return createStringError(formatv("--compare: {0} has {1} {2}s, the program {3}; is it another model?", model, b.size(), what, a.size()));
+    return createStringError(
+        formatv("--compare: {0} has {1} {2}s, the program {3}; is it another model?", model, b.size(), what, a.size()));
   for (const auto &[one, other] : zip(a, b))
     if (StringRef(one.name) != other.name || one.dtype != other.dtype || shape(one) != shape(other))
-      return createStringError(formatv("--compare: {0} '{1}' of {2} is {3} {4}, in the program it is '{5}' {6} {7}; is it another model?", what, other.name,
-                                       model, dtypeName(other.dtype), shape(other), one.name, dtypeName(one.dtype), shape(one)));
+      return createStringError(formatv(
+          "--compare: {0} '{1}' of {2} is {3} {4}, in the program it is '{5}' {6} {7}; is it another model?", what,
+          other.name, model, dtypeName(other.dtype), shape(other), one.name, dtypeName(one.dtype), shape(one)));
   return Error::success();
 }
 
@@ -145,8 +153,9 @@ Error compareWith(Artifact &artifact, Feeds &feeds, const RunOptions &options) {
     mine.seconds.insert(mine.seconds.end(), a.seconds.begin(), a.seconds.end());
     others.seconds.insert(others.seconds.end(), b.seconds.begin(), b.seconds.end());
   }
-  outs() << formatv("speed: median {0}, p10 {1}; float median {2}, p10 {3}: {4:f2}x ({5}, {6} thread{7})\n", timeText(mine.median()), timeText(mine.p10()),
-                    timeText(others.median()), timeText(others.p10()), others.p10() / mine.p10(), artifact.getIsa(), artifact.getThreads(),
+  outs() << formatv("speed: median {0}, p10 {1}; float median {2}, p10 {3}: {4:f2}x ({5}, {6} thread{7})\n",
+                    timeText(mine.median()), timeText(mine.p10()), timeText(others.median()), timeText(others.p10()),
+                    others.p10() / mine.p10(), artifact.getIsa(), artifact.getThreads(),
                     artifact.getThreads() == 1 ? "" : "s");
   return Error::success();
 }
@@ -170,7 +179,8 @@ Error compareWithReference(Artifact &artifact, Feeds &feeds, const RunOptions &o
   if (!options.reference.empty())
     compile.model = options.reference;
   if (!sys::fs::exists(compile.model))
-    return createStringError("--reference: the model is not at " + compile.model + " any more; give its place: --reference=MODEL.onnx");
+    return createStringError("--reference: the model is not at " + compile.model +
+                             " any more; give its place: --reference=MODEL.onnx");
   compile.plan = options.folder + "/plan.json";
   compile.dims.clear();
   for (const auto &[name, size] : origin->dims)
@@ -213,7 +223,8 @@ Error compareWithReference(Artifact &artifact, Feeds &feeds, const RunOptions &o
   }
   outs() << options.folder << " against the reference evaluation of its QDQ form, " << samplesText(feeds) << "\n";
   differences.print();
-  outs() << (differences.areEqual() ? "equal in every value\n" : "not equal in every value: sums of floats depend on their order\n");
+  outs() << (differences.areEqual() ? "equal in every value\n"
+                                    : "not equal in every value: sums of floats depend on their order\n");
   return Error::success();
 }
 

@@ -106,7 +106,9 @@ Expected<Origin> readOrigin(StringRef folder) {
   auto text = MemoryBuffer::getFile(path);
   if (!text)
     return createStringError(path + ": cannot be read (" + text.getError().message() + "); compile the model again");
-  auto damaged = [&](const Twine &why) { return createStringError(path + ": damaged (" + why + "); compile the model again"); };
+  auto damaged = [&](const Twine &why) {
+    return createStringError(path + ": damaged (" + why + "); compile the model again");
+  };
   Expected<json::Value> value = json::parse((*text)->getBuffer());
   if (!value)
     return damaged(toString(value.takeError()));

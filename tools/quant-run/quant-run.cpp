@@ -13,23 +13,31 @@ using namespace tern::run;
 using namespace tern::tools;
 
 static void addFlags(CommandLine &line, RunOptions &options) {
-  line.add({"input", "FILE|DIR", ".npz, .npy or .pb with one or more samples; without: random numbers", appendText(options.inputs)});
+  line.add({"input", "FILE|DIR", ".npz, .npy or .pb with one or more samples; without: random numbers",
+            appendText(options.inputs)});
   line.add({"output", "FILE.npz", "write the outputs, samples one after the other", storeText(options.output)});
   line.add({"threads", "N", "threads that compute (default: one for each cpu)", storeNumber(options.threads, 1, 1024)});
-  line.add({"compare", "MODEL.onnx", "accuracy and speed against the float program of the model", storeText(options.compare)});
+  line.add({"compare", "MODEL.onnx", "accuracy and speed against the float program of the model",
+            storeText(options.compare)});
   line.add({"bench", "[steps]", "time it; =steps: also each kernel call", [&](StringRef value) {
               options.bench = true;
               options.steps = value == "steps";
-              return value.empty() || options.steps ? std::string() : ("'" + value + "' is not known; allowed are --bench and --bench=steps").str();
+              return value.empty() || options.steps
+                         ? std::string()
+                         : ("'" + value + "' is not known; allowed are --bench and --bench=steps").str();
             }});
   line.add({"trace", "OP,OP|all", "add the values of ops to --output", appendCommas(options.trace)});
-  line.add({"reference", "[MODEL.onnx]", "compare with the slow evaluation of the quantized model\n(at the place where it was compiled from, or at the given one)",
+  line.add({"reference", "[MODEL.onnx]",
+            "compare with the slow evaluation of the quantized model\n(at the place where it was compiled from, or at "
+            "the given one)",
             [&](StringRef value) {
               options.isReference = true;
               options.reference = value.str();
               return std::string();
-            }, true});
-  line.add({"dim", "NAME=N", "the size that a dimension must have; programs have fixed sizes", appendText(options.dims), true});
+            },
+            true});
+  line.add({"dim", "NAME=N", "the size that a dimension must have; programs have fixed sizes", appendText(options.dims),
+            true});
   line.add({"seed", "N", "of the random input", storeNumber(options.seed, 0, INT64_MAX), true});
   line.add({"v", "", "say more: with --bench each kernel call", setTrue(options.verbose), true});
 }
@@ -52,10 +60,13 @@ static Error checkDims(const RunOptions &options) {
       return createStringError("--dim: '" + dim + "' is not NAME=N, for instance batch=4");
     auto known = find_if(origin->dims, [&](const auto &entry) { return entry.first == name; });
     if (known == origin->dims.end())
-      return createStringError("--dim: the program has no dimension '" + name + "'" +
-                               (names.empty() ? "; all its sizes are those of the model" : "; it has " + llvm::join(names, ", ")));
+      return createStringError(
+          "--dim: the program has no dimension '" + name + "'" +
+          (names.empty() ? "; all its sizes are those of the model" : "; it has " + llvm::join(names, ", ")));
     if (known->second != size)
-      return createStringError(formatv("--dim: the program was compiled with {0}={1}; compile it again with --dim {0}={2}", name, known->second, size));
+      return createStringError(
+          formatv("--dim: the program was compiled with {0}={1}; compile it again with --dim {0}={2}", name,
+                  known->second, size));
   }
   return Error::success();
 }
@@ -101,7 +112,8 @@ static Error runAll(Artifact &artifact, Feeds &feeds, const RunOptions &options)
     for (const auto &[info, bytes] : zip(artifact.getOutputs(), outputs))
       append(next++, arrayOf(info, bytes));
     for (calib::Array &array : traced) {
-      bool isOutput = any_of(artifact.getOutputs(), [&](const tern_tensor_info &info) { return array.name == info.name; });
+      bool isOutput =
+          any_of(artifact.getOutputs(), [&](const tern_tensor_info &info) { return array.name == info.name; });
       if (!isOutput)
         append(next++, std::move(array));
     }
@@ -112,7 +124,8 @@ static Error runAll(Artifact &artifact, Feeds &feeds, const RunOptions &options)
     outs() << "wrote " << options.output << "  " << count << (count == 1 ? " sample\n" : " samples\n");
   }
   for (const calib::Array &array : all) {
-    outs() << formatv("{0,-20}  {1} {2}", array.name, calib::dtypeInfo(array.dtype).name, calib::printShape(array.shape));
+    outs() << formatv("{0,-20}  {1} {2}", array.name, calib::dtypeInfo(array.dtype).name,
+                      calib::printShape(array.shape));
     auto values = calib::toDouble(array);
     if (values && !values->empty()) {
       auto [low, high] = std::minmax_element(values->begin(), values->end());

@@ -26,13 +26,15 @@ struct Flag {
 class CommandLine {
 public:
   /// usage: the line after "usage: "; details: lines at the end of the help.
-  CommandLine(std::string tool, std::string usage, std::string details) : tool(std::move(tool)), usage(std::move(usage)), details(std::move(details)) {}
+  CommandLine(std::string tool, std::string usage, std::string details)
+      : tool(std::move(tool)), usage(std::move(usage)), details(std::move(details)) {}
 
   void add(Flag flag) { flags.push_back(std::move(flag)); }
   /// Arguments that are no flags; in their order.
   std::vector<std::string> operands;
 
-  /// Reads the arguments after argv[0]. True: go on. False: `code` is the exit code (0 after help, 1 after a mistake that was printed).
+  /// Reads the arguments after argv[0]. True: go on. False: `code` is the exit code (0 after help, 1 after a mistake
+  /// that was printed).
   bool parse(llvm::ArrayRef<const char *> arguments, int &code);
 
   /// Prints "TOOL: error: MESSAGE" and returns 1.

@@ -6,8 +6,8 @@
 
 namespace tern::tools {
 
-/// Lines on the standard error stream. On a terminal the last one may be a progress line, which the next line replaces; in a pipe
-/// there is no progress.
+/// Lines on the standard error stream. On a terminal the last one may be a progress line, which the next line replaces;
+/// in a pipe there is no progress.
 class Lines {
 public:
   explicit Lines(bool quiet);

@@ -24,7 +24,8 @@ static llvm::Error link(std::vector<std::string> options, llvm::ArrayRef<std::st
   llvm::raw_string_ostream os(messages);
   lld::Result result = lld::lldMain(args, os, os, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
-    return llvm::createStringError("linking " + llvm::sys::path::filename(output) + " failed: " + llvm::StringRef(messages).rtrim().str());
+    return llvm::createStringError("linking " + llvm::sys::path::filename(output) +
+                                   " failed: " + llvm::StringRef(messages).rtrim().str());
   return llvm::Error::success();
 }
 
@@ -33,6 +34,8 @@ llvm::Error linkShared(llvm::ArrayRef<std::string> inputs, llvm::StringRef outpu
   return link({"-shared", "-Bsymbolic", "--as-needed", "--gc-sections", "-soname", soname.str()}, inputs, output);
 }
 
-llvm::Error linkRelocatable(llvm::ArrayRef<std::string> inputs, llvm::StringRef output) { return link({"-r"}, inputs, output); }
+llvm::Error linkRelocatable(llvm::ArrayRef<std::string> inputs, llvm::StringRef output) {
+  return link({"-r"}, inputs, output);
+}
 
 } // namespace tern::cpu

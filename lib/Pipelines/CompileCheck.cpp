@@ -1,0 +1,143 @@
+//===- CompileCheck.cpp - options, data and the output folder -----------------===//
+#include "lib/Pipelines/Compilation.h"
+#include "lib/Target/Cpu/Isa.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Threading.h"
+#include <unistd.h>
+
+using namespace mlir;
+
+namespace tern {
+
+LogicalResult Compilation::check() {
+  auto read = [&](auto expected, auto &to, StringRef flag) -> LogicalResult {
+    if (!expected)
+      return fail("--" + flag + ": " + llvm::toString(expected.takeError()));
+    to = *expected;
+    return success();
+  };
+  if (options.model.empty())
+    return fail("no model is given; name an .onnx file");
+  if (failed(read(parseScheme(options.scheme), scheme, "scheme")))
+    return failure();
+  for (const std::string &text : options.overrides)
+    if (failed(read(parseOverride(text), overrides.emplace_back(), "override")))
+      return failure();
+  auto ranges = calib::parseRangeMethod(options.ranges);
+  if (!ranges)
+    return fail("--ranges: " + ranges.error());
+  rangeOptions = *ranges;
+
+  std::vector<std::string> targets;
+  for (const auto &[name, text] : targetNames())
+    targets.push_back(name);
+  if (!llvm::is_contained(targets, options.target))
+    return fail("--target: unknown target '" + options.target + "'" + nearest(options.target, targets));
+  StringRef best = options.target == "native" ? StringRef(cpu::hostIsa().name)
+                                              : llvm::StringSwitch<StringRef>(options.target)
+                                                    .Case("x86-64-v3", "avx2")
+                                                    .Case("x86-64-portable", "portable")
+                                                    .Default("avx512vnni");
+  isas = "portable";
+  for (const cpu::Isa &isa : cpu::isas())
+    if (isa.name != "portable" && (isa.name == best || options.target == "x86-64"))
+      isas += "," + isa.name.str();
+
+  for (const std::string &what : options.emit)
+    if (what != "so" && what != "obj" && what != "mlir")
+      return fail("--emit: unknown output '" + what + "'" + nearest(what, {"so", "obj", "mlir"}));
+  if (!options.dumpIr.empty() && !llvm::is_contained(stageNames(), options.dumpIr))
+    return fail("--dump-ir: unknown stage '" + options.dumpIr + "'" + nearest(options.dumpIr, stageNames()));
+  for (const std::string &text : options.dims) {
+    auto [name, size] = StringRef(text).rsplit('=');
+    int64_t number = 0;
+    if (name.empty() || size.getAsInteger(10, number) || number < 1)
+      return fail("--dim: '" + text + "' is not NAME=N with a size N of at least 1, for instance batch=4");
+    importOptions.dims[name] = number;
+  }
+  importOptions.inputs = options.inputs;
+  importOptions.outputs = options.outputs;
+  // The files of the model and the data are read several times: a path to nothing is said at once.
+  jobs = options.jobs > 0 ? unsigned(options.jobs) : llvm::hardware_concurrency().compute_thread_count();
+  return success();
+}
+
+LogicalResult Compilation::checkOutput() {
+  StringRef stem = llvm::sys::path::stem(options.model);
+  out = !options.out.empty() ? options.out : (stem + (options.planOnly ? ".plan.json" : ".tern")).str();
+  while (out.size() > 1 && out.back() == '/')
+    out.pop_back();
+  summary.out = out;
+  namespace fs = llvm::sys::fs;
+  SmallString<256> parent(llvm::sys::path::parent_path(out));
+  if (parent.empty())
+    parent = ".";
+  if (!fs::is_directory(parent))
+    return fail(out + ": the folder " + parent + " does not exist; make it, or choose another place with -o");
+  if (access(parent.c_str(), W_OK | X_OK) != 0)
+    return fail(out + ": the folder " + parent + " cannot be written; choose another place with -o");
+  if (!fs::exists(out))
+    return success();
+  if (options.planOnly && StringRef(out).ends_with(".json"))
+    return fs::is_directory(out) ? fail(out + " is a folder; choose another name with -o") : success();
+  if (!fs::is_directory(out))
+    return fail(out + " is a file; a program is a folder: remove it or choose another name with -o");
+  std::error_code ec;
+  bool isEmpty = fs::directory_iterator(out, ec) == fs::directory_iterator();
+  bool isProgram = fs::exists(out + "/manifest.json");
+  if (options.planOnly && isProgram)
+    return fail(out +
+                " holds a compiled program, whose plan would no longer be the one it has; choose another name with -o");
+  if (!options.planOnly && !isEmpty && !isProgram && !fs::exists(out + "/plan.json"))
+    return fail(out + " exists and is no compiled program; remove it or choose another name with -o");
+  return success();
+}
+
+bool Compilation::usesStaticActivations() const {
+  auto isStatic = [](const Scheme &scheme) { return scheme.activationBits == 8; };
+  return isStatic(scheme) || llvm::any_of(overrides, [&](const Override &rule) { return isStatic(rule.scheme); });
+}
+
+LogicalResult Compilation::openData() {
+  auto read = readSignature(options.model, context, options);
+  if (failed(read))
+    return failure();
+  signature = std::move(*read);
+  if (options.calibration.empty())
+    return success();
+  auto reader = calib::SampleReader::open(options.calibration);
+  if (!reader)
+    return fail("--calib: " + reader.error());
+  data.emplace(std::move(*reader));
+  std::vector<std::string> names;
+  for (const ModelInput &input : signature.inputs)
+    names.push_back(input.name);
+  auto shapes = data->peek(names);
+  if (!shapes)
+    return fail("--calib: " + shapes.error());
+  // A leading open size is the batch, and files hold one sample after the other along it: the importer takes 1.
+  for (auto [input, array] : llvm::zip(signature.inputs, *shapes)) {
+    std::vector<int64_t> shape = array.shape;
+    if (shape.size() + 1 == input.shape.size())
+      shape.insert(shape.begin(), 1);
+    bool isOpen = llvm::is_contained(input.shape, -1);
+    if (!isOpen || shape.size() != input.shape.size())
+      continue;
+    if (input.shape.front() == -1)
+      shape.front() = 1;
+    importOptions.hints[input.name].assign(shape.begin(), shape.end());
+  }
+  return success();
+}
+
+LogicalResult Compilation::hashModel() {
+  auto hash = hashFile(options.model);
+  if (!hash)
+    return fail(llvm::toString(hash.takeError()));
+  modelHash = *hash;
+  return success();
+}
+
+} // namespace tern
