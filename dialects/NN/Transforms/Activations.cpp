@@ -164,6 +164,8 @@ private:
       return false;
     if (llvm::all_of(type.getShape().drop_front(2), [](int64_t size) { return size == 1; }) || !endsIntegerKernel(value))
       return false;
+    if (meetInOneOp(value))
+      return false;
     bool single = value.hasOneUse();
     for (Operation *user : value.getUsers()) {
       bool elementwise = isa<UnaryOp, BinaryOp, ClipOp>(user);
@@ -171,6 +173,22 @@ private:
       if ((single && elementwise) || (!elementwise && !reads))
         return false;
     }
+    return true;
+  }
+
+  /// x * f(x): all readers are elementwise and end in one of them; they share the kernel of the value.
+  static bool meetInOneOp(Value value) {
+    auto isElementwise = [](Operation *op) { return isa<UnaryOp, BinaryOp, ClipOp>(op); };
+    Operation *last = nullptr;
+    for (Operation *user : value.getUsers()) {
+      if (!isElementwise(user) || user->getResult(0).getType() != value.getType())
+        return false;
+      last = !last || last->isBeforeInBlock(user) ? user : last;
+    }
+    for (Operation *user : value.getUsers())
+      for (Operation *op = user; op != last; op = *op->getResult(0).getUsers().begin())
+        if (!isElementwise(op) || !op->getResult(0).hasOneUse())
+          return false;
     return true;
   }
 

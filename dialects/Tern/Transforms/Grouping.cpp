@@ -111,6 +111,9 @@ public:
         add(&op);
     llvm::erase_if(groups, [](const auto &group) { return group->ops.empty(); });
     for (auto &group : groups)
+      mergeReader(group.get());
+    llvm::erase_if(groups, [](const auto &group) { return group->ops.empty(); });
+    for (auto &group : groups)
       llvm::sort(group->ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
     llvm::sort(groups, [](const auto &a, const auto &b) { return a->last()->isBeforeInBlock(b->last()); });
     return std::move(groups);
@@ -165,17 +168,40 @@ private:
     }
   }
 
-  bool canJoin(const Group &group, Value value, Operation *op) {
-    if (group.anchor && !acceptsEpilogue(group.anchor))
-      return false;
-    if (isa<QuantType>(value.getType()) || group.last()->hasAttr(kProbe))
-      return false;
-    if (!llvm::all_of(value.getUsers(), [&](Operation *user) { return user == op; }))
-      return false;
+  /// x * f(x): the readers of a value are several ops, but one elementwise kernel; it becomes part of the kernel of the value.
+  void mergeReader(Group *group) {
+    while (!group->ops.empty() && group->last()->getNumResults() == 1) {
+      Value value = group->last()->getResult(0);
+      if (value.use_empty() || !isOpen(*group))
+        return;
+      Group *reader = groupOf.lookup(*value.getUsers().begin());
+      if (!reader || reader == group || reader->anchor)
+        return;
+      for (Operation *user : value.getUsers())
+        if (groupOf.lookup(user) != reader)
+          return;
+      for (Operation *op : reader->ops)
+        if (!fits(op, value))
+          return;
+      for (Operation *op : reader->ops)
+        groupOf[op] = group;
+      group->ops.append(reader->ops);
+      reader->ops.clear();
+    }
+  }
+
+  /// More ops may be computed on the result of a kernel.
+  static bool isOpen(const Group &group) {
+    return (!group.anchor || acceptsEpilogue(group.anchor)) && !isa<QuantType>(group.last()->getResult(0).getType()) && !group.last()->hasAttr(kProbe);
+  }
+  /// An elementwise op can be computed where `value` is.
+  static bool fits(Operation *op, Value value) {
     ArrayRef<int64_t> shape = shapeOf(op->getResult(0));
-    if (shapeOf(value) != shape)
-      return false;
-    return llvm::all_of(op->getOperands(), [&](Value operand) { return operand == value || isReadable(operand, shape); });
+    return shapeOf(value) == shape && llvm::all_of(op->getOperands(), [&](Value operand) { return operand == value || isReadable(operand, shape); });
+  }
+
+  bool canJoin(const Group &group, Value value, Operation *op) {
+    return isOpen(group) && llvm::all_of(value.getUsers(), [&](Operation *user) { return user == op; }) && fits(op, value);
   }
 
   std::vector<std::unique_ptr<Group>> groups;

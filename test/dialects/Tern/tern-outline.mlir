@@ -48,7 +48,7 @@ func.func @main(%x: tensor<1x3x8x8xf32>) -> tensor<1x5xf32> {
 
 // -----
 
-// A probed value ends its kernel. A value with two users ends its kernel. A per-channel constant is an operand, a scalar is in the body.
+// A probed value ends its kernel, and so does one that another result needs. A per-channel constant is an operand, a scalar is in the body.
 // CHECK-LABEL: func.func @borders
 // CHECK:         %[[C:.*]] = arith.constant dense<[{{.*}}> : tensor<2x1x1xf32>
 // CHECK:         tern.call @k.p(%{{.*}}) {name = "p", tern.probe = "p"}
@@ -65,7 +65,7 @@ func.func @main(%x: tensor<1x3x8x8xf32>) -> tensor<1x5xf32> {
 // CHECK-NEXT:    nn.unary relu
 // CHECK-NEXT:    nn.binary add
 // CHECK-NEXT:    nn.binary mul
-func.func @borders(%x: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
+func.func @borders(%x: tensor<1x2x4x4xf32>) -> (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) {
   %two = arith.constant dense<2.0> : tensor<f32>
   %c = arith.constant dense<[[[1.0]], [[3.0]]]> : tensor<2x1x1xf32>
   %p = nn.pool max %x {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, name = "p", tern.probe = "p"} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
@@ -73,7 +73,7 @@ func.func @borders(%x: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
   %t = nn.unary relu %s {name = "t"} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
   %u = nn.binary add %s, %t {name = "u"} : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
   %m = nn.binary mul %u, %c {name = "m"} : (tensor<1x2x4x4xf32>, tensor<2x1x1xf32>) -> tensor<1x2x4x4xf32>
-  return %m : tensor<1x2x4x4xf32>
+  return %m, %s : tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>
 }
 
 // -----
@@ -95,6 +95,27 @@ func.func @chains(%x: tensor<1x2x4x4xf32>, %z: tensor<1x2x4x4xf32>, %g: tensor<1
   %c = nn.conv %z, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, name = "c"} : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xf32>
   %s = nn.binary add %a, %c {name = "s"} : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
   return %s : tensor<1x2x4x4xf32>
+}
+
+// -----
+
+// x * f(x) behind a convolution: the value in between has two readers, both in the kernel.
+// CHECK-LABEL: func.func @gated
+// CHECK-NEXT:    %[[W:.*]] = arith.constant
+// CHECK-NEXT:    %[[Y:.*]] = tern.call @k.c(%arg0, %[[W]]) {name = "c"}
+// CHECK-NEXT:    return %[[Y]]
+// CHECK:       func.func private @k.c(
+// CHECK:         nn.conv
+// CHECK:         nn.unary softplus
+// CHECK:         nn.unary tanh
+// CHECK:         nn.binary mul
+func.func @gated(%x: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
+  %w = arith.constant dense<0.5> : tensor<2x2x1x1xf32>
+  %c = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, name = "c"} : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xf32>
+  %s = nn.unary softplus %c : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %t = nn.unary tanh %s : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %m = nn.binary mul %c, %t {name = "m"} : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  return %m : tensor<1x2x4x4xf32>
 }
 
 // -----

@@ -176,6 +176,13 @@ inline std::string pyramid() {
   return net.finish(net.conv(net.pad(net.unary("relu", net.convTranspose(net.unary("relu", mixed), 16))), 4, 3));
 }
 
+inline std::string mish() {
+  Net net({1, 16, 8, 8});
+  auto act = [&](const Net::Value &x) { return net.binary("mul", x, net.unary("tanh", net.unary("softplus", x))); };
+  auto a = act(net.conv(net.input, 32, 3)), b = act(net.conv(a, 32, 1));
+  return net.finish(net.conv(net.binary("add", b, a), 8, 1));
+}
+
 inline std::string sequence() {
   Net net({1, 16, 4, 6});
   auto x = net.unary("relu", net.conv(net.input, 32, 3));
