@@ -191,7 +191,7 @@ static Results requantize(RequantizeOp op, Operands in) {
   std::vector<int32_t> codes;
   for (auto [sum, minusZero] : llvm::zip(sums, zeros->data<float>())) {
     double code = (std::isnan(sum) ? 0 : std::nearbyint(double(sum))) - double(minusZero);
-    codes.push_back(std::clamp<double>(code, op.getLo(), op.getHi()));
+    codes.push_back(std::clamp<double>(code, int64_t(op.getLo()), int64_t(op.getHi())));
   }
   int bits = type.getFormat().getFormat().elem.bits;
   int64_t row = type.getShape().empty() ? 1 : type.getShape().back(), packed = packedBytes(row, bits);

@@ -98,6 +98,32 @@ TEST_F(QuantTest, IntegerConvRequantizeResidual) {
     })");
 }
 
+TEST_F(QuantTest, RequantizeToSignedCodes) {
+  // The lower clamp is negative; four bits are packed, the last byte half used.
+  for (const char *format : {"<si8, scale<f32>, zero<si8>>", "<si8, scale<f32>>"}) {
+    bool zero = llvm::StringRef(format).contains("zero");
+    std::string quant = std::string("!tern.quant<2x7xf32, #tern.format") + format + ">";
+    check((llvm::Twine("func.func @main(%a: tensor<2x7xi32>, %f: tensor<2x7xf32>, %m: tensor<7xf32>, %z: tensor<i8>) "
+                       "-> tensor<2x7xi8> {\n"
+                       "  %s = arith.constant dense<1.0> : tensor<f32>\n"
+                       "  %q = tern.requantize %a, %f by %m, %m to %s") +
+           (zero ? ", %z" : "") +
+           " {lo = -100 : i64, hi = 90 : i64} : (tensor<2x7xi32>, tensor<2x7xf32>, tensor<7xf32>, tensor<7xf32>, "
+           "tensor<f32>" +
+           (zero ? ", tensor<i8>" : "") + ") -> " + quant + "\n  %c, %s1" + (zero ? ", %z1" : "") +
+           " = tern.unbundle %q : (" + quant + ") -> (tensor<2x7xi8>, tensor<f32>" + (zero ? ", tensor<i8>" : "") +
+           ")\n  return %c : tensor<2x7xi8>\n}")
+              .str());
+  }
+  check(R"(func.func @main(%a: tensor<2x7xi32>, %m: tensor<f32>) -> tensor<2x4xi8> {
+    %s = arith.constant dense<1.0> : tensor<f32>
+    %n = arith.constant dense<0.03> : tensor<f32>
+    %q = tern.requantize %a by %n to %s {lo = -8 : i64, hi = 7 : i64} : (tensor<2x7xi32>, tensor<f32>, tensor<f32>) -> !tern.quant<2x7xf32, #tern.format<si4, scale<f32>>>
+    %c, %s1 = tern.unbundle %q : (!tern.quant<2x7xf32, #tern.format<si4, scale<f32>>>) -> (tensor<2x4xi8>, tensor<f32>)
+    return %c : tensor<2x4xi8>
+  })");
+}
+
 TEST_F(QuantTest, TransposedAndGroupedConv) {
   check(
       R"(func.func @main(%x: tensor<1x4x5xi8>, %w: tensor<4x3x2xi8>, %s: tensor<f32>, %z: tensor<i8>) -> tensor<1x6x9xi32> {
