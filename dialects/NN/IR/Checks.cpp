@@ -22,9 +22,9 @@ LogicalResult verifyNames(Operation *root) { // nn_n1
     auto [owner, isNew] = owners.try_emplace(name.getValue(), op);
     if (isNew)
       return WalkResult::advance();
-    op->emitOpError("is named \"") << name.getValue()
-                                   << "\" like another op; names are unique in a module (add a suffix)";
-    owner->second->emitRemark("the other op is here");
+    InFlightDiagnostic diag = op->emitOpError("is named \"")
+                              << name.getValue() << "\" like another op; names are unique in a module (add a suffix)";
+    diag.attachNote(owner->second->getLoc()) << "the other op is here";
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());

@@ -29,6 +29,9 @@ private:
     func::FuncOp function = mainFunction(getOperation());
     if (!function)
       return success();
+    // Plans, overrides and reports know ops by their names.
+    if (failed(verifyNames(function)))
+      return failure();
     auto fail = [&](llvm::Error error) { return getOperation().emitError() << toString(std::move(error)); };
     Plan result;
     if (!plan.empty()) {
