@@ -95,7 +95,8 @@ namespace {
 /// Fields of one JSON object; the first mistake is kept, with the path to it.
 class Fields {
 public:
-  Fields(const json::Value &value, std::string where, std::string &error) : object(value.getAsObject()), where(std::move(where)), error(error) {
+  Fields(const json::Value &value, std::string where, std::string &error)
+      : object(value.getAsObject()), where(std::move(where)), error(error) {
     if (!object)
       fail("is not an object");
   }
@@ -182,7 +183,8 @@ static PlanOp readOp(const json::Value &value, size_t index, std::string &error)
   op.why = fields.text("why", false);
   op.locked = fields.boolean("locked");
   if (const json::Value *predicted = fields.get("predicted", false))
-    op.weightBytes = Fields(*predicted, "ops[" + std::to_string(index) + "].predicted", error).integer("weight_bytes", false);
+    op.weightBytes =
+        Fields(*predicted, "ops[" + std::to_string(index) + "].predicted", error).integer("weight_bytes", false);
   if (const json::Value *kernels = fields.get("kernels", false))
     if (const json::Array *rows = kernels->getAsArray(); rows && !rows->empty())
       op.row = Fields((*rows)[0], "ops[" + std::to_string(index) + "].kernels[0]", error).text("row");

@@ -15,10 +15,10 @@ namespace tern {
 
 /// The decision for one op.
 struct PlanOp {
-  std::string name; ///< unique in the model
-  std::string op;   ///< "matmul", "conv", "conv_transpose"
+  std::string name;            ///< unique in the model
+  std::string op;              ///< "matmul", "conv", "conv_transpose"
   int64_t m = 0, n = 0, k = 0; ///< rows of x (batch times pixels), output channels, products of one output
-  std::optional<Format> x, w; ///< absent: stays float
+  std::optional<Format> x, w;  ///< absent: stays float
   std::optional<Encode> xEncode, wEncode;
   bool xStatic = false; ///< the range of x is known: its scale and zero point are those of a PlanTensor
   std::string method;   ///< how the codes of w are chosen (lib/Quantize)

@@ -1,6 +1,6 @@
 //===- Rows.h - which kernel computes an op with given formats ------------===//
-// Names of the rows of the CPU kernel table for the ops that a plan decides about; nn-plan writes them into the IR, the target looks
-// them up.
+// Names of the rows of the CPU kernel table for the ops that a plan decides about; nn-plan writes them into the IR, the
+// target looks them up.
 //===----------------------------------------------------------------------===//
 #ifndef TERN_SEARCH_ROWS_H
 #define TERN_SEARCH_ROWS_H

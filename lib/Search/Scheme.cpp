@@ -33,12 +33,14 @@ Expected<Scheme> parseScheme(StringRef text) {
   else if (name == "w8a16")
     scheme = Scheme{8, 16, 0};
   else
-    return error("unknown scheme '" + text + "'; allowed are float, w8a8, w4a8, w4a16, w8a16; 4-bit ones also with :32, :64, :128 or :channel");
+    return error("unknown scheme '" + text +
+                 "'; allowed are float, w8a8, w4a8, w4a16, w8a16; 4-bit ones also with :32, :64, :128 or :channel");
   if (group.empty() && !text.contains(':'))
     return scheme;
   if (scheme.weightBits != 4)
     return error("scheme '" + text + "': only 4-bit weights have groups; use " + name);
-  scheme.group = StringSwitch<int64_t>(group).Case("32", 32).Case("64", 64).Case("128", 128).Case("channel", 0).Default(-1);
+  scheme.group =
+      StringSwitch<int64_t>(group).Case("32", 32).Case("64", 64).Case("128", 128).Case("channel", 0).Default(-1);
   if (scheme.group < 0)
     return error("scheme '" + text + "': groups are 32, 64 or 128 input channels, or 'channel'");
   return scheme;

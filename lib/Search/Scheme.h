@@ -9,8 +9,8 @@
 
 namespace tern {
 
-/// A scheme of the command line: "float", "w8a8", "w4a8", "w4a16", "w8a16"; 4-bit weights take ":32", ":64", ":128" (input
-/// channels that share a scale; 32 without it) or ":channel" (one scale an output channel).
+/// A scheme of the command line: "float", "w8a8", "w4a8", "w4a16", "w8a16"; 4-bit weights take ":32", ":64", ":128"
+/// (input channels that share a scale; 32 without it) or ":channel" (one scale an output channel).
 struct Scheme {
   unsigned weightBits = 32;     ///< 32: weights stay float
   unsigned activationBits = 16; ///< 8: activations become codes; 16: they stay float

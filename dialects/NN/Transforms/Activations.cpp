@@ -53,7 +53,9 @@ std::string whyNotQuantizable(Operation *op) {
 
 //===-- attributes ----------------------------------------------------------===//
 
-static func::FuncOp functionOf(BlockArgument argument) { return dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()); }
+static func::FuncOp functionOf(BlockArgument argument) {
+  return dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+}
 
 Attribute getValueAttr(Value value, StringRef name) {
   if (Operation *op = value.getDefiningOp())
@@ -156,13 +158,14 @@ private:
       follow(op->getOperand(0), first);
   }
 
-  /// The result of a quantized op's elementwise tail that more than one kernel reads, or one that is no elementwise op: as codes it
-  /// is a quarter of the traffic. Gates and vectors stay float.
+  /// The result of a quantized op's elementwise tail that more than one kernel reads, or one that is no elementwise op:
+  /// as codes it is a quarter of the traffic. Gates and vectors stay float.
   bool crossesKernels(Value value) {
     RankedTensorType type = typeOf(value);
     if (!isF32(value) || roots.contains(value) || !type.hasStaticShape() || type.getRank() < 3 || value.use_empty())
       return false;
-    if (llvm::all_of(type.getShape().drop_front(2), [](int64_t size) { return size == 1; }) || !endsIntegerKernel(value))
+    if (llvm::all_of(type.getShape().drop_front(2), [](int64_t size) { return size == 1; }) ||
+        !endsIntegerKernel(value))
       return false;
     if (meetInOneOp(value))
       return false;
@@ -204,7 +207,8 @@ private:
       // A residual sum ends the kernel of its later operand; either one will do here.
       Value next;
       for (Value operand : op->getOperands())
-        if (!isConstantExpression(operand) && operand.getType() == op->getResult(0).getType() && (!next || operand.hasOneUse()))
+        if (!isConstantExpression(operand) && operand.getType() == op->getResult(0).getType() &&
+            (!next || operand.hasOneUse()))
           next = operand;
       if (!next)
         return false;

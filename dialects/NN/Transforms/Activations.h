@@ -11,28 +11,30 @@ namespace tern::nn {
 /// Attributes on the op (first result) or the function argument that defines a value.
 constexpr llvm::StringLiteral kProbe = "tern.probe"; ///< string: the group whose values calibration observes
 constexpr llvm::StringLiteral kStats = "tern.stats"; ///< {min, max, lo, hi}: observed and chosen range
-constexpr llvm::StringLiteral kCodes = "tern.codes"; ///< {format, scale, zero, group}: the value is quantized at its definition
+constexpr llvm::StringLiteral kCodes =
+    "tern.codes"; ///< {format, scale, zero, group}: the value is quantized at its definition
 
 /// An op that only moves elements, so that it can work on codes: reshape, transpose, slice, concat, expand, pad with 0.
 bool movesCodes(mlir::Operation *op);
-/// An op that yields elements of its input unchanged but is a kernel of its own: max pooling, nearest resize. Its result shares the
-/// scale of its input, and quantizing it again changes nothing.
+/// An op that yields elements of its input unchanged but is a kernel of its own: max pooling, nearest resize. Its
+/// result shares the scale of its input, and quantizing it again changes nothing.
 bool keepsCodes(mlir::Operation *op);
 
-/// conv, conv_transpose or matmul whose weight is a constant expression and whose formats a kernel exists for. Empty: quantizable,
-/// else why not.
+/// conv, conv_transpose or matmul whose weight is a constant expression and whose formats a kernel exists for. Empty:
+/// quantizable, else why not.
 std::string whyNotQuantizable(mlir::Operation *op);
 
 /// Values that are quantized where they are defined, and share one scale and zero point.
 struct ActivationGroup {
-  std::string name;                          ///< of its first root: the op's name, or that of the argument
-  llvm::SmallVector<mlir::Value> roots;      ///< values that get a quantize, in program order
+  std::string name;                               ///< of its first root: the op's name, or that of the argument
+  llvm::SmallVector<mlir::Value> roots;           ///< values that get a quantize, in program order
   llvm::SmallVector<mlir::Operation *> consumers; ///< static ops that read them, in program order
 };
 
-/// The groups that the static activations of `consumers` form: the value an op reads, followed through moves to its definitions.
-/// Also values that several kernels of quantized ops read (kept as codes to halve the traffic).
-std::vector<ActivationGroup> findActivations(mlir::func::FuncOp function, llvm::function_ref<bool(mlir::Operation *)> isStatic);
+/// The groups that the static activations of `consumers` form: the value an op reads, followed through moves to its
+/// definitions. Also values that several kernels of quantized ops read (kept as codes to halve the traffic).
+std::vector<ActivationGroup> findActivations(mlir::func::FuncOp function,
+                                             llvm::function_ref<bool(mlir::Operation *)> isStatic);
 
 /// Attribute of the op or argument that defines a value.
 mlir::Attribute getValueAttr(mlir::Value value, llvm::StringRef name);

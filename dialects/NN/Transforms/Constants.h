@@ -33,8 +33,8 @@ private:
 /// contains() of a fresh memory.
 bool isConstantExpression(mlir::Value value);
 
-/// The one axis of a value of `rank` dimensions along which a constant of this shape differs when it is broadcast (numpy):
-/// nullopt when there are several; -1 when it is one number.
+/// The one axis of a value of `rank` dimensions along which a constant of this shape differs when it is broadcast
+/// (numpy): nullopt when there are several; -1 when it is one number.
 std::optional<int64_t> broadcastAxis(llvm::ArrayRef<int64_t> shape, int64_t rank);
 
 /// nn.reshape of `value` to `shape`, or the value when it has this shape.

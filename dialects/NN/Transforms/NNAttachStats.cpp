@@ -34,7 +34,8 @@ struct NNAttachStats : tern::nn::impl::NNAttachStatsBase<NNAttachStats> {
     llvm::Expected<llvm::json::Value> root = llvm::json::parse((*buffer)->getBuffer());
     const llvm::json::Object *ranges = root ? root->getAsObject() : nullptr;
     if (!ranges) {
-      getOperation().emitError() << stats << " is no JSON object of ranges" << (root ? "" : ": " + toString(root.takeError()));
+      getOperation().emitError() << stats << " is no JSON object of ranges"
+                                 << (root ? "" : ": " + toString(root.takeError()));
       return signalPassFailure();
     }
     attachRanges(function, [&](StringRef probe) -> std::optional<ObservedRange> {
@@ -42,7 +43,8 @@ struct NNAttachStats : tern::nn::impl::NNAttachStatsBase<NNAttachStats> {
       if (!range)
         return std::nullopt;
       std::optional<double> min = range->getNumber("min"), max = range->getNumber("max");
-      return ObservedRange{min.value_or(0), max.value_or(0), range->getNumber("lo").value_or(min.value_or(0)), range->getNumber("hi").value_or(max.value_or(0))};
+      return ObservedRange{min.value_or(0), max.value_or(0), range->getNumber("lo").value_or(min.value_or(0)),
+                           range->getNumber("hi").value_or(max.value_or(0))};
     });
   }
 };

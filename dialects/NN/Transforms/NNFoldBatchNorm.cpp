@@ -20,7 +20,8 @@ public:
   /// Null op when `value` is no single-use result of such an op.
   explicit Weighted(Value value) {
     Operation *def = value.getDefiningOp();
-    if (!def || !isa<ConvOp, ConvTransposeOp, MatmulOp>(def) || !value.hasOneUse() || !isConstantExpression(def->getOperand(1)))
+    if (!def || !isa<ConvOp, ConvTransposeOp, MatmulOp>(def) || !value.hasOneUse() ||
+        !isConstantExpression(def->getOperand(1)))
       return;
     if (def->getNumOperands() > 2 && !isConstantExpression(def->getOperand(2)))
       return;
@@ -50,7 +51,8 @@ public:
     } else {
       return scaleTransposed(builder, loc, factor, type);
     }
-    return BinaryOp::create(builder, loc, BinaryKind::mul, weight, reshapeTo(builder, loc, factor, shape), StringAttr());
+    return BinaryOp::create(builder, loc, BinaryKind::mul, weight, reshapeTo(builder, loc, factor, shape),
+                            StringAttr());
   }
 
   /// A copy of the op at the builder's place with another weight and bias; it has the name of the op.
@@ -73,7 +75,8 @@ private:
     grouped.append(type.getShape().begin() + 1, type.getShape().end());
     factors.resize(grouped.size(), 1);
     Value weight = reshapeTo(builder, loc, op->getOperand(1), grouped);
-    Value scaled = BinaryOp::create(builder, loc, BinaryKind::mul, weight, reshapeTo(builder, loc, factor, factors), StringAttr());
+    Value scaled =
+        BinaryOp::create(builder, loc, BinaryKind::mul, weight, reshapeTo(builder, loc, factor, factors), StringAttr());
     return reshapeTo(builder, loc, scaled, type.getShape());
   }
 };
@@ -89,7 +92,8 @@ std::pair<Value, Value> normalization(OpBuilder &builder, BatchNormOp op) {
   Value variance = binary(builder, loc, BinaryKind::add, op.getVariance(), epsilon);
   Value deviation = UnaryOp::create(builder, loc, UnaryKind::sqrt, variance, FloatAttr(), FloatAttr(), StringAttr());
   Value k = binary(builder, loc, BinaryKind::div, op.getScale(), deviation);
-  Value shift = binary(builder, loc, BinaryKind::sub, op.getBias(), binary(builder, loc, BinaryKind::mul, op.getMean(), k));
+  Value shift =
+      binary(builder, loc, BinaryKind::sub, op.getBias(), binary(builder, loc, BinaryKind::mul, op.getMean(), k));
   return {k, shift};
 }
 
@@ -101,7 +105,8 @@ bool hasConstantParameters(BatchNormOp op) {
 
 /// batch_norm(conv(x, w, b)) -> conv(x, w * k, b * k + shift)
 struct FoldBatchNorm : OpRewritePattern<BatchNormOp> {
-  FoldBatchNorm(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context, /*benefit=*/2), count(count) {}
+  FoldBatchNorm(MLIRContext *context, Pass::Statistic &count)
+      : OpRewritePattern(context, /*benefit=*/2), count(count) {}
   LogicalResult matchAndRewrite(BatchNormOp op, PatternRewriter &rewriter) const override {
     Weighted weighted(op.getX());
     if (!weighted.op || weighted.channelAxis != 1)
@@ -111,7 +116,8 @@ struct FoldBatchNorm : OpRewritePattern<BatchNormOp> {
     auto [k, shift] = normalization(rewriter, op);
     Value weight = weighted.scaleWeight(rewriter, op.getLoc(), k), bias = shift;
     if (Value old = weighted.bias())
-      bias = binary(rewriter, op.getLoc(), BinaryKind::add, binary(rewriter, op.getLoc(), BinaryKind::mul, old, k), shift);
+      bias =
+          binary(rewriter, op.getLoc(), BinaryKind::add, binary(rewriter, op.getLoc(), BinaryKind::mul, old, k), shift);
     rewriter.replaceOp(op, weighted.rebuild(rewriter, weight, bias)->getResults());
     ++count;
     return success();
@@ -121,7 +127,8 @@ struct FoldBatchNorm : OpRewritePattern<BatchNormOp> {
 
 /// batch_norm(x) -> x * k + shift
 struct ScaleBatchNorm : OpRewritePattern<BatchNormOp> {
-  ScaleBatchNorm(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context, /*benefit=*/1), count(count) {}
+  ScaleBatchNorm(MLIRContext *context, Pass::Statistic &count)
+      : OpRewritePattern(context, /*benefit=*/1), count(count) {}
   LogicalResult matchAndRewrite(BatchNormOp op, PatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getType());
     if (!type.getElementType().isF32() || !hasConstantParameters(op))
@@ -131,8 +138,10 @@ struct ScaleBatchNorm : OpRewritePattern<BatchNormOp> {
     if (shape.empty())
       return rewriter.notifyMatchFailure(op, "no channel dimension");
     shape[0] = cast<RankedTensorType>(k.getType()).getDimSize(0);
-    Value scaled = binary(rewriter, op.getLoc(), BinaryKind::mul, op.getX(), reshapeTo(rewriter, op.getLoc(), k, shape));
-    Value sum = BinaryOp::create(rewriter, op.getLoc(), BinaryKind::add, scaled, reshapeTo(rewriter, op.getLoc(), shift, shape), op.getNameAttr());
+    Value scaled =
+        binary(rewriter, op.getLoc(), BinaryKind::mul, op.getX(), reshapeTo(rewriter, op.getLoc(), k, shape));
+    Value sum = BinaryOp::create(rewriter, op.getLoc(), BinaryKind::add, scaled,
+                                 reshapeTo(rewriter, op.getLoc(), shift, shape), op.getNameAttr());
     rewriter.replaceOp(op, sum);
     ++count;
     return success();
@@ -146,7 +155,8 @@ struct FoldChannelConstant : OpRewritePattern<BinaryOp> {
       : OpRewritePattern(context), biases(biases), factors(factors) {}
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     BinaryKind kind = op.getKind();
-    bool sum = kind == BinaryKind::add || kind == BinaryKind::sub, product = kind == BinaryKind::mul || kind == BinaryKind::div;
+    bool sum = kind == BinaryKind::add || kind == BinaryKind::sub,
+         product = kind == BinaryKind::mul || kind == BinaryKind::div;
     if (!sum && !product)
       return rewriter.notifyMatchFailure(op, "neither sum nor product");
     Value x = op.getLhs(), constant = op.getRhs();
@@ -160,16 +170,22 @@ struct FoldChannelConstant : OpRewritePattern<BinaryOp> {
     if (!axis || (*axis != -1 && *axis != weighted.channelAxis))
       return rewriter.notifyMatchFailure(op, "the constant differs along another axis than the channels");
     Location loc = op.getLoc();
-    Value perChannel = *axis == -1 ? ExpandOp::create(rewriter, loc, type.clone({weighted.channels}), reshapeTo(rewriter, loc, constant, {1}), StringAttr()).getResult()
+    Value perChannel = *axis == -1 ? ExpandOp::create(rewriter, loc, type.clone({weighted.channels}),
+                                                      reshapeTo(rewriter, loc, constant, {1}), StringAttr())
+                                         .getResult()
                                    : reshapeTo(rewriter, loc, constant, {weighted.channels});
     Value weight = weighted.op->getOperand(1), bias = weighted.bias();
     if (sum) {
       bias = bias ? binary(rewriter, loc, kind, bias, perChannel)
-                  : kind == BinaryKind::add ? perChannel : UnaryOp::create(rewriter, loc, UnaryKind::neg, perChannel, FloatAttr(), FloatAttr(), StringAttr()).getResult();
+             : kind == BinaryKind::add
+                 ? perChannel
+                 : UnaryOp::create(rewriter, loc, UnaryKind::neg, perChannel, FloatAttr(), FloatAttr(), StringAttr())
+                       .getResult();
       ++biases;
     } else {
       if (kind == BinaryKind::div)
-        perChannel = UnaryOp::create(rewriter, loc, UnaryKind::reciprocal, perChannel, FloatAttr(), FloatAttr(), StringAttr());
+        perChannel =
+            UnaryOp::create(rewriter, loc, UnaryKind::reciprocal, perChannel, FloatAttr(), FloatAttr(), StringAttr());
       weight = weighted.scaleWeight(rewriter, loc, perChannel);
       if (bias)
         bias = binary(rewriter, loc, BinaryKind::mul, bias, perChannel);

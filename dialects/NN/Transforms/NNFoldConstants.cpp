@@ -44,7 +44,8 @@ private:
     SmallVector<Value> empty;
     auto look = [&](Value value) {
       auto type = dyn_cast<RankedTensorType>(value.getType());
-      if (type && type.hasStaticShape() && type.getNumElements() == 0 && type.getElementType().isIntOrFloat() && !value.use_empty())
+      if (type && type.hasStaticShape() && type.getNumElements() == 0 && type.getElementType().isIntOrFloat() &&
+          !value.use_empty())
         empty.push_back(value);
     };
     llvm::for_each(body.getArguments(), look);

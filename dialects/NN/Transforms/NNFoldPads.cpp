@@ -36,7 +36,8 @@ static SmallVector<int64_t> addPads(ArrayRef<int64_t> pads, PadOp pad) {
 /// No element is negative, so that a padding of zeros never wins a maximum that has one real element.
 static bool isNonNegative(Value value) {
   if (auto unary = value.getDefiningOp<UnaryOp>())
-    return unary.getKind() == UnaryKind::relu || unary.getKind() == UnaryKind::sigmoid || unary.getKind() == UnaryKind::abs;
+    return unary.getKind() == UnaryKind::relu || unary.getKind() == UnaryKind::sigmoid ||
+           unary.getKind() == UnaryKind::abs;
   auto clip = value.getDefiningOp<ClipOp>();
   return clip && clip.getMin() && !clip.getMin()->isNegative();
 }
@@ -83,7 +84,8 @@ struct PadOfPool : OpRewritePattern<PoolOp> {
     bool countIncludePad = op.getCountIncludePad();
     if (op.getKind() == PoolKind::max) {
       bool neutral = std::isinf(value) && value < 0;
-      if (!neutral && !(value == 0 && isNonNegative(pad.getX()) && windowsTouch(op.getKernel(), op.getDilations(), pads)))
+      if (!neutral &&
+          !(value == 0 && isNonNegative(pad.getX()) && windowsTouch(op.getKernel(), op.getDilations(), pads)))
         return rewriter.notifyMatchFailure(op, "the padding could be the maximum");
     } else if (op.getKind() == PoolKind::avg) {
       if (value != 0 || (own && !op.getCountIncludePad()))

@@ -23,10 +23,12 @@ static Value scalar(OpBuilder &builder, Location loc, Attribute number) {
 }
 
 /// Planes of codes with one constant scale and zero point.
-static SmallVector<Value> constantPlanes(OpBuilder &builder, Location loc, const Format &format, FloatAttr scale, int64_t zero) {
+static SmallVector<Value> constantPlanes(OpBuilder &builder, Location loc, const Format &format, FloatAttr scale,
+                                         int64_t zero) {
   SmallVector<Value> planes{scalar(builder, loc, scale)};
   if (const Plane *plane = format.find(Role::Zero))
-    planes.push_back(scalar(builder, loc, builder.getIntegerAttr(builder.getIntegerType(plane->type.bits <= 8 ? 8 : 32), zero)));
+    planes.push_back(
+        scalar(builder, loc, builder.getIntegerAttr(builder.getIntegerType(plane->type.bits <= 8 ? 8 : 32), zero)));
   return planes;
 }
 
@@ -55,7 +57,7 @@ struct NNQuantize : tern::nn::impl::NNQuantizeBase<NNQuantize> {
   }
 
 private:
-  /// x -> dequantize(quantize(x)) for all users
+  /// x -> dequantize(quantize(x)) for all users but the results of the program
   void roundOnce(Value value) {
     auto codes = cast<DictionaryAttr>(getValueAttr(value, kCodes));
     removeValueAttr(value, kCodes);
@@ -63,26 +65,32 @@ private:
     builder.setInsertionPointAfterValue(value);
     Location loc = value.getLoc();
     auto format = codes.getAs<FormatAttr>("format");
-    SmallVector<Value> planes = constantPlanes(builder, loc, format.getFormat(), codes.getAs<FloatAttr>("scale"), codes.getAs<IntegerAttr>("zero").getInt());
+    SmallVector<Value> planes = constantPlanes(builder, loc, format.getFormat(), codes.getAs<FloatAttr>("scale"),
+                                               codes.getAs<IntegerAttr>("zero").getInt());
     StringAttr name = isa<BlockArgument>(value) ? builder.getStringAttr(nameOfValue(value)) : StringAttr();
-    auto quantized = QuantizeOp::create(builder, loc, QuantType::get(typeOf(value), format), value, planes, EncodeAttr(), StringAttr(), name);
+    auto quantized = QuantizeOp::create(builder, loc, QuantType::get(typeOf(value), format), value, planes,
+                                        EncodeAttr(), StringAttr(), name);
     auto restored = DequantizeOp::create(builder, loc, value.getType(), quantized, StringAttr());
-    value.replaceAllUsesExcept(restored, quantized);
+    // What the program yields is not rounded for the sake of those who read it inside.
+    value.replaceUsesWithIf(
+        restored, [&](OpOperand &use) { return use.getOwner() != quantized && !isa<func::ReturnOp>(use.getOwner()); });
   }
 
   LogicalResult quantize(Operation *op) {
     auto choice = op->getAttrOfType<ChoiceAttr>("tern.choice");
     // The decision of the formats is done; what is left to say is the kernel.
     MLIRContext *context = op->getContext();
-    op->setAttr("tern.choice", ChoiceAttr::get(context, StringAttr(), FormatAttr(), EncodeAttr(), FloatAttr(), IntegerAttr(), FormatAttr(), EncodeAttr(),
-                                               FormatAttr(), Attribute(), choice.getKernels()));
+    op->setAttr("tern.choice",
+                ChoiceAttr::get(context, StringAttr(), FormatAttr(), EncodeAttr(), FloatAttr(), IntegerAttr(),
+                                FormatAttr(), EncodeAttr(), FormatAttr(), Attribute(), choice.getKernels()));
     if (!choice.getW())
       return success();
     OpBuilder builder(op);
     Location loc = op->getLoc();
     Value w = op->getOperand(1);
     auto name = builder.getStringAttr(nameOfValue(op->getResult(0)));
-    auto quantized = QuantizeOp::create(builder, loc, QuantType::get(typeOf(w), choice.getW()), w, ValueRange(), choice.getWEncode(), choice.getMethod(), name);
+    auto quantized = QuantizeOp::create(builder, loc, QuantType::get(typeOf(w), choice.getW()), w, ValueRange(),
+                                        choice.getWEncode(), choice.getMethod(), name);
     op->setOperand(1, DequantizeOp::create(builder, loc, w.getType(), quantized, StringAttr()));
     if (!choice.getX())
       return success();
@@ -100,13 +108,15 @@ private:
     Value x = op->getOperand(0);
     for (Operation *user : x.getUsers())
       if (auto known = dyn_cast<QuantizeOp>(user))
-        if (known.getPlanes().empty() && known.getResult().getType().getFormat() == choice.getX() && known.getByAttr() == choice.getXEncode() &&
-            known->getBlock() == op->getBlock() && known->isBeforeInBlock(op)) {
+        if (known.getPlanes().empty() && known.getResult().getType().getFormat() == choice.getX() &&
+            known.getByAttr() == choice.getXEncode() && known->getBlock() == op->getBlock() &&
+            known->isBeforeInBlock(op)) {
           op->setOperand(0, DequantizeOp::create(builder, op->getLoc(), x.getType(), known, StringAttr()));
           return;
         }
     auto name = builder.getStringAttr(nameOfValue(op->getResult(0)) + ".x");
-    auto quantized = QuantizeOp::create(builder, op->getLoc(), QuantType::get(typeOf(x), choice.getX()), x, ValueRange(), choice.getXEncode(), StringAttr(), name);
+    auto quantized = QuantizeOp::create(builder, op->getLoc(), QuantType::get(typeOf(x), choice.getX()), x,
+                                        ValueRange(), choice.getXEncode(), StringAttr(), name);
     op->setOperand(0, DequantizeOp::create(builder, op->getLoc(), x.getType(), quantized, StringAttr()));
   }
 
@@ -116,14 +126,16 @@ private:
     int64_t most = 1;
     for (int64_t size : planes[1].getShape())
       most = std::max(most, size);
-    return format.planes.size() == 1 && planes[1].getNumElements() == most && llvm::is_contained(format.planes[0].block, kWhole);
+    return format.planes.size() == 1 && planes[1].getNumElements() == most &&
+           llvm::is_contained(format.planes[0].block, kWhole);
   }
 
   /// int32 with scale s_x * s_w of its channel
   void quantizeBias(OpBuilder &builder, Operation *op, QuantizeOp weight, FloatAttr xScale) {
     Location loc = op->getLoc();
     Value bias = op->getOperand(2);
-    SmallVector<Type> planeTypes(llvm::map_range(weight.getResult().getType().getPlaneTypes(), [](RankedTensorType type) -> Type { return type; }));
+    SmallVector<Type> planeTypes(llvm::map_range(weight.getResult().getType().getPlaneTypes(),
+                                                 [](RankedTensorType type) -> Type { return type; }));
     Value scale = UnbundleOp::create(builder, loc, planeTypes, weight.getResult()).getPlanes()[1];
     scale = reshapeTo(builder, loc, scale, {typeOf(scale).getNumElements()});
     if (!typeOf(scale).getElementType().isF32())
@@ -131,7 +143,8 @@ private:
     Value product = BinaryOp::create(builder, loc, BinaryKind::mul, scale, scalar(builder, loc, xScale), StringAttr());
     Format format{Element::si(32), {{Role::Scale, Element::f32(), {1}}}};
     auto type = QuantType::get(typeOf(bias), FormatAttr::get(builder.getContext(), format));
-    auto quantized = QuantizeOp::create(builder, loc, type, bias, ValueRange(product), EncodeAttr(), StringAttr(), StringAttr());
+    auto quantized =
+        QuantizeOp::create(builder, loc, type, bias, ValueRange(product), EncodeAttr(), StringAttr(), StringAttr());
     op->setOperand(2, DequantizeOp::create(builder, loc, bias.getType(), quantized, StringAttr()));
   }
 };

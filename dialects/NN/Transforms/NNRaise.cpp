@@ -15,12 +15,15 @@ namespace tern::nn {
 using namespace tern::nn;
 
 /// Exporters round 1/6 to 0.16667.
-static bool isNear(double value, double expected) { return std::abs(value - expected) <= 1e-4 * std::max(1.0, std::abs(expected)); }
+static bool isNear(double value, double expected) {
+  return std::abs(value - expected) <= 1e-4 * std::max(1.0, std::abs(expected));
+}
 
 /// What was recognised, for the report.
 static void remarkRaised(Operation *op, StringRef what) {
   StringRef name = nameOf(op);
-  remark::passed(op->getLoc(), remark::RemarkOpts::name("Raised").category("nn-raise").function(name)) << remark::reason("{0} recognised", what);
+  remark::passed(op->getLoc(), remark::RemarkOpts::name("Raised").category("nn-raise").function(name))
+      << remark::reason("{0} recognised", what);
 }
 
 static bool isF32(Value value) { return cast<RankedTensorType>(value.getType()).getElementType().isF32(); }
@@ -93,7 +96,8 @@ static std::optional<Ramp> rampOf(Value value, Value stop = {}) {
   auto unary = value.getDefiningOp<UnaryOp>();
   if (!unary || unary.getKind() != UnaryKind::hard_sigmoid)
     return std::nullopt;
-  double alpha = unary.getAlpha() ? unary.getAlpha()->convertToFloat() : 0.2, beta = unary.getBeta() ? unary.getBeta()->convertToFloat() : 0.5;
+  double alpha = unary.getAlpha() ? unary.getAlpha()->convertToFloat() : 0.2,
+         beta = unary.getBeta() ? unary.getBeta()->convertToFloat() : 0.5;
   Affine inner = affineOf(unary.getX(), stop);
   return Ramp{{inner.x, alpha * inner.a, alpha * inner.b + beta}, 1};
 }
@@ -141,10 +145,11 @@ struct MinMaxToClip : OpRewritePattern<BinaryOp> {
     remarkRaised(op, !isMin && parts->second == 0 ? "relu" : "clip");
     FloatAttr bound = rewriter.getF64FloatAttr(parts->second);
     if (!isMin && parts->second == 0)
-      rewriter.replaceOpWithNewOp<UnaryOp>(op, op.getType(), UnaryKind::relu, parts->first, FloatAttr(), FloatAttr(), op.getNameAttr());
+      rewriter.replaceOpWithNewOp<UnaryOp>(op, op.getType(), UnaryKind::relu, parts->first, FloatAttr(), FloatAttr(),
+                                           op.getNameAttr());
     else
-      rewriter.replaceOpWithNewOp<ClipOp>(op, op.getType(), parts->first, isMin ? FloatAttr() : bound, isMin ? bound : FloatAttr(),
-                                          op.getNameAttr());
+      rewriter.replaceOpWithNewOp<ClipOp>(op, op.getType(), parts->first, isMin ? FloatAttr() : bound,
+                                          isMin ? bound : FloatAttr(), op.getNameAttr());
     ++count;
     return success();
   }
@@ -157,7 +162,8 @@ struct Bounds {
 };
 static std::optional<Bounds> boundsOf(Operation *op) {
   if (auto clip = dyn_cast_or_null<ClipOp>(op))
-    return Bounds{clip.getMin() ? clip.getMin()->convertToDouble() : -INFINITY, clip.getMax() ? clip.getMax()->convertToDouble() : INFINITY};
+    return Bounds{clip.getMin() ? clip.getMin()->convertToDouble() : -INFINITY,
+                  clip.getMax() ? clip.getMax()->convertToDouble() : INFINITY};
   auto unary = dyn_cast_or_null<UnaryOp>(op);
   if (unary && unary.getKind() == UnaryKind::relu)
     return Bounds{0, INFINITY};
@@ -175,12 +181,14 @@ struct MergeClips : RewritePattern {
       return rewriter.notifyMatchFailure(op, "not two clips");
     if (outer->lo > outer->hi || inner->lo > inner->hi)
       return rewriter.notifyMatchFailure(op, "empty range");
-    Bounds both{std::min(std::max(outer->lo, inner->lo), outer->hi), std::max(std::min(outer->hi, inner->hi), outer->lo)};
+    Bounds both{std::min(std::max(outer->lo, inner->lo), outer->hi),
+                std::max(std::min(outer->hi, inner->hi), outer->lo)};
     auto attr = [&](double bound) { return std::isinf(bound) ? FloatAttr() : rewriter.getF64FloatAttr(bound); };
     Value x = producer->getOperand(0);
     auto name = op->getAttrOfType<StringAttr>("name");
     if (both.lo == 0 && std::isinf(both.hi))
-      rewriter.replaceOpWithNewOp<UnaryOp>(op, op->getResult(0).getType(), UnaryKind::relu, x, FloatAttr(), FloatAttr(), name);
+      rewriter.replaceOpWithNewOp<UnaryOp>(op, op->getResult(0).getType(), UnaryKind::relu, x, FloatAttr(), FloatAttr(),
+                                           name);
     else
       rewriter.replaceOpWithNewOp<ClipOp>(op, op->getResult(0).getType(), x, attr(both.lo), attr(both.hi), name);
     return success();
@@ -213,11 +221,14 @@ struct RaiseProduct : OpRewritePattern<BinaryOp> {
 private:
   LogicalResult hardSigmoid(BinaryOp op, const Product &product, PatternRewriter &rewriter) const {
     std::optional<Ramp> ramp = rampOf(product.values[0]);
-    if (!ramp || ramp->inner.x.getType() != op.getType() || !isNear(product.factor * ramp->hi, 1) || product.values[0] == op.getResult())
+    if (!ramp || ramp->inner.x.getType() != op.getType() || !isNear(product.factor * ramp->hi, 1) ||
+        product.values[0] == op.getResult())
       return rewriter.notifyMatchFailure(op, "no ramp to 1");
     remarkRaised(op, "hard_sigmoid");
-    FloatAttr alpha = rewriter.getF32FloatAttr(product.factor * ramp->inner.a), beta = rewriter.getF32FloatAttr(product.factor * ramp->inner.b);
-    rewriter.replaceOpWithNewOp<UnaryOp>(op, op.getType(), UnaryKind::hard_sigmoid, ramp->inner.x, alpha, beta, op.getNameAttr());
+    FloatAttr alpha = rewriter.getF32FloatAttr(product.factor * ramp->inner.a),
+              beta = rewriter.getF32FloatAttr(product.factor * ramp->inner.b);
+    rewriter.replaceOpWithNewOp<UnaryOp>(op, op.getType(), UnaryKind::hard_sigmoid, ramp->inner.x, alpha, beta,
+                                         op.getNameAttr());
     ++counters.hardSigmoids;
     return success();
   }
@@ -268,7 +279,8 @@ private:
   static bool holds(Type wide, Type narrow) {
     auto wideFloat = dyn_cast<FloatType>(wide), narrowFloat = dyn_cast<FloatType>(narrow);
     if (wideFloat && narrowFloat)
-      return wide == narrow || (wideFloat.getFPMantissaWidth() >= narrowFloat.getFPMantissaWidth() && wideFloat.getWidth() > narrowFloat.getWidth());
+      return wide == narrow || (wideFloat.getFPMantissaWidth() >= narrowFloat.getFPMantissaWidth() &&
+                                wideFloat.getWidth() > narrowFloat.getWidth());
     auto wideInt = dyn_cast<IntegerType>(wide), narrowInt = dyn_cast<IntegerType>(narrow);
     if (wideFloat && narrowInt)
       return wideFloat.getFPMantissaWidth() >= narrowInt.getWidth();

@@ -30,13 +30,12 @@ static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(valu
 
 /// An op that a transpose can be moved behind, whatever its other operands are.
 static bool isSinkable(Operation *op) {
-  return isa<UnaryOp, BinaryOp, ClipOp, CastOp, PadOp, ConcatOp, ReduceOp, SoftmaxOp, TransposeOp, SelectOp, CompareOp, SliceOp>(op);
+  return isa<UnaryOp, BinaryOp, ClipOp, CastOp, PadOp, ConcatOp, ReduceOp, SoftmaxOp, TransposeOp, SelectOp, CompareOp,
+             SliceOp>(op);
 }
 
 /// Moving one use of a transpose that keeps other uses makes a second one. It pays only when all uses move on.
-static bool allUsesSink(TransposeOp transpose) {
-  return transpose && llvm::all_of(transpose->getUsers(), isSinkable);
-}
+static bool allUsesSink(TransposeOp transpose) { return transpose && llvm::all_of(transpose->getUsers(), isSinkable); }
 
 /// A transpose by perm leaves the elements in their order: all that moves are dimensions of size 1.
 static bool elementsStay(ArrayRef<int64_t> shape, ArrayRef<int64_t> perm) {
@@ -54,12 +53,13 @@ static bool elementsStay(ArrayRef<int64_t> shape, ArrayRef<int64_t> perm) {
 /// A value without transpose that before() still knows how to take back.
 static bool isReshapable(Value value, ArrayRef<int64_t> perm) {
   RankedTensorType type = typeOf(value);
-  return type.hasStaticShape() && type.getRank() == int64_t(perm.size()) && elementsStay(type.getShape(), inverse(perm));
+  return type.hasStaticShape() && type.getRank() == int64_t(perm.size()) &&
+         elementsStay(type.getShape(), inverse(perm));
 }
 
 namespace {
-/// What the operand of an elementwise op is before the transpose `perm`: the input of a transpose with the same perm, or a constant
-/// that is transposed back; null when neither.
+/// What the operand of an elementwise op is before the transpose `perm`: the input of a transpose with the same perm,
+/// or a constant that is transposed back; null when neither.
 Value before(PatternRewriter &rewriter, Location loc, Value value, ArrayRef<int64_t> perm) {
   if (auto transpose = value.getDefiningOp<TransposeOp>())
     if (transpose.getPerm() == perm)
@@ -89,7 +89,8 @@ Value before(PatternRewriter &rewriter, Location loc, Value value, ArrayRef<int6
 
 /// op(transpose(x), ...) -> transpose(op(x, ...)) for elementwise ops and concat
 struct SinkThroughOp : RewritePattern {
-  SinkThroughOp(MLIRContext *context, Pass::Statistic &count) : RewritePattern(MatchAnyOpTypeTag(), 1, context), count(count) {}
+  SinkThroughOp(MLIRContext *context, Pass::Statistic &count)
+      : RewritePattern(MatchAnyOpTypeTag(), 1, context), count(count) {}
 
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
     if (!isa<UnaryOp, BinaryOp, ClipOp, CastOp, ConcatOp, CompareOp, SelectOp>(op))
@@ -133,7 +134,8 @@ struct SinkThroughOp : RewritePattern {
     if (isConcat)
       state.attributes.set("axis", rewriter.getI64IntegerAttr(perm[cast<ConcatOp>(op).getAxis()]));
     Operation *moved = rewriter.create(state);
-    rewriter.replaceOpWithNewOp<TransposeOp>(op, moved->getResult(0), rewriter.getDenseI64ArrayAttr(perm), StringAttr());
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, moved->getResult(0), rewriter.getDenseI64ArrayAttr(perm),
+                                             StringAttr());
     ++count;
     return success();
   }
@@ -142,7 +144,8 @@ struct SinkThroughOp : RewritePattern {
 
 /// pad(transpose(x)) -> transpose(pad(x)), also slice and softmax
 struct SinkThroughAxes : RewritePattern {
-  SinkThroughAxes(MLIRContext *context, Pass::Statistic &count) : RewritePattern(MatchAnyOpTypeTag(), 1, context), count(count) {}
+  SinkThroughAxes(MLIRContext *context, Pass::Statistic &count)
+      : RewritePattern(MatchAnyOpTypeTag(), 1, context), count(count) {}
 
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
     if (!isa<PadOp, SliceOp, SoftmaxOp>(op))
@@ -163,7 +166,8 @@ struct SinkThroughAxes : RewritePattern {
     if (auto softmax = dyn_cast<SoftmaxOp>(op))
       state.attributes.set("axis", rewriter.getI64IntegerAttr(perm[softmax.getAxis()]));
     Operation *moved = rewriter.create(state);
-    rewriter.replaceOpWithNewOp<TransposeOp>(op, moved->getResult(0), rewriter.getDenseI64ArrayAttr(perm), StringAttr());
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, moved->getResult(0), rewriter.getDenseI64ArrayAttr(perm),
+                                             StringAttr());
     ++count;
     return success();
   }
@@ -190,8 +194,8 @@ struct SinkThroughReduce : OpRewritePattern<ReduceOp> {
     for (int64_t axis = 0; axis < rank; ++axis)
       if (op.getKeepdims() || !llvm::is_contained(op.getAxes(), axis))
         order.push_back(place[perm[axis]]);
-    Value reduced = ReduceOp::create(rewriter, op.getLoc(), op.getKind(), transpose.getX(), rewriter.getDenseI64ArrayAttr(axes),
-                                     op.getKeepdims(), op.getNameAttr());
+    Value reduced = ReduceOp::create(rewriter, op.getLoc(), op.getKind(), transpose.getX(),
+                                     rewriter.getDenseI64ArrayAttr(axes), op.getKeepdims(), op.getNameAttr());
     if (order.empty())
       rewriter.replaceOp(op, reduced);
     else

@@ -15,20 +15,23 @@ struct PlanRequest {
   std::vector<std::string> excludes; ///< regular expressions of whole names: these ops stay float
 };
 
-/// Decides for every quantizable op of `function` and writes `tern.choice` on it and `tern.codes` on the values that become codes.
-/// `plan` receives the decisions; its header fields are left alone. Static activations need `tern.stats`; without, an op is
-/// dynamic. Fails with a diagnostic when a pattern matches no op.
+/// Decides for every quantizable op of `function` and writes `tern.choice` on it and `tern.codes` on the values that
+/// become codes. `plan` receives the decisions; its header fields are left alone. Static activations need `tern.stats`;
+/// without, an op is dynamic. Fails with a diagnostic when a pattern matches no op.
 mlir::LogicalResult makePlan(mlir::func::FuncOp function, const PlanRequest &request, Plan &plan);
 
-/// The same from a plan that was read. Ops that it does not name stay float. `modelSha256`: of the model that is compiled; not checked
-/// when either is empty. Unknown names, rows or another model are errors that name the closest match.
+/// The same from a plan that was read. Ops that it does not name stay float. `modelSha256`: of the model that is
+/// compiled; not checked when either is empty. Unknown names, rows or another model are errors that name the closest
+/// match.
 mlir::LogicalResult applyPlan(mlir::func::FuncOp function, const Plan &plan, llvm::StringRef modelSha256);
 
-/// Writes {min, max, lo, hi} on every value with `tern.probe` and removes the probe. A probe without a range is left float.
+/// Writes {min, max, lo, hi} on every value with `tern.probe` and removes the probe. A probe without a range is left
+/// float.
 struct ObservedRange {
   double min = 0, max = 0, lo = 0, hi = 0;
 };
-void attachRanges(mlir::func::FuncOp function, llvm::function_ref<std::optional<ObservedRange>(llvm::StringRef probe)> rangeOf);
+void attachRanges(mlir::func::FuncOp function,
+                  llvm::function_ref<std::optional<ObservedRange>(llvm::StringRef probe)> rangeOf);
 
 /// Marks the values whose ranges a plan with static activations needs; their names in program order.
 std::vector<std::string> insertProbes(mlir::func::FuncOp function);

@@ -38,9 +38,29 @@ bool isView(Operation *op) { return isa<BundleOp, UnbundleOp, DequantizeOp>(op) 
 static bool hasVectorForm(nn::UnaryKind kind) {
   using K = nn::UnaryKind;
   switch (kind) {
-  case K::relu: case K::leaky_relu: case K::sigmoid: case K::hard_sigmoid: case K::hard_swish: case K::tanh: case K::exp:
-  case K::log: case K::sqrt: case K::rsqrt: case K::reciprocal: case K::neg: case K::abs: case K::floor: case K::ceil:
-  case K::round: case K::sign: case K::erf: case K::gelu: case K::gelu_tanh: case K::silu: case K::elu: case K::softplus:
+  case K::relu:
+  case K::leaky_relu:
+  case K::sigmoid:
+  case K::hard_sigmoid:
+  case K::hard_swish:
+  case K::tanh:
+  case K::exp:
+  case K::log:
+  case K::sqrt:
+  case K::rsqrt:
+  case K::reciprocal:
+  case K::neg:
+  case K::abs:
+  case K::floor:
+  case K::ceil:
+  case K::round:
+  case K::sign:
+  case K::erf:
+  case K::gelu:
+  case K::gelu_tanh:
+  case K::silu:
+  case K::elu:
+  case K::softplus:
     return true;
   default:
     return false;
@@ -79,14 +99,15 @@ bool acceptsEpilogue(Operation *anchor) {
       .Case<ConvOp>([](ConvOp conv) { return shapeOf(conv.getResult()).size() <= 4; })
       .Case<MatmulOp>([](MatmulOp matmul) { return shapeOf(matmul.getW()).size() == 2; })
       .Case<nn::MatmulOp>([](nn::MatmulOp matmul) {
-        return isF32(matmul.getResult()) && shapeOf(matmul.getRhs()).size() == 2 && matmul.getTransposeB() && !matmul.getTransposeA();
+        return isF32(matmul.getResult()) && shapeOf(matmul.getRhs()).size() == 2 && matmul.getTransposeB() &&
+               !matmul.getTransposeA();
       })
       .Case<nn::ReduceOp>([](nn::ReduceOp reduce) { return isGlobal(reduce); })
       .Default([](Operation *) { return false; });
 }
 
-/// An operand that a vector program reads while it computes a result of this shape: the same shape, one number, one number a
-/// channel (constants; gates of a picture) or one a pixel.
+/// An operand that a vector program reads while it computes a result of this shape: the same shape, one number, one
+/// number a channel (constants; gates of a picture) or one a pixel.
 static bool isReadable(Value operand, ArrayRef<int64_t> result) {
   ArrayRef<int64_t> shape = shapeOf(operand);
   if (shape == result || isConstant(operand) || llvm::all_of(shape, [](int64_t size) { return size == 1; }))
@@ -168,7 +189,8 @@ private:
     }
   }
 
-  /// x * f(x): the readers of a value are several ops, but one elementwise kernel; it becomes part of the kernel of the value.
+  /// x * f(x): the readers of a value are several ops, but one elementwise kernel; it becomes part of the kernel of the
+  /// value.
   void mergeReader(Group *group) {
     while (!group->ops.empty() && group->last()->getNumResults() == 1) {
       Value value = group->last()->getResult(0);
@@ -192,16 +214,20 @@ private:
 
   /// More ops may be computed on the result of a kernel.
   static bool isOpen(const Group &group) {
-    return (!group.anchor || acceptsEpilogue(group.anchor)) && !isa<QuantType>(group.last()->getResult(0).getType()) && !group.last()->hasAttr(kProbe);
+    return (!group.anchor || acceptsEpilogue(group.anchor)) && !isa<QuantType>(group.last()->getResult(0).getType()) &&
+           !group.last()->hasAttr(kProbe);
   }
   /// An elementwise op can be computed where `value` is.
   static bool fits(Operation *op, Value value) {
     ArrayRef<int64_t> shape = shapeOf(op->getResult(0));
-    return shapeOf(value) == shape && llvm::all_of(op->getOperands(), [&](Value operand) { return operand == value || isReadable(operand, shape); });
+    return shapeOf(value) == shape && llvm::all_of(op->getOperands(), [&](Value operand) {
+             return operand == value || isReadable(operand, shape);
+           });
   }
 
   bool canJoin(const Group &group, Value value, Operation *op) {
-    return isOpen(group) && llvm::all_of(value.getUsers(), [&](Operation *user) { return user == op; }) && fits(op, value);
+    return isOpen(group) && llvm::all_of(value.getUsers(), [&](Operation *user) { return user == op; }) &&
+           fits(op, value);
   }
 
   std::vector<std::unique_ptr<Group>> groups;

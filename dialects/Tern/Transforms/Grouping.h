@@ -29,7 +29,8 @@ bool acceptsEpilogue(mlir::Operation *anchor);
 /// The attribute on ops and function arguments whose values calibration observes.
 constexpr llvm::StringLiteral kProbe = "tern.probe";
 
-/// Groups of a function's body in the order of their last ops. Constants, views, reshapes and the terminator belong to none.
+/// Groups of a function's body in the order of their last ops. Constants, views, reshapes and the terminator belong to
+/// none.
 std::vector<std::unique_ptr<Group>> groupOps(mlir::func::FuncOp function);
 
 } // namespace tern

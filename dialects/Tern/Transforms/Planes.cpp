@@ -25,14 +25,17 @@ SmallVector<Value> planesOf(OpBuilder &builder, Value q) {
   SmallVector<Value> planes = knownPlanes(q);
   if (!planes.empty())
     return planes;
-  SmallVector<Type> types(llvm::map_range(cast<QuantType>(q.getType()).getPlaneTypes(), [](RankedTensorType type) -> Type { return type; }));
+  SmallVector<Type> types(llvm::map_range(cast<QuantType>(q.getType()).getPlaneTypes(),
+                                          [](RankedTensorType type) -> Type { return type; }));
   return llvm::to_vector(ValueRange(UnbundleOp::create(builder, q.getLoc(), types, q).getPlanes()).drop_front());
 }
 
 bool isPerTensor(QuantType type) {
   Format format = type.getFormat().getFormat();
   return format.elem.isInteger() && format.elem.bits == 8 && !format.planes.empty() && !type.getLayout() &&
-         llvm::all_of(format.planes, [](const Plane &plane) { return plane.block.empty() && (plane.role == Role::Scale || plane.role == Role::Zero); });
+         llvm::all_of(format.planes, [](const Plane &plane) {
+           return plane.block.empty() && (plane.role == Role::Scale || plane.role == Role::Zero);
+         });
 }
 
 std::optional<ScaleZero> constantScale(Value q) {
@@ -50,7 +53,8 @@ std::optional<ScaleZero> constantScale(Value q) {
       result.scale *= float(number->front());
     else
       // The plane is signless: unsigned codes are read as such.
-      result.zero = plane.type.hasSignedCodes() ? int64_t(number->front()) : int64_t(number->front()) & ((int64_t(1) << plane.type.bits) - 1);
+      result.zero = plane.type.hasSignedCodes() ? int64_t(number->front())
+                                                : int64_t(number->front()) & ((int64_t(1) << plane.type.bits) - 1);
   }
   return planes.empty() ? std::nullopt : std::optional<ScaleZero>(result);
 }

@@ -7,8 +7,8 @@
 
 namespace tern {
 
-/// The planes after the codes as SSA values: operands of the op that defines `q` where it has them, else results of an unbundle made at
-/// the builder's place.
+/// The planes after the codes as SSA values: operands of the op that defines `q` where it has them, else results of an
+/// unbundle made at the builder's place.
 llvm::SmallVector<mlir::Value> planesOf(mlir::OpBuilder &builder, mlir::Value q);
 /// The same, but only where the planes are operands: no op is made; empty otherwise.
 llvm::SmallVector<mlir::Value> knownPlanes(mlir::Value q);

@@ -96,7 +96,8 @@ private:
     SmallVector<Value> planes;
     Format format = op.getResult().getType().getFormat().getFormat();
     for (auto [index, plane] : llvm::enumerate(quant.planes))
-      planes.push_back(resource(builder, op.getLoc(), plane, name + ".w." + (index ? str(format.planes[index - 1].role) : "codes")));
+      planes.push_back(
+          resource(builder, op.getLoc(), plane, name + ".w." + (index ? str(format.planes[index - 1].role) : "codes")));
     Value bundle = BundleOp::create(builder, op.getLoc(), op.getResult().getType(), planes);
     // What reads a plane of the weight reads it directly.
     for (Operation *user : llvm::make_early_inc_range(op.getResult().getUsers()))
@@ -115,13 +116,14 @@ private:
       return success();
     int64_t bad = countNonFinite(weight.data<float>().data(), weight.size());
     if (bad)
-      return op.emitError("the weight of '") << op.getName().value_or("") << "' has " << bad << " elements that are NaN or infinite; keep it float (--exclude='"
-                                              << op.getName().value_or("") << "')";
+      return op.emitError("the weight of '")
+             << op.getName().value_or("") << "' has " << bad
+             << " elements that are NaN or infinite; keep it float (--exclude='" << op.getName().value_or("") << "')";
     return success();
   }
 
-  /// The int32 bias of a channel is bias / (s_x * s_w): a channel of tiny weights would push it out of range. Its scale is raised until the
-  /// bias fits in 30 bits; its codes, small as they were, become smaller.
+  /// The int32 bias of a channel is bias / (s_x * s_w): a channel of tiny weights would push it out of range. Its scale
+  /// is raised until the bias fits in 30 bits; its codes, small as they were, become smaller.
   LogicalResult raiseScales(QuantizeOp op, const Tensor &weight, reference::QuantValue &quant) {
     SmallVector<std::pair<Value, Value>> biases; // bias, product of the other scale
     for (Operation *user : op.getResult().getUsers())
@@ -158,8 +160,9 @@ private:
     for (Tensor *plane : {&codes, &scales})
       planes.push_back({plane->mutableData<uint8_t>().data(), plane->bytes().size()});
     ArrayRef<int64_t> shape = op.getResult().getType().getShape();
-    std::string error = encodeCodes(format, op.getByAttr() ? op.getByAttr().getEncode() : Encode(Rule::Given), {shape.data(), shape.size()},
-                                    weight.data<float>().data(), {planes.data(), planes.size()});
+    std::string error =
+        encodeCodes(format, op.getByAttr() ? op.getByAttr().getEncode() : Encode(Rule::Given),
+                    {shape.data(), shape.size()}, weight.data<float>().data(), {planes.data(), planes.size()});
     if (!error.empty())
       return op.emitError() << error;
     quant.planes[0] = codes;
@@ -227,7 +230,8 @@ private:
       return true;
     auto bundleOf = [](BundleOp bundle) {
       return bundle && llvm::all_of(bundle.getPlanes(), [](Value plane) {
-               return plane.getDefiningOp() && isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(plane.getDefiningOp());
+               return plane.getDefiningOp() &&
+                      isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(plane.getDefiningOp());
              });
     };
     if (auto dequantize = dyn_cast<DequantizeOp>(op))
@@ -258,7 +262,8 @@ private:
   }
 
   //===-- globals ---------------------------------------------------------------===//
-  /// A private global whose blob holds the tensor, and its load. The blob's key comes from the name of the op, not from a counter (W4).
+  /// A private global whose blob holds the tensor, and its load. The blob's key comes from the name of the op, not from
+  /// a counter (W4).
   Value resource(OpBuilder &builder, Location loc, const Tensor &tensor, std::string name) {
     std::string unique = name;
     for (unsigned i = 1; symbols->lookup(unique) || isTaken(unique); ++i)
@@ -270,10 +275,12 @@ private:
     OpBuilder top = OpBuilder::atBlockBegin(getOperation().getBody());
     if (lastGlobal)
       top.setInsertionPointAfter(lastGlobal);
-    auto global = ml_program::GlobalOp::create(top, loc, unique, type, /*is_mutable=*/false, attr, top.getStringAttr("private"));
+    auto global =
+        ml_program::GlobalOp::create(top, loc, unique, type, /*is_mutable=*/false, attr, top.getStringAttr("private"));
     symbols->insert(global);
     lastGlobal = global;
-    return ml_program::GlobalLoadConstOp::create(builder, loc, type, FlatSymbolRefAttr::get(builder.getContext(), unique));
+    return ml_program::GlobalLoadConstOp::create(builder, loc, type,
+                                                 FlatSymbolRefAttr::get(builder.getContext(), unique));
   }
 
   bool isTaken(StringRef key) {

@@ -26,13 +26,15 @@ static Value binary(OpBuilder &builder, Location loc, nn::BinaryKind kind, Value
 
 //===-- products ------------------------------------------------------------===//
 
-/// (T1) integer elements and scales that are constant along the reduction: one a tensor or row of x, one a channel of w.
+/// (T1) integer elements and scales that are constant along the reduction: one a tensor or row of x, one a channel of
+/// w.
 static bool isIntegerProduct(QuantType x, QuantType w, bool matmul, bool transposed) {
   auto constantAlong = [](QuantType type, ArrayRef<int64_t> axes) {
     Format format = type.getFormat().getFormat();
     return format.elem.isInteger() && llvm::all_of(format.planes, [&](const Plane &plane) {
              return (plane.role == Role::Scale || plane.role == Role::Zero) && llvm::all_of(axes, [&](int64_t axis) {
-                      return plane.block.empty() || plane.block[axis] == kWhole || plane.block[axis] >= type.getShape()[axis];
+                      return plane.block.empty() || plane.block[axis] == kWhole ||
+                             plane.block[axis] >= type.getShape()[axis];
                     });
            });
   };
@@ -83,7 +85,8 @@ public:
 
 private:
   Value codesOf(Value q) {
-    SmallVector<Type> types(llvm::map_range(cast<QuantType>(q.getType()).getPlaneTypes(), [](RankedTensorType type) -> Type { return type; }));
+    SmallVector<Type> types(llvm::map_range(cast<QuantType>(q.getType()).getPlaneTypes(),
+                                            [](RankedTensorType type) -> Type { return type; }));
     return UnbundleOp::create(builder, loc, types, q).getPlanes().front();
   }
 
@@ -98,8 +101,9 @@ private:
     auto ints = [&](StringRef attr) { return op->getAttrOfType<DenseI64ArrayAttr>(attr); };
     bool transposed = isa<nn::ConvTransposeOp>(op);
     int64_t group = op->getAttrOfType<IntegerAttr>("group") ? op->getAttrOfType<IntegerAttr>("group").getInt() : 1;
-    return ConvOp::create(builder, loc, type, xq, wq, bias, ints("strides"), ints("pads"), ints("dilations"), builder.getI64IntegerAttr(group),
-                          transposed ? builder.getUnitAttr() : UnitAttr(), transposed ? ints("output_padding") : DenseI64ArrayAttr(), choice, name);
+    return ConvOp::create(builder, loc, type, xq, wq, bias, ints("strides"), ints("pads"), ints("dilations"),
+                          builder.getI64IntegerAttr(group), transposed ? builder.getUnitAttr() : UnitAttr(),
+                          transposed ? ints("output_padding") : DenseI64ArrayAttr(), choice, name);
   }
 
   /// [O] -> [O, 1, ...] for convolutions: it broadcasts along the channels of the result.
@@ -149,7 +153,8 @@ public:
     Value x = peelClamps(op.getX());
     SmallVector<Term> terms;
     auto add = x.getDefiningOp<nn::BinaryOp>();
-    if (add && add.getKind() == nn::BinaryKind::add && x.hasOneUse() && add.getLhs().getType() == add.getType() && add.getRhs().getType() == add.getType()) {
+    if (add && add.getKind() == nn::BinaryKind::add && x.hasOneUse() && add.getLhs().getType() == add.getType() &&
+        add.getRhs().getType() == add.getType()) {
       terms = {termOf(add.getLhs()), termOf(add.getRhs())};
       // Two real terms: their sum is rounded as it is.
       if (!terms[0].isCodes && !terms[1].isCodes)
@@ -164,13 +169,16 @@ public:
     }
     auto name = op.getNameAttr();
     auto fused = RequantizeOp::create(builder, loc, op.getResult().getType(), values, multipliers, op.getPlanes()[0],
-                                      op.getPlanes().size() > 1 ? op.getPlanes()[1] : Value(), builder.getI64IntegerAttr(lo), builder.getI64IntegerAttr(hi), name);
+                                      op.getPlanes().size() > 1 ? op.getPlanes()[1] : Value(),
+                                      builder.getI64IntegerAttr(lo), builder.getI64IntegerAttr(hi), name);
     op.getResult().replaceAllUsesWith(fused.getResult());
     op.erase();
   }
 
 private:
-  int64_t codeOf(double real) const { return quantizeLinear(float(real), parameters.scale, int32_t(parameters.zero), int32_t(lo), int32_t(hi)); }
+  int64_t codeOf(double real) const {
+    return quantizeLinear(float(real), parameters.scale, int32_t(parameters.zero), int32_t(lo), int32_t(hi));
+  }
 
   /// relu and clip become the range of the codes: rounding is monotone.
   Value peelClamps(Value x) {
@@ -198,11 +206,14 @@ private:
   Term termOf(Value x) {
     // (acc as f32) * c
     auto product = x.getDefiningOp<nn::BinaryOp>();
-    if (product && product.getKind() == nn::BinaryKind::mul && x.hasOneUse() && nn::isConstantExpression(product.getRhs())) {
+    if (product && product.getKind() == nn::BinaryKind::mul && x.hasOneUse() &&
+        nn::isConstantExpression(product.getRhs())) {
       auto cast = product.getLhs().getDefiningOp<nn::CastOp>();
-      if (cast && cast.getResult().hasOneUse() && tensorOf(cast.getX()).getElementType().isInteger(32) && cast.getX().getDefiningOp() &&
-          isa<ConvOp, MatmulOp>(cast.getX().getDefiningOp()))
-        return {cast.getX(), binary(builder, loc, nn::BinaryKind::div, product.getRhs(), constant(builder, loc, parameters.scale)), true};
+      if (cast && cast.getResult().hasOneUse() && tensorOf(cast.getX()).getElementType().isInteger(32) &&
+          cast.getX().getDefiningOp() && isa<ConvOp, MatmulOp>(cast.getX().getDefiningOp()))
+        return {cast.getX(),
+                binary(builder, loc, nn::BinaryKind::div, product.getRhs(), constant(builder, loc, parameters.scale)),
+                true};
     }
     if (auto dequantize = x.getDefiningOp<DequantizeOp>())
       if (std::optional<ScaleZero> residual = constantScale(dequantize.getQ()))
@@ -240,12 +251,13 @@ struct TernFuse : tern::impl::TernFuseBase<TernFuse> {
   }
 
 private:
-  /// The value is the result of arithmetic. What the graph is given keeps its division, as ONNX defines it; the rounding behind a max
-  /// pool or nearest resize changes nothing and stays recognisable.
+  /// The value is the result of arithmetic. What the graph is given keeps its division, as ONNX defines it; the
+  /// rounding behind a max pool or nearest resize changes nothing and stays recognisable.
   static bool isComputed(QuantizeOp op) {
     Operation *producer = op.getX().getDefiningOp();
-    return producer && isa<nn::NNDialect>(producer->getDialect()) && !nn::movesCodes(producer) && !nn::keepsCodes(producer) &&
-           tensorOf(op.getX()).getElementType().isF32() && !nn::isConstantExpression(op.getX());
+    return producer && isa<nn::NNDialect>(producer->getDialect()) && !nn::movesCodes(producer) &&
+           !nn::keepsCodes(producer) && tensorOf(op.getX()).getElementType().isF32() &&
+           !nn::isConstantExpression(op.getX());
   }
 
   void removeDead() {

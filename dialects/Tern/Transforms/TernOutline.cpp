@@ -15,8 +15,8 @@ namespace tern {
 
 using namespace tern;
 
-/// Values of activations' planes are known where they are quantized: the operands for scale, zero point, ...; empty when they are
-/// computed at run time.
+/// Values of activations' planes are known where they are quantized: the operands for scale, zero point, ...; empty
+/// when they are computed at run time.
 static SmallVector<Value> staticPlanes(Operation *op) {
   if (auto quantize = dyn_cast<QuantizeOp>(op))
     return quantize.getPlanes();
@@ -58,7 +58,8 @@ public:
     for (Value result : group.last()->getResults())
       addResult(result, results);
     func::ReturnOp::create(body, loc, results);
-    function.setType(FunctionType::get(loc.getContext(), function.getBody().front().getArgumentTypes(), TypeRange(ValueRange(results))));
+    function.setType(FunctionType::get(loc.getContext(), function.getBody().front().getArgumentTypes(),
+                                       TypeRange(ValueRange(results))));
     if (group.anchor)
       if (auto choice = group.anchor->getAttrOfType<ChoiceAttr>("choice"))
         function->setAttr("tern.choice", choice);
@@ -75,7 +76,8 @@ private:
       results.push_back(inside);
       return;
     }
-    SmallVector<Type> types(llvm::map_range(cast<QuantType>(result.getType()).getPlaneTypes(), [](RankedTensorType type) -> Type { return type; }));
+    SmallVector<Type> types(llvm::map_range(cast<QuantType>(result.getType()).getPlaneTypes(),
+                                            [](RankedTensorType type) -> Type { return type; }));
     auto unbundle = UnbundleOp::create(body, inside.getLoc(), types, inside);
     bool isStatic = !staticPlanes(group.last()).empty();
     for (Value plane : unbundle.getPlanes().take_front(isStatic ? 1 : unbundle.getNumResults()))
@@ -108,8 +110,9 @@ private:
     }
     auto planes = planesOf.find(value);
     if (planes == planesOf.end())
-      return emitError(value.getLoc()) << "a quantized value that no kernel before this one computes cannot be an operand of a kernel; "
-                                          "pass its planes and bundle them";
+      return emitError(value.getLoc())
+             << "a quantized value that no kernel before this one computes cannot be an operand of a kernel; "
+                "pass its planes and bundle them";
     SmallVector<Value> inside;
     for (Value plane : SmallVector<Value>(planes->second)) {
       if (failed(resolve(plane)))
@@ -124,8 +127,9 @@ private:
     Operation *last = group.last();
     OpBuilder builder(last);
     builder.setInsertionPointAfter(last);
-    auto call = CallOp::create(builder, loc, function.getFunctionType().getResults(), FlatSymbolRefAttr::get(function.getSymNameAttr()), operands,
-                               StringAttr(), builder.getStringAttr(function.getSymName().drop_front(2)), ArrayAttr(), ArrayAttr());
+    auto call = CallOp::create(builder, loc, function.getFunctionType().getResults(),
+                               FlatSymbolRefAttr::get(function.getSymNameAttr()), operands, StringAttr(),
+                               builder.getStringAttr(function.getSymName().drop_front(2)), ArrayAttr(), ArrayAttr());
     if (Attribute probe = last->getAttr(kProbe))
       call->setAttr(kProbe, probe);
     unsigned next = 0;
@@ -199,7 +203,8 @@ private:
       OpBuilder builder(dequantize);
       Operation *own = builder.clone(*dequantize);
       own->moveAfter(dequantize);
-      dequantize.getResult().replaceUsesWithIf(own->getResult(0), [](OpOperand &use) { return staysOutside(use.getOwner()); });
+      dequantize.getResult().replaceUsesWithIf(own->getResult(0),
+                                               [](OpOperand &use) { return staysOutside(use.getOwner()); });
     }
   }
 

@@ -25,14 +25,16 @@ static bool samePlanes(Value a, Value b) {
 static Value codesOf(OpBuilder &builder, Value q) {
   if (auto bundle = q.getDefiningOp<BundleOp>())
     return bundle.getPlanes().front();
-  SmallVector<Type> types(llvm::map_range(cast<QuantType>(q.getType()).getPlaneTypes(), [](RankedTensorType type) -> Type { return type; }));
+  SmallVector<Type> types(llvm::map_range(cast<QuantType>(q.getType()).getPlaneTypes(),
+                                          [](RankedTensorType type) -> Type { return type; }));
   return UnbundleOp::create(builder, q.getLoc(), types, q).getPlanes().front();
 }
 
 namespace {
 /// move(dequantize(q)) -> dequantize(bundle(move(codes of q))), for 8-bit codes with one scale
 struct SinkThroughMove : RewritePattern {
-  SinkThroughMove(MLIRContext *context, Pass::Statistic &count) : RewritePattern(MatchAnyOpTypeTag(), 1, context), count(count) {}
+  SinkThroughMove(MLIRContext *context, Pass::Statistic &count)
+      : RewritePattern(MatchAnyOpTypeTag(), 1, context), count(count) {}
 
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
     if (!nn::movesCodes(op))
@@ -44,7 +46,8 @@ struct SinkThroughMove : RewritePattern {
         return rewriter.notifyMatchFailure(op, "an operand that is no 8-bit code with one scale");
       quants.push_back(dequantize.getQ());
       if (!samePlanes(quants.front(), quants.back()))
-        return rewriter.notifyMatchFailure(op, quants.size() == 1 ? "a scale that is not constant" : "operands with different scales");
+        return rewriter.notifyMatchFailure(op, quants.size() == 1 ? "a scale that is not constant"
+                                                                  : "operands with different scales");
     }
     SmallVector<Value> codes;
     for (Value q : quants)

@@ -1,4 +1,4 @@
-// RUN: quant-opt %s --nn-quantize --mlir-print-local-scope | FileCheck %s
+// RUN: quant-opt %s --nn-quantize --split-input-file --mlir-print-local-scope | FileCheck %s
 
 #u8 = #tern.format<ui8, scale<f32>, zero<ui8>>
 #w8 = #tern.format<si8, scale<f32, [1, *, *, *]>>
@@ -30,4 +30,21 @@ func.func @main(%x: tensor<1x2x4x4xf32> {tern.name = "x", tern.codes = {format =
   %p = nn.pool max %r {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, name = "pool", tern.codes = {format = #u8, group = "relu1", scale = 0.25 : f32, zero = 0 : i64}} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
   %y = nn.binary add %p, %r : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
   return %y : tensor<1x2x4x4xf32>
+}
+
+// -----
+
+#u8 = #tern.format<ui8, scale<f32>, zero<ui8>>
+
+// What the program yields is not rounded because somebody reads it inside.
+// CHECK-LABEL: func.func @main(
+// CHECK:         %[[R:.*]] = nn.unary relu %arg0
+// CHECK:         %[[Q:.*]] = tern.quantize %[[R]]
+// CHECK:         %[[D:.*]] = tern.dequantize %[[Q]]
+// CHECK:         %[[S:.*]] = nn.unary sigmoid %[[D]]
+// CHECK:         return %[[R]], %[[S]]
+func.func @main(%x: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+  %r = nn.unary relu %x {name = "relu1", tern.codes = {format = #u8, group = "relu1", scale = 0.25 : f32, zero = 0 : i64}} : (tensor<2xf32>) -> tensor<2xf32>
+  %s = nn.unary sigmoid %r : (tensor<2xf32>) -> tensor<2xf32>
+  return %r, %s : tensor<2xf32>, tensor<2xf32>
 }

@@ -42,7 +42,8 @@ TEST_P(ProgramsTest, ComputesWhatTheReferenceComputes) {
 
   // What falls to portable code is a remark; a network of these ops has none.
   std::vector<std::string> remarks;
-  ScopedDiagnosticHandler handler(&stages.context, [&](Diagnostic &diagnostic) { remarks.push_back(diagnostic.str()); });
+  ScopedDiagnosticHandler handler(&stages.context,
+                                  [&](Diagnostic &diagnostic) { remarks.push_back(diagnostic.str()); });
   SmallString<128> folder;
   ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("tern-programs", folder));
   cpu::ArtifactOptions options;
@@ -77,15 +78,17 @@ TEST_P(ProgramsTest, ComputesWhatTheReferenceComputes) {
   llvm::sys::fs::remove_directories(folder);
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, ProgramsTest,
-                         testing::Values(Case{"residual_float", residual, "float", false}, Case{"residual_w8a8", residual, "w8a8", true},
-                                         Case{"residual_w4a8", residual, "w4a8", true}, Case{"se_w8a8", squeezeExcite, "w8a8", true},
-                                         Case{"se_dynamic", squeezeExcite, "w8a8", false}, Case{"inception_w8a8", inception, "w8a8", true},
-                                         Case{"inception_w4a8_channel", inception, "w4a8:channel", true}, Case{"inception_w4a16", inception, "w4a16", false},
-                                         Case{"pyramid_float", pyramid, "float", false}, Case{"mish_w8a8", mish, "w8a8", true}, Case{"pyramid_w8a8", pyramid, "w8a8", true},
-                                         Case{"pyramid_dynamic", pyramid, "w8a8", false}, Case{"pyramid_w8a16", pyramid, "w8a16", false},
-                                         Case{"sequence_float", sequence, "float", false}, Case{"sequence_w8a8", sequence, "w8a8", true},
-                                         Case{"sequence_dynamic", sequence, "w8a8", false}, Case{"sequence_w4a8", sequence, "w4a8", true}),
-                         [](const auto &info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Networks, ProgramsTest,
+    testing::Values(Case{"residual_float", residual, "float", false}, Case{"residual_w8a8", residual, "w8a8", true},
+                    Case{"residual_w4a8", residual, "w4a8", true}, Case{"se_w8a8", squeezeExcite, "w8a8", true},
+                    Case{"se_dynamic", squeezeExcite, "w8a8", false}, Case{"inception_w8a8", inception, "w8a8", true},
+                    Case{"inception_w4a8_channel", inception, "w4a8:channel", true},
+                    Case{"inception_w4a16", inception, "w4a16", false}, Case{"pyramid_float", pyramid, "float", false},
+                    Case{"mish_w8a8", mish, "w8a8", true}, Case{"pyramid_w8a8", pyramid, "w8a8", true},
+                    Case{"pyramid_dynamic", pyramid, "w8a8", false}, Case{"pyramid_w8a16", pyramid, "w8a16", false},
+                    Case{"sequence_float", sequence, "float", false}, Case{"sequence_w8a8", sequence, "w8a8", true},
+                    Case{"sequence_dynamic", sequence, "w8a8", false}, Case{"sequence_w4a8", sequence, "w4a8", true}),
+    [](const auto &info) { return std::string(info.param.name); });
 
 } // namespace

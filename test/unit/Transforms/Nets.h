@@ -25,10 +25,13 @@ public:
     int64_t pad = kernel / 2, in = x.shape[1] / group;
     std::string w = weight({out, in, kernel, kernel}, 1.0 / std::sqrt(double(in * kernel * kernel)));
     std::string b = bias ? ", " + weight({out}, 0.2) : "";
-    Value y = fresh({1, out, (x.shape[2] + 2 * pad - kernel) / stride + 1, (x.shape[3] + 2 * pad - kernel) / stride + 1});
-    line(y, llvm::formatv("nn.conv {0}, {1}{2} {{strides = array<i64: {3}, {3}>, pads = array<i64: {4}, {4}, {4}, {4}>, dilations = array<i64: 1, 1>, "
-                          "group = {5} : i64, name = \"conv{6}\"}",
-                          x.name, w, b, stride, pad, group, count++),
+    Value y =
+        fresh({1, out, (x.shape[2] + 2 * pad - kernel) / stride + 1, (x.shape[3] + 2 * pad - kernel) / stride + 1});
+    line(y,
+         llvm::formatv("nn.conv {0}, {1}{2} {{strides = array<i64: {3}, {3}>, pads = array<i64: {4}, {4}, {4}, {4}>, "
+                       "dilations = array<i64: 1, 1>, "
+                       "group = {5} : i64, name = \"conv{6}\"}",
+                       x.name, w, b, stride, pad, group, count++),
          {type(x.shape), type({out, in, kernel, kernel}), bias ? type({out}) : ""}, y.shape);
     return y;
   }
@@ -49,30 +52,37 @@ public:
   }
   Value binary(llvm::StringRef kind, const Value &a, const Value &b) {
     Value y = fresh(a.shape);
-    line(y, llvm::formatv("nn.binary {0} {1}, {2} {{name = \"{0}{3}\"}", kind, a.name, b.name, count++), {type(a.shape), type(b.shape)}, y.shape);
+    line(y, llvm::formatv("nn.binary {0} {1}, {2} {{name = \"{0}{3}\"}", kind, a.name, b.name, count++),
+         {type(a.shape), type(b.shape)}, y.shape);
     return y;
   }
   Value clip(const Value &x) {
     Value y = fresh(x.shape);
-    line(y, llvm::formatv("nn.clip {0} {{min = 0.0 : f64, max = 6.0 : f64, name = \"clip{1}\"}", x.name, count++), {type(x.shape)}, y.shape);
+    line(y, llvm::formatv("nn.clip {0} {{min = 0.0 : f64, max = 6.0 : f64, name = \"clip{1}\"}", x.name, count++),
+         {type(x.shape)}, y.shape);
     return y;
   }
   Value pool(llvm::StringRef kind, const Value &x) {
     Value y = fresh({1, x.shape[1], (x.shape[2] - 1) / 2 + 1, (x.shape[3] - 1) / 2 + 1});
-    line(y, llvm::formatv("nn.pool {0} {1} {{kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = "
-                          "array<i64: 1, 1>, name = \"pool{2}\"}",
-                          kind, x.name, count++),
+    line(y,
+         llvm::formatv("nn.pool {0} {1} {{kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, "
+                       "1, 1, 1>, dilations = "
+                       "array<i64: 1, 1>, name = \"pool{2}\"}",
+                       kind, x.name, count++),
          {type(x.shape)}, y.shape);
     return y;
   }
   Value mean(const Value &x) {
     Value y = fresh({1, x.shape[1], 1, 1});
-    line(y, llvm::formatv("nn.reduce mean {0} {{axes = array<i64: 2, 3>, keepdims, name = \"mean{1}\"}", x.name, count++), {type(x.shape)}, y.shape);
+    line(y,
+         llvm::formatv("nn.reduce mean {0} {{axes = array<i64: 2, 3>, keepdims, name = \"mean{1}\"}", x.name, count++),
+         {type(x.shape)}, y.shape);
     return y;
   }
   Value concat(const Value &a, const Value &b) {
     Value y = fresh({1, a.shape[1] + b.shape[1], a.shape[2], a.shape[3]});
-    line(y, llvm::formatv("nn.concat {0}, {1} {{axis = 1 : i64, name = \"concat{2}\"}", a.name, b.name, count++), {type(a.shape), type(b.shape)}, y.shape);
+    line(y, llvm::formatv("nn.concat {0}, {1} {{axis = 1 : i64, name = \"concat{2}\"}", a.name, b.name, count++),
+         {type(a.shape), type(b.shape)}, y.shape);
     return y;
   }
   Value flatten(const Value &x) {
@@ -85,7 +95,8 @@ public:
     std::string w = weight({in, out}, 1.0 / std::sqrt(double(in))), b = weight({out}, 0.2);
     Value y = fresh(x.shape);
     y.shape.back() = out;
-    line(y, llvm::formatv("nn.matmul {0}, {1}, {2} {{name = \"fc{3}\"}", x.name, w, b, count++), {type(x.shape), type({in, out}), type({out})}, y.shape);
+    line(y, llvm::formatv("nn.matmul {0}, {1}, {2} {{name = \"fc{3}\"}", x.name, w, b, count++),
+         {type(x.shape), type({in, out}), type({out})}, y.shape);
     return y;
   }
 
@@ -93,50 +104,64 @@ public:
     int64_t in = x.shape[1];
     std::string w = weight({in, out, 2, 2}, 1.0 / std::sqrt(double(in))), b = weight({out}, 0.2);
     Value y = fresh({1, out, 2 * x.shape[2], 2 * x.shape[3]});
-    line(y, llvm::formatv("nn.conv_transpose {0}, {1}, {2} {{strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, "
-                          "output_padding = array<i64: 0, 0>, name = \"convt{3}\"}",
-                          x.name, w, b, count++),
+    line(y,
+         llvm::formatv("nn.conv_transpose {0}, {1}, {2} {{strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, "
+                       "dilations = array<i64: 1, 1>, "
+                       "output_padding = array<i64: 0, 0>, name = \"convt{3}\"}",
+                       x.name, w, b, count++),
          {type(x.shape), type({in, out, 2, 2}), type({out})}, y.shape);
     return y;
   }
   Value resize(const Value &x, llvm::StringRef mode) {
     Value y = fresh({1, x.shape[1], 2 * x.shape[2], 2 * x.shape[3]});
-    line(y, llvm::formatv("nn.resize {0} {{scales = array<f64: 1.0, 1.0, 2.0, 2.0>, mode = #nn<resize_mode {1}>, coord = #nn<resize_coord asymmetric>, "
-                          "nearest = #nn<nearest_mode floor>, name = \"resize{2}\"}",
-                          x.name, mode, count++),
+    line(y,
+         llvm::formatv("nn.resize {0} {{scales = array<f64: 1.0, 1.0, 2.0, 2.0>, mode = #nn<resize_mode {1}>, coord = "
+                       "#nn<resize_coord asymmetric>, "
+                       "nearest = #nn<nearest_mode floor>, name = \"resize{2}\"}",
+                       x.name, mode, count++),
          {type(x.shape)}, y.shape);
     return y;
   }
   Value pad(const Value &x) {
     Value y = fresh({1, x.shape[1], x.shape[2] + 1, x.shape[3] + 2});
-    line(y, llvm::formatv("nn.pad {0} {{low = array<i64: 0, 0, 1, 0>, high = array<i64: 0, 0, 0, 2>, name = \"pad{1}\"}", x.name, count++), {type(x.shape)}, y.shape);
+    line(y,
+         llvm::formatv("nn.pad {0} {{low = array<i64: 0, 0, 1, 0>, high = array<i64: 0, 0, 0, 2>, name = \"pad{1}\"}",
+                       x.name, count++),
+         {type(x.shape)}, y.shape);
     return y;
   }
   /// Channels first to last, as rows of pixels: [1, H * W, C].
   Value rows(const Value &x) {
     Value t = fresh({1, x.shape[2], x.shape[3], x.shape[1]}), y = fresh({1, x.shape[2] * x.shape[3], x.shape[1]});
-    line(t, llvm::formatv("nn.transpose {0} {{perm = array<i64: 0, 2, 3, 1>, name = \"transpose{1}\"}", x.name, count++), {type(x.shape)}, t.shape);
+    line(t,
+         llvm::formatv("nn.transpose {0} {{perm = array<i64: 0, 2, 3, 1>, name = \"transpose{1}\"}", x.name, count++),
+         {type(x.shape)}, t.shape);
     line(y, "nn.reshape " + t.name, {type(t.shape)}, y.shape);
     return y;
   }
   /// Half of the channels.
   Value half(const Value &x, bool second) {
     Value y = fresh({1, x.shape[1] / 2, x.shape[2], x.shape[3]});
-    line(y, llvm::formatv("nn.slice {0} {{starts = array<i64: 0, {1}, 0, 0>, sizes = array<i64: 1, {2}, {3}, {4}>, steps = array<i64: 1, 1, 1, 1>, name = "
-                          "\"slice{5}\"}",
-                          x.name, second ? x.shape[1] / 2 : 0, x.shape[1] / 2, x.shape[2], x.shape[3], count++),
+    line(y,
+         llvm::formatv("nn.slice {0} {{starts = array<i64: 0, {1}, 0, 0>, sizes = array<i64: 1, {2}, {3}, {4}>, steps "
+                       "= array<i64: 1, 1, 1, 1>, name = "
+                       "\"slice{5}\"}",
+                       x.name, second ? x.shape[1] / 2 : 0, x.shape[1] / 2, x.shape[2], x.shape[3], count++),
          {type(x.shape)}, y.shape);
     return y;
   }
   Value softmax(const Value &x) {
     Value y = fresh(x.shape);
-    line(y, llvm::formatv("nn.softmax {0} {{axis = {1} : i64, name = \"softmax{2}\"}", x.name, x.shape.size() - 1, count++), {type(x.shape)}, y.shape);
+    line(
+        y,
+        llvm::formatv("nn.softmax {0} {{axis = {1} : i64, name = \"softmax{2}\"}", x.name, x.shape.size() - 1, count++),
+        {type(x.shape)}, y.shape);
     return y;
   }
 
   std::string finish(const Value &result) const {
-    return llvm::formatv("func.func @main(%x: {0} {{tern.name = \"x\"}) -> {1} {{\n{2}  return {3} : {1}\n}\n", type(input.shape), type(result.shape), body,
-                         result.name);
+    return llvm::formatv("func.func @main(%x: {0} {{tern.name = \"x\"}) -> {1} {{\n{2}  return {3} : {1}\n}\n",
+                         type(input.shape), type(result.shape), body, result.name);
   }
 
 private:
@@ -160,11 +185,14 @@ private:
       number = float(base + spread * sum * 1.7);
     }
     std::string name = "%w" + std::to_string(values++);
-    body += llvm::formatv("  {0} = arith.constant dense<\"0x{1}\"> : {2}\n", name,
-                          llvm::toHex(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(numbers.data()), numbers.size() * 4)), type(shape));
+    body += llvm::formatv(
+        "  {0} = arith.constant dense<\"0x{1}\"> : {2}\n", name,
+        llvm::toHex(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(numbers.data()), numbers.size() * 4)),
+        type(shape));
     return name;
   }
-  void line(const Value &y, const std::string &op, const std::vector<std::string> &operands, const std::vector<int64_t> &result) {
+  void line(const Value &y, const std::string &op, const std::vector<std::string> &operands,
+            const std::vector<int64_t> &result) {
     std::string types;
     for (const std::string &operand : operands)
       if (!operand.empty())

@@ -23,7 +23,10 @@ using Numbers = std::vector<double>;
 
 class Stages {
 public:
-  Stages() { context.loadDialect<nn::NNDialect, TernDialect, func::FuncDialect, arith::ArithDialect, ml_program::MLProgramDialect>(); }
+  Stages() {
+    context.loadDialect<nn::NNDialect, TernDialect, func::FuncDialect, arith::ArithDialect,
+                        ml_program::MLProgramDialect>();
+  }
 
   void read(const std::string &text) {
     module = parseSourceString<ModuleOp>(text, &context);

@@ -61,20 +61,24 @@ TEST_P(StagesTest, EachStageChangesWhatItMay) {
   EXPECT_EQ(stages.run(), fused) << "kernels as functions";
   // Nothing but calls, reshapes, constants and return is left.
   for (Operation &op : nn::mainFunction(*stages.module).getBody().front())
-    EXPECT_TRUE((isa<CallOp, nn::ReshapeOp, arith::ConstantOp, ml_program::GlobalLoadConstOp, func::ReturnOp>(op))) << op.getName().getStringRef().str();
+    EXPECT_TRUE((isa<CallOp, nn::ReshapeOp, arith::ConstantOp, ml_program::GlobalLoadConstOp, func::ReturnOp>(op)))
+        << op.getName().getStringRef().str();
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, StagesTest,
-                         testing::Values(Case{"residual_w8a8", residual, "w8a8", true, 30}, Case{"se_w8a8", squeezeExcite, "w8a8", true, 28},
-                                         Case{"inception_w8a8", inception, "w8a8", true, 30}, Case{"residual_dynamic", residual, "w8a8", false, 30},
-                                         Case{"se_dynamic", squeezeExcite, "w8a8", false, 28}, Case{"residual_w4a8", residual, "w4a8", true, 14},
-                                         Case{"inception_w4a8_channel", inception, "w4a8:channel", true, 14},
-                                         Case{"se_w4a8_dynamic", squeezeExcite, "w4a8", false, 14}, Case{"residual_w8a16", residual, "w8a16", false, 38},
-                                         Case{"inception_w4a16", inception, "w4a16", false, 14}, Case{"residual_float", residual, "float", false, 100},
-                                         Case{"mish_w8a8", mish, "w8a8", true, 28}, Case{"pyramid_w8a8", pyramid, "w8a8", true, 28}, Case{"pyramid_dynamic", pyramid, "w8a8", false, 28},
-                                         Case{"pyramid_w4a8", pyramid, "w4a8", true, 14}, Case{"sequence_w8a8", sequence, "w8a8", true, 28},
-                                         Case{"sequence_dynamic", sequence, "w8a8", false, 28}, Case{"sequence_w4a16", sequence, "w4a16", false, 12}),
-                         [](const auto &info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Networks, StagesTest,
+    testing::Values(
+        Case{"residual_w8a8", residual, "w8a8", true, 30}, Case{"se_w8a8", squeezeExcite, "w8a8", true, 28},
+        Case{"inception_w8a8", inception, "w8a8", true, 30}, Case{"residual_dynamic", residual, "w8a8", false, 30},
+        Case{"se_dynamic", squeezeExcite, "w8a8", false, 28}, Case{"residual_w4a8", residual, "w4a8", true, 14},
+        Case{"inception_w4a8_channel", inception, "w4a8:channel", true, 14},
+        Case{"se_w4a8_dynamic", squeezeExcite, "w4a8", false, 14}, Case{"residual_w8a16", residual, "w8a16", false, 38},
+        Case{"inception_w4a16", inception, "w4a16", false, 14}, Case{"residual_float", residual, "float", false, 100},
+        Case{"mish_w8a8", mish, "w8a8", true, 28}, Case{"pyramid_w8a8", pyramid, "w8a8", true, 28},
+        Case{"pyramid_dynamic", pyramid, "w8a8", false, 28}, Case{"pyramid_w4a8", pyramid, "w4a8", true, 14},
+        Case{"sequence_w8a8", sequence, "w8a8", true, 28}, Case{"sequence_dynamic", sequence, "w8a8", false, 28},
+        Case{"sequence_w4a16", sequence, "w4a16", false, 12}),
+    [](const auto &info) { return std::string(info.param.name); });
 
 TEST(PlanTest, WhatIsPrintedReadsBack) {
   Stages stages;
