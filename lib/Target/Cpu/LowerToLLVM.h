@@ -39,7 +39,8 @@ void buildLowerToLLVMPipeline(mlir::OpPassManager &pm);
 
 /// Lowers the module (in place) and emits position independent ELF objects for x86-64. Functions carry their features
 /// (setFeatures), so one object holds all levels. Errors: a pass that failed (its diagnostics went to the context's handler), or
-/// a call of a library function in the code, which the runtime does not have (a generator must expand it).
+/// a call of a function that is neither here nor in the runtime or the math library (the library serves portable
+/// kernels; tests see to it that generators do not need it).
 llvm::Expected<std::vector<llvm::SmallVector<char, 0>>> compileToObjects(mlir::ModuleOp module, const CompileOptions &options = {});
 
 /// The same with one part.

@@ -94,6 +94,9 @@ TEST(Speed, DISABLED_Epilogue) {
   p.epilogue.inputs = {{ExprInput::Acc, {}}, {ExprInput::Channel, {}}, {ExprInput::Scalar, {}}};
   p.epilogue.nodes = {node(ExprOp::Mul, {0, 1}), node(ExprOp::HardSwish, {3}), node(ExprOp::Quant, {4, 2}, 3)};
   measure("hard swish, quant", p, 2);
+  p.epilogue.nodes = {node(ExprOp::Mul, {0, 1}), node(ExprOp::HardSwish, {3}), node(ExprOp::Mul, {4, 2}),
+                      node(ExprOp::Add, {5, 2}), node(ExprOp::Requant, {6, 2}, 3)};
+  measure("hard swish, affine, requant", p, 2);
   p.epilogue.nodes = {node(ExprOp::Requant, {0, 1}, 3), node(ExprOp::Dequant, {3, 2}, 3), node(ExprOp::HardSwish, {4}),
                       node(ExprOp::Quant, {5, 2}, 3)};
   measure("requant, hard swish, quant", p, 2);

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Object/ObjectFile.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 #include <cstdlib>
@@ -41,7 +42,8 @@ template <size_t N = 1> void callWith(void *function, ArrayRef<uint64_t> args) {
 }
 } // namespace
 
-Buffer::Buffer(int64_t bytes, int64_t slack) : bytes(bytes), memory(new unsigned char[bytes + slack + 2 * kGuard + 64]) {
+Buffer::Buffer(int64_t bytes, int64_t slack)
+    : bytes(bytes), memory(new unsigned char[bytes + slack + 2 * kGuard + 64]) {
   std::memset(memory.get(), kGuardByte, bytes + slack + 2 * kGuard + 64);
   std::memset(start(), 0xA5, bytes);
 }
@@ -67,8 +69,8 @@ int64_t tern::cpu::test::offsetOf(const Map &m, int64_t n, int64_t y, int64_t x,
 MLIRContext &tern::cpu::test::kernelContext() {
   static MLIRContext *context = [] {
     auto *c = new MLIRContext(MLIRContext::Threading::DISABLED);
-    c->loadDialect<func::FuncDialect, arith::ArithDialect, scf::SCFDialect, vector::VectorDialect, memref::MemRefDialect,
-                   math::MathDialect, LLVM::LLVMDialect, tern::micro::MicroDialect>();
+    c->loadDialect<func::FuncDialect, arith::ArithDialect, scf::SCFDialect, vector::VectorDialect,
+                   memref::MemRefDialect, math::MathDialect, LLVM::LLVMDialect, tern::micro::MicroDialect>();
     return c;
   }();
   return *context;
@@ -77,6 +79,19 @@ MLIRContext &tern::cpu::test::kernelContext() {
 std::vector<Isa> tern::cpu::test::hostIsas() {
   ArrayRef<Isa> all = isas();
   return std::vector<Isa>(all.begin(), all.begin() + hostIsa().level + 1);
+}
+
+std::vector<std::string> tern::cpu::test::callsOf(ArrayRef<char> object) {
+  auto file =
+      llvm::cantFail(llvm::object::ObjectFile::createObjectFile({StringRef(object.data(), object.size()), "object"}));
+  std::vector<std::string> calls;
+  for (const llvm::object::SymbolRef &symbol : file->symbols()) {
+    StringRef name = llvm::cantFail(symbol.getName());
+    if (llvm::cantFail(symbol.getFlags()) & llvm::object::SymbolRef::SF_Undefined && !name.empty() &&
+        !name.starts_with("mem"))
+      calls.push_back(name.str());
+  }
+  return calls;
 }
 
 CompiledKernel::CompiledKernel(const Isa &isa, llvm::function_ref<Kernel(ModuleOp, const Isa &)> build) {
@@ -108,6 +123,9 @@ CompiledKernel::CompiledKernel(const Isa &isa, llvm::function_ref<Kernel(ModuleO
   if (const char *folder = std::getenv("TERN_KERNEL_DUMP"))
     std::ofstream(std::string(folder) + "/" + name + "." + isa.name.str() + ".s") << assembly;
 
+  for (const std::string &name : callsOf(*object))
+    ADD_FAILURE() << "the kernel calls '" << name << "'";
+
   LLVMInitializeX86TargetInfo();
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
@@ -118,7 +136,8 @@ CompiledKernel::CompiledKernel(const Isa &isa, llvm::function_ref<Kernel(ModuleO
     return;
   }
   jit = std::move(*made);
-  if (llvm::Error e = jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy({object->data(), object->size()}, name))) {
+  if (llvm::Error e =
+          jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy({object->data(), object->size()}, name))) {
     ADD_FAILURE() << llvm::toString(std::move(e));
     return;
   }

@@ -30,7 +30,8 @@ private:
   uint64_t state;
 };
 
-/// Memory of a kernel argument: 64-byte aligned, `slack` bytes behind it that may be read, guards on both sides that must not change.
+/// Memory of a kernel argument: 64-byte aligned, `slack` bytes behind it that may be read, guards on both sides that
+/// must not change.
 class Buffer {
 public:
   explicit Buffer(int64_t bytes, int64_t slack = 128);
@@ -54,8 +55,8 @@ private:
 /// Element offset of (n, y, x, c), also for halo positions (y, x < 0 or beyond the picture).
 int64_t offsetOf(const Map &map, int64_t n, int64_t y, int64_t x, int64_t c);
 
-/// One kernel, compiled as in an artifact and loaded into this process. A failure is a test failure and leaves an object that
-/// must not run (`ok()` is false).
+/// One kernel, compiled as in an artifact and loaded into this process. A failure is a test failure and leaves an
+/// object that must not run (`ok()` is false).
 class CompiledKernel {
 public:
   CompiledKernel(const Isa &isa, llvm::function_ref<Kernel(mlir::ModuleOp, const Isa &)> build);
@@ -72,6 +73,9 @@ private:
   void *function = nullptr;
   int64_t count = 0, scratch = 0;
 };
+
+/// The functions that an object calls but does not have, without those for memory.
+std::vector<std::string> callsOf(llvm::ArrayRef<char> object);
 
 /// The levels that this machine can run.
 std::vector<Isa> hostIsas();
