@@ -131,12 +131,19 @@ def python(folder, limit):
     return count
 
 
+def e2e(limit):
+    """The real models are downloaded first: the network is no part of the limit. Tests say what is missing."""
+    cache = os.environ.get("TERN_MODELS") or str(BUILD / "models")
+    subprocess.run([sys.executable, str(TOP / "models" / "fetch.py"), cache], capture_output=True)
+    return python("e2e", limit)
+
+
 # name: (what runs it, limit in seconds). The sum stays below the quarter of an hour that a whole run may take.
 GROUPS = {
     "unit": (unit, 180),
     "lit": (lit, 180),
     "backend": (lambda limit: python("backend", limit), 180),
-    "e2e": (lambda limit: python("e2e", limit), 360),
+    "e2e": (e2e, 360),
 }
 
 
