@@ -1,5 +1,6 @@
 //===- Activations.cpp - which values become codes, together --------------===//
 #include "dialects/NN/Transforms/Activations.h"
+#include "dialects/Tern/IR/Tern.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -29,6 +30,8 @@ std::string whyNotQuantizable(Operation *op) {
   Value x = op->getOperand(0), w = op->getOperand(1);
   if (!isF32(x) || !isF32(w) || !isF32(op->getResult(0)))
     return "its tensors are not f32";
+  if (x.getDefiningOp<DequantizeOp>() || w.getDefiningOp<DequantizeOp>())
+    return "the model quantizes it already";
   if (!typeOf(x).hasStaticShape() || !typeOf(w).hasStaticShape())
     return "its sizes are not known; bind them with --dim";
   if (!isConstantExpression(w))

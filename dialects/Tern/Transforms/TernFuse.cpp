@@ -65,9 +65,11 @@ public:
     integer = isIntegerProduct(xType, wType, matmul, isa<nn::ConvTransposeOp>(op));
     Value bias = op->getNumOperands() > 2 ? op->getOperand(2) : Value(), added = bias;
     if (integer && bias) {
+      // An int32 bias starts the accumulator if it counts in the same unit; any other bias is added as a real number.
       auto dequantize = bias.getDefiningOp<DequantizeOp>();
-      bias = dequantize ? codesOf(dequantize.getQ()) : Value();
-      added = dequantize ? Value() : added;
+      bool sameUnit = dequantize && countsAccumulators(dequantize.getQ());
+      bias = sameUnit ? codesOf(dequantize.getQ()) : Value();
+      added = sameUnit ? Value() : added;
     } else {
       added = {};
     }
@@ -84,6 +86,44 @@ public:
   }
 
 private:
+  /// Codes of 32 bits without zero point, whose scale is s_x * s_w of each channel: as nn-quantize makes it, or as
+  /// constants of a model that came quantized.
+  bool countsAccumulators(Value bias) {
+    Format format = cast<QuantType>(bias.getType()).getFormat().getFormat();
+    SmallVector<Value> planes = knownPlanes(bias);
+    if (!(format.elem == Element::si(32)) || planes.empty())
+      return false;
+    for (Value zero : ArrayRef(planes).drop_front())
+      if (std::optional<std::vector<double>> numbers = nn::numbersOf(zero);
+          !numbers || llvm::any_of(*numbers, [](double z) { return z != 0; }))
+        return false;
+    if (auto product = planes.front().getDefiningOp<nn::BinaryOp>()) {
+      Value scale = product.getLhs();
+      while (Operation *view = scale.getDefiningOp()) {
+        if (!isa<nn::ReshapeOp, nn::CastOp>(view))
+          break;
+        scale = view->getOperand(0);
+      }
+      auto unbundle = scale.getDefiningOp<UnbundleOp>();
+      return product.getKind() == nn::BinaryKind::mul && unbundle && unbundle.getQ() == wq;
+    }
+    SmallVector<Value> weight = knownPlanes(wq);
+    std::optional<ScaleZero> x = constantScale(xq);
+    std::optional<std::vector<double>> have = nn::numbersOf(planes.front()),
+                                       w = weight.empty() ? std::nullopt : nn::numbersOf(weight.front());
+    if (!x || !have || !w || have->empty() || w->empty())
+      return false;
+    size_t channels = std::max(have->size(), w->size());
+    if ((have->size() != channels && have->size() != 1) || (w->size() != channels && w->size() != 1))
+      return false;
+    for (size_t i = 0; i < channels; ++i) {
+      double unit = double(x->scale) * (*w)[w->size() == 1 ? 0 : i], scale = (*have)[have->size() == 1 ? 0 : i];
+      if (std::abs(unit - scale) > 1e-5 * std::abs(unit))
+        return false;
+    }
+    return true;
+  }
+
   Value codesOf(Value q) {
     SmallVector<Type> types(llvm::map_range(cast<QuantType>(q.getType()).getPlaneTypes(),
                                             [](RankedTensorType type) -> Type { return type; }));

@@ -22,7 +22,8 @@
 // CHECK:         %[[M:.*]] = nn.binary div %[[F]], %{{.*}} : (tensor<2x1x1xf32>, tensor<f32>)
 // CHECK:         %[[R:.*]] = arith.constant dense<2.000000e+00>
 // CHECK:         tern.requantize %[[ACC]], %[[X]] by %[[M]], %[[R]] to %{{.*}}, %{{.*}} {hi = 27 : i64, lo = 3 : i64}
-func.func @residual(%x: tensor<1x2x4x4xf32>, %b: tensor<2xf32>, %bs: tensor<2xf32>) -> !a {
+func.func @residual(%x: tensor<1x2x4x4xf32>, %b: tensor<2xf32>) -> !a {
+  %bs = arith.constant dense<0.0625> : tensor<2xf32>
   %codes = arith.constant dense<7> : tensor<2x2x1x1xi8>
   %scale = arith.constant dense<0.125> : tensor<2x1x1x1xf32>
   %w = tern.bundle %codes, %scale : (tensor<2x2x1x1xi8>, tensor<2x1x1x1xf32>) -> !w
@@ -86,4 +87,21 @@ func.func @dynamic(%x: tensor<3x16xf32>, %w: !tern.quant<5x16xf32, #m8>, %b: ten
   %wd = tern.dequantize %w : (!tern.quant<5x16xf32, #m8>) -> tensor<5x16xf32>
   %y = nn.matmul %xd, %wd, %b {name = "fc", transpose_b} : (tensor<3x16xf32>, tensor<5x16xf32>, tensor<5xf32>) -> tensor<3x5xf32>
   return %y : tensor<3x5xf32>
+}
+
+// An int32 bias in another unit than that of the accumulator is a real addend.
+// CHECK-LABEL: func.func @other_unit
+// CHECK:         tern.conv %arg0, %{{[^,]*}} {
+// CHECK:         nn.binary add
+func.func @other_unit(%q: !a, %b: tensor<2xf32>) -> tensor<1x2x4x4xf32> {
+  %codes = arith.constant dense<7> : tensor<2x2x1x1xi8>
+  %scale = arith.constant dense<0.125> : tensor<2x1x1x1xf32>
+  %w = tern.bundle %codes, %scale : (tensor<2x2x1x1xi8>, tensor<2x1x1x1xf32>) -> !w
+  %bs = arith.constant dense<0.5> : tensor<2xf32>
+  %xd = tern.dequantize %q : (!a) -> tensor<1x2x4x4xf32>
+  %wd = tern.dequantize %w : (!w) -> tensor<2x2x1x1xf32>
+  %bq = tern.quantize %b, %bs : (tensor<2xf32>, tensor<2xf32>) -> !tern.quant<2xf32, #b32>
+  %bd = tern.dequantize %bq : (!tern.quant<2xf32, #b32>) -> tensor<2xf32>
+  %c = nn.conv %xd, %wd, %bd {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, name = "c"} : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>, tensor<2xf32>) -> tensor<1x2x4x4xf32>
+  return %c : tensor<1x2x4x4xf32>
 }
