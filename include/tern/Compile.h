@@ -98,6 +98,10 @@ struct CompileSummary {
 std::vector<std::pair<std::string, std::string>> targetNames();
 std::vector<std::string> stageNames();
 
+/// What the options write: `out`, or the default. While a compilation runs, its temporary folders are <that>.tmp.<process id> and
+/// tern-compile-<process id>-* where the system has such.
+std::string outputOf(const CompileOptions &options);
+
 /// Compiles a model. The context needs the dialects of registerAll(). After a failure one error diagnostic says why and
 /// nothing has been written.
 mlir::LogicalResult compile(const CompileOptions &options, mlir::MLIRContext &context,

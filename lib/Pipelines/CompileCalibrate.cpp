@@ -13,6 +13,7 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Process.h"
 
 using namespace mlir;
 
@@ -22,7 +23,11 @@ namespace {
 /// A folder for files that nobody else sees.
 class TemporaryFolder {
 public:
-  TemporaryFolder() { error = llvm::sys::fs::createUniqueDirectory("tern-compile", path); }
+  // The process is in the name, so that a tool can find what an interruption has left.
+  TemporaryFolder() {
+    std::string name = "tern-compile-" + std::to_string(llvm::sys::Process::getProcessId());
+    error = llvm::sys::fs::createUniqueDirectory(name, path);
+  }
   ~TemporaryFolder() {
     if (!error)
       llvm::sys::fs::remove_directories(path);

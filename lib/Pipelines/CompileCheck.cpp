@@ -64,11 +64,16 @@ LogicalResult Compilation::check() {
   return success();
 }
 
-LogicalResult Compilation::checkOutput() {
+std::string outputOf(const CompileOptions &options) {
   StringRef stem = llvm::sys::path::stem(options.model);
-  out = !options.out.empty() ? options.out : (stem + (options.planOnly ? ".plan.json" : ".tern")).str();
+  std::string out = !options.out.empty() ? options.out : (stem + (options.planOnly ? ".plan.json" : ".tern")).str();
   while (out.size() > 1 && out.back() == '/')
     out.pop_back();
+  return out;
+}
+
+LogicalResult Compilation::checkOutput() {
+  out = outputOf(options);
   summary.out = out;
   namespace fs = llvm::sys::fs;
   SmallString<256> parent(llvm::sys::path::parent_path(out));

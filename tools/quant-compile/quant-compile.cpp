@@ -5,6 +5,7 @@
 #include "tern/Compile.h"
 #include "tern/Register.h"
 #include "tools/support/Flags.h"
+#include "tools/support/Interrupt.h"
 #include "tools/support/Progress.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -52,32 +53,7 @@ static void addFlags(CommandLine &line, CompileOptions &options, Verbosity &verb
   more({"q", "", "say nothing but errors", setTrue(verbosity.quiet)});
 }
 
-int main(int argc, char **argv) {
-  llvm::InitLLVM init(argc, argv);
-  CommandLine line("quant-compile", "quant-compile MODEL.onnx [-o DIR] [flags]",
-                   "exit codes: 0 done, 1 bad input or option, 2 limits cannot be met, 3 --require-kernels violated, 4 "
-                   "internal error");
-  CompileOptions options;
-  Verbosity verbosity;
-  addFlags(line, options, verbosity);
-  int code = 0;
-  if (!line.parse(llvm::ArrayRef(argv + 1, argc - 1), code))
-    return code;
-  if (options.target == "help") {
-    for (const auto &[name, text] : targetNames())
-      llvm::outs() << llvm::formatv("{0,-20}{1}", name, text) << "\n";
-    llvm::outs() << "\nkernels (quant-opt --tern-print-kernels: with formats and limits)\n ";
-    for (const cpu::KernelRow &row : cpu::kernelTable())
-      llvm::outs() << " " << row.name;
-    llvm::outs() << "\n";
-    return 0;
-  }
-  if (line.operands.empty())
-    return line.fail("no model is given: quant-compile MODEL.onnx");
-  if (line.operands.size() > 1)
-    return line.fail("one model is compiled at a time, but '" + line.operands[1] + "' is a second one");
-  options.model = line.operands.front();
-
+static int compileWith(const CompileOptions &options, const Verbosity &verbosity) {
   mlir::DialectRegistry registry;
   registerAll(registry);
   mlir::MLIRContext context(registry);
@@ -113,4 +89,34 @@ int main(int argc, char **argv) {
   lines.line(options.planOnly ? "next: quant-compile " + options.model + " --plan=" + summary.out
                               : "next: quant-run " + summary.out + " --bench");
   return 0;
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  CommandLine line("quant-compile", "quant-compile MODEL.onnx [-o DIR] [flags]",
+                   "exit codes: 0 done, 1 bad input or option, 2 limits cannot be met, 3 --require-kernels violated, 4 "
+                   "internal error");
+  CompileOptions options;
+  Verbosity verbosity;
+  addFlags(line, options, verbosity);
+  int code = 0;
+  if (!line.parse(llvm::ArrayRef(argv + 1, argc - 1), code))
+    return code;
+  if (options.target == "help") {
+    for (const auto &[name, text] : targetNames())
+      llvm::outs() << llvm::formatv("{0,-20}{1}", name, text) << "\n";
+    llvm::outs() << "\nkernels (quant-opt --tern-print-kernels: with formats and limits)\n ";
+    for (const cpu::KernelRow &row : cpu::kernelTable())
+      llvm::outs() << " " << row.name;
+    llvm::outs() << "\n";
+    return 0;
+  }
+  if (line.operands.empty())
+    return line.fail("no model is given: quant-compile MODEL.onnx");
+  if (line.operands.size() > 1)
+    return line.fail("one model is compiled at a time, but '" + line.operands[1] + "' is a second one");
+  options.model = line.operands.front();
+
+  removeTemporariesOnSignal(outputOf(options));
+  return runGuarded("quant-compile", outputOf(options), [&] { return compileWith(options, verbosity); });
 }
