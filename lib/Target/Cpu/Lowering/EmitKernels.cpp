@@ -286,20 +286,22 @@ private:
     std::string name = call.getName().value_or(call.getCallee()).str();
     // The operands of a concat that are computed in place have filled their part of the halo.
     bool filled = call->hasAttr("cpu.embedded") && llvm::all_of(call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded").asArrayRef(), [](bool b) { return b; });
-    for (auto [value, place] : llvm::zip(call.getOuts(), results))
-      if (place.map.hasHalo() && !filled) {
-        FillProblem fill;
-        fill.out = place.map;
-        fill.value = place.map.elem == Elem::U8 ? paddingOf(value) : 0;
-        Step step;
-        step.problem = fill;
-        step.row = "cpu.fill";
-        KernelArg arg;
-        arg.kind = KernelArg::Result;
-        arg.elem = place.map.elem;
-        step.args.push_back(arg);
-        push(std::move(step), {storageOf(value, place.map)}, call.getLoc(), name + ".halo", std::nullopt, {}, -1, std::nullopt);
-      }
+    auto fillHalos = [&] {
+      for (auto [value, place] : llvm::zip(call.getOuts(), results))
+        if (place.map.hasHalo() && !filled) {
+          FillProblem fill;
+          fill.out = place.map;
+          fill.value = place.map.elem == Elem::U8 ? paddingOf(value) : 0;
+          Step step;
+          step.problem = fill;
+          step.row = "cpu.fill";
+          KernelArg arg;
+          arg.kind = KernelArg::Result;
+          arg.elem = place.map.elem;
+          step.args.push_back(arg);
+          push(std::move(step), {storageOf(value, place.map)}, call.getLoc(), name + ".halo", std::nullopt, {}, -1, std::nullopt);
+        }
+    };
     std::vector<Step> lowered;
     if (kernel->hasAttr("cpu.relayout")) {
       lowered.push_back(relayoutStep(operands[0].type, operands[0].place, results[0]));
@@ -322,8 +324,17 @@ private:
     }
     if (auto embedded = call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded"))
       llvm::erase_if(lowered, [&](const Step &step) { return step.args.front().kind == KernelArg::Operand && embedded[step.args.front().index]; });
+    // A pad writes its value over the whole buffer first; the halo has another one.
+    auto fillsAll = [](const Step &step) {
+      auto *fill = std::get_if<FillProblem>(&step.problem);
+      return fill && fill->interior;
+    };
+    bool late = llvm::any_of(lowered, fillsAll);
+    if (!late)
+      fillHalos();
     SmallVector<Storage> temporaries;
     for (auto [number, step] : llvm::enumerate(lowered)) {
+      bool restore = late && fillsAll(step);
       SmallVector<Storage> where;
       int64_t output = -1;
       for (KernelArg &arg : step.args) {
@@ -358,6 +369,8 @@ private:
       push(std::move(step), std::move(where), call.getLoc(), last ? name : name + "." + std::to_string(number),
            last ? std::optional<Placement>(results[0]) : std::nullopt, cast<RankedTensorType>(call.getOuts()[0].getType()), output,
            last ? codesOf(result) : std::nullopt);
+      if (restore)
+        fillHalos();
     }
     return success();
   }
