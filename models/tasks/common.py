@@ -41,6 +41,11 @@ def jargon():
     return [tuple(line.split("\t", 1)) for line in lines]
 
 
+def devil():
+    """Definitions from The Devil's Dictionary, 1911 (public domain): calibration text."""
+    return (DATA / "devil.txt").read_text(encoding="ascii").splitlines()
+
+
 def edit_distance(a, b):
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
