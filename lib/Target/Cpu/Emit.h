@@ -4,16 +4,17 @@
 
 #include "lib/Target/Cpu/Isa.h"
 #include "lib/Target/Cpu/Problem.h"
+#include "lib/Target/Cpu/TaskCount.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace tern::cpu {
 
 /// A generated kernel: a private func.func of scf, vector, memref, arith, math and micro ops on flat one-dimensional memrefs
 /// (memref<1073741824xT>: static, so that they become bare pointers) with a last argument %task : index.
-/// The caller runs it for task = 0 .. tasks - 1, in any order and in parallel.
+/// A kernel with dynamic sizes takes them as one more memref of index before scratch and task. The caller runs it for task = 0 .. tasks - 1, in any order and in parallel.
 struct Kernel {
   mlir::func::FuncOp function;
-  int64_t tasks = 1;
+  TaskCount tasks;
   int64_t scratchBytes = 0; ///< > 0: one more argument before %task, that many bytes per task
 };
 

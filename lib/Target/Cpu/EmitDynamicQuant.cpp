@@ -12,20 +12,21 @@ namespace {
 class QuantEmitter {
 public:
   QuantEmitter(KernelBuilder &k, const DynamicQuantProblem &p)
-      : k(k), p(p), line(!p.in.hasHalo() && !p.out.hasHalo()), width(rowWidth(k.target(), p.in.c)) {}
+      : k(k), p(p), line(!p.in.hasHalo() && !p.out.hasHalo()), count(k.extent(p.in.c)),
+        width(rowWidth(k.target(), count)) {}
 
   /// Offsets of pixel i in an activation.
   Index at(const Map &m, const Index &i) const {
     if (line)
-      return i * m.cs + m.base;
-    Index r = i / m.w;
-    return rowOffset(m, r / m.h, r % m.h) + i % m.w * m.cs;
+      return i * k.extent(m.cs) + k.offset(m.base);
+    Index w = k.extent(m.w), h = k.extent(m.h), r = i / w;
+    return rowOffset(k, m, r / h, r % h) + i % w * k.extent(m.cs);
   }
 
   Value absMax(const Index &i) {
     Index from = at(p.in, i);
     return reduceRow(
-        k, p.in.c, 0,
+        k, count, 0,
         [&](Index c, const Piece &piece) { return k.abs(k.load(k.arg(0), from + c, piece.lanes, piece.mask)); },
         [&](Value acc, Value v) { return k.fmax(v, acc); });
   }
@@ -37,7 +38,7 @@ public:
 
   void quantize(const Index &i, Value scale, Value codes) {
     Index from = at(p.in, i), to = at(p.out, i);
-    k.forRow(p.in.c, width, [&](Index c, const Piece &piece) {
+    k.forRow(count, width, [&](Index c, const Piece &piece) {
       Value x = k.load(k.arg(0), from + c, piece.lanes, piece.mask);
       Value q = k.roundToInt(k.div(x, k.broadcast(scale, piece.lanes)), 128, 1, 255);
       k.store(k.trunc(q, Elem::U8), codes, to + c, piece.mask);
@@ -48,6 +49,7 @@ private:
   KernelBuilder &k;
   const DynamicQuantProblem &p;
   bool line;
+  Index count;
   int64_t width;
 };
 
@@ -55,7 +57,7 @@ private:
 /// cache.
 DynamicQuantProblem mergePixels(DynamicQuantProblem p) {
   bool dense = !p.in.hasHalo() && !p.out.hasHalo() && p.in.cs == p.in.c && p.out.cs == p.out.c;
-  if (p.perTensor && dense && p.in.c < 128 && p.in.h > 1)
+  if (p.perTensor && dense && p.in.c < 128 && p.in.h > 1 && !isDynamic(p.in.c) && !isDynamic(p.in.w))
     for (Map *m : {&p.in, &p.out}) {
       m->c = m->cs = m->c * m->w;
       m->w = 1;
@@ -63,20 +65,29 @@ DynamicQuantProblem mergePixels(DynamicQuantProblem p) {
   return p;
 }
 
-/// Pixels of a task of the absmax kernel; the quantizing kernel reads as many partial maxima as that one has tasks.
+/// Tasks of the absmax kernel, which leave as many partial maxima for the quantizing kernel. A number of pixels that is
+/// only known at run time is shared by as many tasks as there may be.
+constexpr int64_t kDynamicMaxima = 32;
+
+/// Pixels of a task of the absmax kernel.
 int64_t maxChunk(const DynamicQuantProblem &p) {
   return KernelBuilder::chunkOf(p.in.pixels(), estimateUs(p, isas().back()) / 2);
 }
+
+bool isShared(const DynamicQuantProblem &p) { return isDynamic(p.in.n) || isDynamic(p.in.h) || isDynamic(p.in.w); }
 
 } // namespace
 
 int64_t partialMaxima(const DynamicQuantProblem &problem) {
   DynamicQuantProblem p = mergePixels(problem);
+  if (isShared(p))
+    return kDynamicMaxima;
   int64_t chunk = maxChunk(p);
   return (p.in.pixels() + chunk - 1) / chunk;
 }
 
-double estimateUs(const DynamicQuantProblem &p, const Isa &isa) {
+double estimateUs(const DynamicQuantProblem &problem, const Isa &isa) {
+  DynamicQuantProblem p = nominal(problem);
   return double(p.in.pixels()) * 1e-3 * (10 + 1.5 * double(p.in.c) / double(isa.lanes));
 }
 
@@ -93,39 +104,44 @@ std::string refuse(const DynamicQuantProblem &p) {
 Kernel emitDynamicQuant(ModuleOp module, StringRef name, const DynamicQuantProblem &problem, const Isa &isa,
                         bool quantize) {
   DynamicQuantProblem p = mergePixels(problem);
-  int64_t pixels = p.in.pixels();
+  bool dynamic = hasDynamicSizes(p);
+  int64_t units[] = {p.in.n, p.in.h, p.in.w};
   if (!p.perTensor) {
-    KernelBuilder k(module, name, {Elem::F32, Elem::U8, Elem::F32}, isa);
+    KernelBuilder k(module, name, {Elem::F32, Elem::U8, Elem::F32}, isa, std::nullopt, dynamic);
     QuantEmitter emitter(k, p);
-    int64_t chunk = KernelBuilder::chunkOf(pixels, estimateUs(p, isa));
-    auto [lo, hi] = k.taskRange(pixels, chunk);
-    k.loop(lo, hi, 1, [&](Index i) {
+    Share work = k.share(units, estimateUs(p, isa));
+    k.loop(work.lo, work.hi, 1, [&](Index i) {
       Value scale = emitter.scaleOf(emitter.absMax(i));
       k.store(scale, k.arg(2), i);
       emitter.quantize(i, scale, k.arg(1));
     });
-    return {k.finish(), (pixels + chunk - 1) / chunk};
+    return {k.finish(), work.tasks};
   }
   if (!quantize) {
-    KernelBuilder k(module, name, {Elem::F32, Elem::F32}, isa);
+    KernelBuilder k(module, name, {Elem::F32, Elem::F32}, isa, std::nullopt, dynamic);
     QuantEmitter emitter(k, p);
-    int64_t chunk = maxChunk(p);
-    auto [lo, hi] = k.taskRange(pixels, chunk);
+    Index total = k.pixels(p.in), lo = 0, hi = 0;
+    if (isShared(p)) {
+      Index chunk = (total + (kDynamicMaxima - 1)) / kDynamicMaxima;
+      lo = k.task() * chunk;
+      hi = min(lo + chunk, total);
+    } else {
+      std::tie(lo, hi) = k.taskRange(total, maxChunk(p));
+    }
     Value max =
         k.loop(lo, hi, 1, k.f32(0), [&](Index i, ValueRange a) { return Values{k.fmax(emitter.absMax(i), a[0])}; })[0];
     k.store(max, k.arg(1), k.task());
     return {k.finish(), partialMaxima(p)};
   }
-  KernelBuilder k(module, name, {Elem::F32, Elem::F32, Elem::U8, Elem::F32}, isa);
+  KernelBuilder k(module, name, {Elem::F32, Elem::F32, Elem::U8, Elem::F32}, isa, std::nullopt, dynamic);
   QuantEmitter emitter(k, p);
   Value max = k.loop(0, partialMaxima(p), 1, k.f32(0),
                      [&](Index i, ValueRange a) { return Values{k.fmax(k.load(k.arg(1), i), a[0])}; })[0];
   Value scale = emitter.scaleOf(max);
   k.when(k.equal(k.task(), 0), [&] { k.store(scale, k.arg(3), 0); });
-  int64_t chunk = KernelBuilder::chunkOf(pixels, estimateUs(p, isa) / 2);
-  auto [lo, hi] = k.taskRange(pixels, chunk);
-  k.loop(lo, hi, 1, [&](Index i) { emitter.quantize(i, scale, k.arg(2)); });
-  return {k.finish(), (pixels + chunk - 1) / chunk};
+  Share work = k.share(units, estimateUs(p, isa) / 2);
+  k.loop(work.lo, work.hi, 1, [&](Index i) { emitter.quantize(i, scale, k.arg(2)); });
+  return {k.finish(), work.tasks};
 }
 
 } // namespace tern::cpu

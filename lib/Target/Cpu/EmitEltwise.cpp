@@ -30,11 +30,11 @@ EltwiseProblem simplify(EltwiseProblem p) {
   }
   bool halo = llvm::any_of(moving(p), [](Map *m) { return m->hasHalo(); });
   bool gates = llvm::any_of(p.expr.inputs, [](ExprInput &in) { return in.kind == ExprInput::Pixelwise; });
-  if (!halo)
+  if (!halo && !isDynamic(p.out.h) && !isDynamic(p.out.w))
     for (Map *m : moving(p)) {
       m->w *= m->h;
       m->h = 1;
-      if (!gates) {
+      if (!gates && !isDynamic(m->n)) {
         m->w *= m->n;
         m->n = 1;
       }
@@ -53,10 +53,12 @@ bool isFlat(EltwiseProblem &p) {
 
 /// A table costs 16 evaluations in each task.
 static bool usesTable(const EltwiseProblem &p, const Isa &isa) {
-  return ByteTable::serves(p.expr, p.out.elem, isa) && p.out.pixels() * p.out.c >= 2048;
+  EltwiseProblem typical = nominal(p);
+  return ByteTable::serves(p.expr, p.out.elem, isa) && typical.out.pixels() * typical.out.c >= 2048;
 }
 
-double estimateUs(const EltwiseProblem &p, const Isa &isa) {
+double estimateUs(const EltwiseProblem &problem, const Isa &isa) {
+  EltwiseProblem p = nominal(problem);
   if (usesTable(p, isa))
     return double(p.out.pixels() * p.out.c) * 1e-3 / 32;
   int64_t bytes = bytesOf(p.out.elem);
@@ -71,7 +73,7 @@ Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &proble
   SmallVector<Elem> args;
   ExprVector::appendArgs(p.expr, args);
   args.push_back(p.out.elem);
-  KernelBuilder k(module, name, args, isa);
+  KernelBuilder k(module, name, args, isa, std::nullopt, hasDynamicSizes(problem));
   Value out = k.arg(args.size() - 1);
   ExprVector expr(k, p.expr, p.out.elem, 0);
   // Several registers at once hide the latency of long programs; more than the registers hold would spill.
@@ -79,7 +81,8 @@ Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &proble
   int64_t width = isa.lanes * (weight >= 16 ? 1 : weight >= 4 && isa.registers < 32 ? 2 : 4);
   double us = estimateUs(problem, isa);
   const Map &m = p.out;
-  int64_t rows = m.n * m.h, tasks = 1;
+  Index channels = k.extent(m.c), pixel = k.extent(m.cs), columns = k.extent(m.w);
+  bool oneRow = m.n == 1 && m.h == 1;
 
   std::optional<ByteTable> table;
   if (usesTable(p, isa)) {
@@ -93,46 +96,54 @@ Kernel emitEltwise(ModuleOp module, StringRef name, const EltwiseProblem &proble
   auto cell = [&](const ExprVector::Row &row, const Index &base, const Index &x, const Index &c, const Piece &piece) {
     if (table) {
       // Always whole registers: a table has no narrower form.
-      Value mask = piece.count < width ? k.maskOf(piece.count, width) : Value();
-      Value v = k.load(k.arg(codes), row.base[codes] + x * p.expr.inputs[codes].map.cs + c, width, mask);
-      return k.store(table->lookup(v), out, base + x * m.cs + c, mask);
+      Value mask = piece.count < width ? k.maskOf(piece.count, width) : piece.mask;
+      Value v = k.load(k.arg(codes), row.base[codes] + x * k.extent(p.expr.inputs[codes].map.cs) + c, width, mask);
+      return k.store(table->lookup(v), out, base + x * pixel + c, mask);
     }
     Value v = expr.evaluate(row, x, c, piece.lanes, piece.mask, {});
-    k.store(v, out, base + x * m.cs + c, piece.mask);
+    k.store(v, out, base + x * pixel + c, piece.mask);
+  };
+  auto line = [&](const Index &count, llvm::function_ref<void(Index, const Piece &)> body) {
+    if (!table || count.isConstant())
+      return k.forRow(count, width, body);
+    k.loop(0, count, width, [&](Index i) { body(i, Piece{0, width, width, k.maskOf(count - i, width)}); });
   };
   auto pixels = [&](const ExprVector::Row &row, const Index &base, const Index &lo, const Index &hi) {
     k.loop(lo, hi, 1,
-           [&](Index x) { k.forRow(m.c, width, [&](Index c, const Piece &piece) { cell(row, base, x, c, piece); }); });
+           [&](Index x) { line(channels, [&](Index c, const Piece &piece) { cell(row, base, x, c, piece); }); });
   };
 
-  if (rows > 1) {
-    int64_t chunk = KernelBuilder::chunkOf(rows, us);
-    tasks = (rows + chunk - 1) / chunk;
-    auto [lo, hi] = k.taskRange(rows, chunk);
-    k.loop(lo, hi, 1, [&](Index r) {
-      Index n = r / m.h, y = r % m.h;
+  if (!oneRow) {
+    Share work = k.share({m.n, m.h}, us);
+    Index height = k.extent(m.h);
+    k.loop(work.lo, work.hi, 1, [&](Index r) {
+      Index n = r / height, y = r % height;
       ExprVector::Row row = expr.row(n, y);
-      Index base = rowOffset(m, n, y);
+      Index base = rowOffset(k, m, n, y);
       if (flat)
-        k.forRow(m.w * m.c, width, [&](Index i, const Piece &piece) { cell(row, base, 0, i, piece); });
+        line(columns * channels, [&](Index i, const Piece &piece) { cell(row, base, 0, i, piece); });
       else
-        pixels(row, base, 0, m.w);
+        pixels(row, base, 0, columns);
     });
-    return {k.finish(), tasks};
+    return {k.finish(), work.tasks};
   }
 
   ExprVector::Row row = expr.row(0, 0);
-  Index base = rowOffset(m, 0, 0);
+  Index base = rowOffset(k, m, 0, 0);
   if (!flat) {
-    int64_t chunk = KernelBuilder::chunkOf(m.w, us);
-    tasks = (m.w + chunk - 1) / chunk;
-    auto [lo, hi] = k.taskRange(m.w, chunk);
-    pixels(row, base, lo, hi);
-    return {k.finish(), tasks};
+    Share work = k.share({m.w}, us);
+    pixels(row, base, work.lo, work.hi);
+    return {k.finish(), work.tasks};
+  }
+
+  if (isDynamic(m.w) || isDynamic(m.c)) {
+    Share work = k.share({m.w, m.c}, us, width);
+    line(work.hi - work.lo, [&](Index i, const Piece &piece) { cell(row, base, 0, work.lo + i, piece); });
+    return {k.finish(), work.tasks};
   }
 
   // One array: whole vectors in chunks, what is left of them in the last task.
-  int64_t total = m.w * m.c, full = total / width * width;
+  int64_t total = m.w * m.c, full = total / width * width, tasks = 1;
   if (full) {
     int64_t chunk = KernelBuilder::chunkOf(full, us, width);
     tasks = (full + chunk - 1) / chunk;

@@ -47,7 +47,7 @@ public:
   }
 
   void row(const Index &n, const Index &y) {
-    Row r{n, y, expr.row(n, y), rowOffset(p.out, n, y)};
+    Row r{n, y, expr.row(n, y), rowOffset(k, p.out, n, y)};
     Value rowInside = inside(rows, y);
     k.loop(0, p.out.w, 1, [&](Index x) {
       k.when(
@@ -129,7 +129,7 @@ private:
         count = k.toF32(i);
       }
     }
-    Index corner = rowOffset(p.in, r.n, 0) + yStart * p.in.rowStride() + xStart * p.in.cs;
+    Index corner = rowOffset(k, p.in, r.n, 0) + yStart * p.in.rowStride() + xStart * p.in.cs;
     int64_t down = p.dilationH * p.in.rowStride(), right = p.dilationW * p.in.cs;
     bool unrolled = whole && p.kh * p.kw <= 25;
     k.forRow(p.out.c, width, [&](Index c, const Piece &piece) {

@@ -22,7 +22,7 @@ public:
     int64_t w = p.in.w, full = w / chains * chains;
     Values acc(chains, initial(piece.lanes));
     acc = k.loop(0, p.in.h, 1, acc, [&](Index y, ValueRange a) {
-      Index base = rowOffset(p.in, n, y) + c;
+      Index base = rowOffset(k, p.in, n, y) + c;
       Values sums = k.loop(0, full, chains, a, [&](Index x, ValueRange b) {
         Values next;
         for (int64_t i = 0; i < chains; i++)
@@ -38,7 +38,7 @@ public:
       v = k.toF32(v);
     if (p.kind == ReduceKind::Mean)
       v = k.div(v, k.f32(double(p.in.h * p.in.w), piece.lanes));
-    k.store(expr.evaluate(row, 0, c, piece.lanes, piece.mask, v), out, rowOffset(p.out, n, 0) + c, piece.mask);
+    k.store(expr.evaluate(row, 0, c, piece.lanes, piece.mask, v), out, rowOffset(k, p.out, n, 0) + c, piece.mask);
   }
 
 private:

@@ -60,13 +60,13 @@ private:
     Index at = planar(p.in, n, y, c) + x;
     return program(expr.widen(k.loadPart(source(), at, lanes, count), p.in.elem), c);
   }
-  static Index planar(const Map &m, const Index &n, const Index &y, const Index &c) {
-    return rowOffset(m, n, y) + c * (m.h * m.w);
+  Index planar(const Map &m, const Index &n, const Index &y, const Index &c) {
+    return rowOffset(k, m, n, y) + c * (m.h * m.w);
   }
 
   void interleaveRow(const Index &n, const Index &y) {
     const Map &m = p.out;
-    Index to = rowOffset(m, n, y);
+    Index to = rowOffset(k, m, n, y);
     forBlocks(k, 0, m.w, lanes, [&](Index x, int64_t count) {
       Values rows;
       for (int64_t c = 0; c < m.c; c++)
@@ -85,7 +85,7 @@ private:
 
   void deinterleaveRow(const Index &n, const Index &y) {
     const Map &m = p.in;
-    Index from = rowOffset(m, n, y);
+    Index from = rowOffset(k, m, n, y);
     forBlocks(k, 0, m.w, lanes, [&](Index x, int64_t count) {
       Values rows;
       if (m.cs == 4 && bytesOf(m.elem) == 1) {
@@ -110,7 +110,7 @@ private:
 
   void gatherRow(const Index &n, const Index &y) {
     const Map &m = p.out;
-    Index to = rowOffset(m, n, y);
+    Index to = rowOffset(k, m, n, y);
     forBlocks(k, 0, m.w, lanes, [&](Index x, int64_t columns) {
       forBlocks(k, 0, m.c, lanes, [&](Index c, int64_t channels) {
         Values block;
@@ -125,7 +125,7 @@ private:
 
   void scatterRow(const Index &n, const Index &y) {
     const Map &m = p.in;
-    Index from = rowOffset(m, n, y);
+    Index from = rowOffset(k, m, n, y);
     // Channels that depend on Channel inputs see them as vectors before the transposition.
     forBlocks(k, 0, m.w, lanes, [&](Index x, int64_t columns) {
       forBlocks(k, 0, m.c, lanes, [&](Index c, int64_t channels) {

@@ -138,7 +138,7 @@ Kernel emitResize(ModuleOp module, StringRef name, const ResizeProblem &p, const
 
   auto [lo, hi] = k.taskRange(rows, chunk);
   k.loop(lo, hi, 1, [&](Index r) {
-    Index n = r / p.out.h, y = r % p.out.h, picture = rowOffset(p.in, n, 0), to = rowOffset(p.out, n, y);
+    Index n = r / p.out.h, y = r % p.out.h, picture = rowOffset(k, p.in, n, 0), to = rowOffset(k, p.out, n, y);
     ExprVector::Row row = expr.row(n, y);
     if (linear)
       return linearRow(row, picture, y, to);

@@ -11,8 +11,9 @@ using namespace mlir;
 namespace tern::cpu {
 
 Kernel emitSoftmax(ModuleOp module, StringRef name, const SoftmaxProblem &p, const Isa &isa) {
-  KernelBuilder k(module, name, {Elem::F32, Elem::F32}, isa);
-  int64_t count = p.in.c, width = rowWidth(isa, count);
+  KernelBuilder k(module, name, {Elem::F32, Elem::F32}, isa, std::nullopt, hasDynamicSizes(p));
+  Index count = k.extent(p.in.c);
+  int64_t width = rowWidth(isa, count);
   Value in = k.arg(0), out = k.arg(1);
 
   auto row = [&](const Index &from, const Index &to) {
@@ -45,20 +46,20 @@ Kernel emitSoftmax(ModuleOp module, StringRef name, const SoftmaxProblem &p, con
     });
   };
 
-  int64_t pixels = p.in.pixels();
-  int64_t chunk = KernelBuilder::chunkOf(pixels, estimateUs(p, isa));
-  auto [lo, hi] = k.taskRange(pixels, chunk);
+  Share work = k.share({p.in.n, p.in.h, p.in.w}, estimateUs(p, isa));
   bool line = !p.in.hasHalo() && !p.out.hasHalo(); // pixels are evenly spaced: no division
-  k.loop(lo, hi, 1, [&](Index i) {
+  Index fromStep = k.extent(p.in.cs), toStep = k.extent(p.out.cs);
+  k.loop(work.lo, work.hi, 1, [&](Index i) {
     if (line)
-      return row(i * p.in.cs + p.in.base, i * p.out.cs + p.out.base);
-    Index x = i % p.in.w, r = i / p.in.w, y = r % p.in.h, n = r / p.in.h;
-    row(rowOffset(p.in, n, y) + x * p.in.cs, rowOffset(p.out, n, y) + x * p.out.cs);
+      return row(i * fromStep + k.offset(p.in.base), i * toStep + k.offset(p.out.base));
+    Index w = k.extent(p.in.w), h = k.extent(p.in.h), x = i % w, r = i / w, y = r % h, n = r / h;
+    row(rowOffset(k, p.in, n, y) + x * fromStep, rowOffset(k, p.out, n, y) + x * toStep);
   });
-  return {k.finish(), (pixels + chunk - 1) / chunk};
+  return {k.finish(), work.tasks};
 }
 
-double estimateUs(const SoftmaxProblem &p, const Isa &isa) {
+double estimateUs(const SoftmaxProblem &problem, const Isa &isa) {
+  SoftmaxProblem p = nominal(problem);
   return double(p.in.pixels()) * 1e-3 * (15 + 3.0 * double(p.in.c) / double(isa.lanes));
 }
 

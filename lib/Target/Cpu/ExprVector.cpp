@@ -15,10 +15,11 @@ bool isActivation(ExprInput::Kind kind) {
 }
 } // namespace
 
-Index rowOffset(const Map &m, const Index &n, const Index &y) {
+Index rowOffset(KernelBuilder &k, const Map &m, const Index &n, const Index &y) {
+  Index stride = k.rowStride(m), base = k.offset(m.base);
   if (m.planar)
-    return n * m.imageStride() + y * m.w + m.base;
-  return n * m.imageStride() + y * m.rowStride() + (m.base + m.top * m.rowStride() + m.left * m.cs);
+    return n * k.imageStride(m) + y * stride + base;
+  return n * k.imageStride(m) + y * stride + (base + m.top * stride + m.left * k.extent(m.cs));
 }
 
 ExprVector::ExprVector(KernelBuilder &k, const Expr &expr, Elem outElem, unsigned firstArg, Elem accElem)
@@ -37,9 +38,9 @@ ExprVector::Row ExprVector::row(const Index &n, const Index &y) {
   Row row{n, {}};
   for (const ExprInput &input : expr.inputs) {
     if (input.kind == ExprInput::Tensor || input.kind == ExprInput::Row)
-      row.base.push_back(rowOffset(input.map, n, y));
+      row.base.push_back(rowOffset(k, input.map, n, y));
     else if (input.kind == ExprInput::Pixelwise)
-      row.base.push_back(rowOffset(input.map, n, 0));
+      row.base.push_back(rowOffset(k, input.map, n, 0));
     else
       row.base.push_back(0);
   }
@@ -71,7 +72,7 @@ Value ExprVector::evaluate(const Row &row, const Index &x, const Index &c, int64
       values.push_back(expr.nodes.empty() ? acc : widen(acc, accElem));
       break;
     case ExprInput::Tensor:
-      values.push_back(widen(k.load(args[i], row.base[i] + x * input.map.cs + c, lanes, mask), input.map.elem));
+      values.push_back(widen(k.load(args[i], row.base[i] + x * k.extent(input.map.cs) + c, lanes, mask), input.map.elem));
       break;
     case ExprInput::Channel:
       values.push_back(k.load(args[i], c, lanes, mask));
@@ -80,7 +81,7 @@ Value ExprVector::evaluate(const Row &row, const Index &x, const Index &c, int64
       values.push_back(widen(k.load(args[i], row.base[i] + c, lanes, mask), input.map.elem));
       break;
     case ExprInput::Row:
-      values.push_back(k.broadcast(widen(k.load(args[i], row.base[i] + x * input.map.cs), input.map.elem), lanes));
+      values.push_back(k.broadcast(widen(k.load(args[i], row.base[i] + x * k.extent(input.map.cs)), input.map.elem), lanes));
       break;
     case ExprInput::Scalar:
       values.push_back(Value());

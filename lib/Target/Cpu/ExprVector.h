@@ -7,7 +7,7 @@
 namespace tern::cpu {
 
 /// Element offset of channel 0 of pixel (n, y, 0), and the step of a pixel, of one activation.
-Index rowOffset(const Map &map, const Index &n, const Index &y);
+Index rowOffset(KernelBuilder &k, const Map &map, const Index &n, const Index &y);
 
 /// Evaluates an Expr for neighbouring channels of one pixel. Made once per kernel, at its entry.
 ///

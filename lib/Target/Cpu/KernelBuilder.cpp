@@ -41,11 +41,13 @@ Type mlirType(MLIRContext *context, Elem elem) {
 }
 
 KernelBuilder::KernelBuilder(ModuleOp module, StringRef name, ArrayRef<Elem> args, const Isa &isa,
-                             std::optional<Elem> scratch)
+                             std::optional<Elem> scratch, bool dynamicSizes)
     : level(isa), location(NameLoc::get(StringAttr::get(module.getContext(), name))), b(module.getContext()) {
   SmallVector<Type> types;
   for (Elem e : args)
     types.push_back(MemRefType::get({kFlat}, type(e)));
+  if (dynamicSizes)
+    types.push_back(MemRefType::get({kFlat}, b.getIndexType()));
   if (scratch)
     types.push_back(MemRefType::get({kFlat}, type(*scratch)));
   types.push_back(b.getIndexType());
@@ -57,6 +59,36 @@ KernelBuilder::KernelBuilder(ModuleOp module, StringRef name, ArrayRef<Elem> arg
   if (!features.empty())
     function->setAttr("target_features", LLVM::TargetFeaturesAttr::get(module.getContext(), features));
   b.setInsertionPointToEnd(function.addEntryBlock());
+  if (dynamicSizes)
+    sizes = function.getArgument(args.size());
+}
+
+static Value loadSlot(KernelBuilder &k, DenseMap<int64_t, Value> &slots, Value sizes, int64_t slot) {
+  assert(sizes && "a kernel with dynamic sizes must be started with them");
+  Value &value = slots[slot];
+  if (!value) {
+    Value at = k.constant(k.builder().getIndexAttr(slot));
+    value = k.atEntry([&]() -> Value { return memref::LoadOp::create(k.builder(), k.loc(), sizes, at); });
+  }
+  return value;
+}
+
+Index KernelBuilder::extent(int64_t size) {
+  return isDynamic(size) ? Index(*this, loadSlot(*this, slots, sizes, slotOf(size))) : Index(size);
+}
+
+Index KernelBuilder::offset(int64_t offset) {
+  return isDynamicOffset(offset) ? Index(*this, loadSlot(*this, slots, sizes, slotOfOffset(offset))) : Index(offset);
+}
+
+Index KernelBuilder::rowStride(const Map &m) {
+  return m.planar ? extent(m.w) : (extent(m.w) + (m.left + m.right)) * extent(m.cs);
+}
+
+Index KernelBuilder::imageStride(const Map &m) {
+  if (m.planar)
+    return extent(m.c) * extent(m.h) * extent(m.w);
+  return (extent(m.h) + (m.top + m.bottom)) * rowStride(m);
 }
 
 func::FuncOp KernelBuilder::finish() {
@@ -279,11 +311,31 @@ int64_t KernelBuilder::chunkOf(int64_t units, double us, int64_t multiple) {
   return std::min(units, (chunk + multiple - 1) / multiple * multiple);
 }
 
-std::pair<Index, Index> KernelBuilder::taskRange(int64_t total, int64_t chunk) {
-  if (chunk >= total)
+Share KernelBuilder::share(ArrayRef<int64_t> units, double us, int64_t multiple) {
+  Index total = 1;
+  int64_t typical = 1;
+  for (int64_t size : units) {
+    total = total * extent(size);
+    typical *= isDynamic(size) ? kNominalSize : size;
+  }
+  int64_t chunk;
+  if (total.isConstant()) {
+    chunk = std::max<int64_t>(1, chunkOf(total.constant(), us, multiple));
+  } else {
+    // Tasks of about 8 us.
+    double each = std::max(us, 1e-9) / double(std::max<int64_t>(typical, 1));
+    chunk = std::clamp<int64_t>(int64_t(8 / each), 1, int64_t(1) << 20);
+    chunk = (chunk + multiple - 1) / multiple * multiple;
+  }
+  auto [lo, hi] = taskRange(total, chunk);
+  return {lo, hi, TaskCount::of(units, chunk)};
+}
+
+std::pair<Index, Index> KernelBuilder::taskRange(const Index &total, int64_t chunk) {
+  if (total.isConstant() && chunk >= total.constant())
     return {0, total};
   Index lo = task() * chunk;
-  if (total % chunk == 0)
+  if (total.isConstant() && total.constant() % chunk == 0)
     return {lo, lo + chunk};
   return {lo, min(lo + chunk, total)};
 }
@@ -312,9 +364,34 @@ SmallVector<Piece> KernelBuilder::pieces(int64_t count, int64_t width) {
   return all;
 }
 
-Values KernelBuilder::forRow(int64_t count, int64_t width, ValueRange init,
+Values KernelBuilder::forRow(const Index &total, int64_t width, ValueRange init,
                              llvm::function_ref<Values(Index, const Piece &, ValueRange)> body) {
-  int64_t full = count / width * width;
+  if (!total.isConstant()) {
+    Index full = total / width * width;
+    Values carried = loop(0, full, width, init, [&](Index i, ValueRange v) {
+      return body(i, Piece{0, width, width, {}}, v);
+    });
+    if (level.masks) {
+      // Whole registers, then one with a mask; each loop runs once or never.
+      int64_t step = std::min(width, level.lanes);
+      Index whole = total / step * step;
+      if (step < width)
+        carried = loop(full, whole, step, carried, [&](Index i, ValueRange v) {
+          return body(i, Piece{0, step, step, {}}, v);
+        });
+      return loop(whole, total, step, carried, [&](Index i, ValueRange v) {
+        return body(i, Piece{0, step, step, maskOf(total - i, step)}, v);
+      });
+    }
+    Index at = full;
+    for (int64_t n = width / 2; n >= 1; n /= 2) {
+      Index next = total / n * n;
+      carried = loop(at, next, n, carried, [&](Index i, ValueRange v) { return body(i, Piece{0, n, n, {}}, v); });
+      at = next;
+    }
+    return carried;
+  }
+  int64_t count = total.constant(), full = count / width * width;
   Values carried = loop(0, full, width, init, [&](Index i, ValueRange v) {
     return body(i, Piece{0, width, width, {}}, v);
   });
@@ -325,7 +402,7 @@ Values KernelBuilder::forRow(int64_t count, int64_t width, ValueRange init,
   return carried;
 }
 
-void KernelBuilder::forRow(int64_t count, int64_t width, llvm::function_ref<void(Index, const Piece &)> body) {
+void KernelBuilder::forRow(const Index &count, int64_t width, llvm::function_ref<void(Index, const Piece &)> body) {
   forRow(count, width, ValueRange(), [&](Index i, const Piece &piece, ValueRange) -> Values {
     body(i, piece);
     return {};

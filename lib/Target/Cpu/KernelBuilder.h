@@ -8,6 +8,7 @@
 
 #include "lib/Target/Cpu/Isa.h"
 #include "lib/Target/Cpu/Problem.h"
+#include "lib/Target/Cpu/TaskCount.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
@@ -61,12 +62,18 @@ struct Piece {
 
 using Values = llvm::SmallVector<mlir::Value>;
 
+/// The units of work of a task, and how many tasks there are.
+struct Share {
+  Index lo, hi;
+  TaskCount tasks;
+};
+
 class KernelBuilder {
 public:
-  /// Starts func.func private @name(memrefs of args..., [scratch,] %task) with the features of `isa` at the end of
+  /// Starts func.func private @name(memrefs of args..., [%sizes,] [scratch,] %task) with the features of `isa` at the end of
   /// `module`.
   KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, llvm::ArrayRef<Elem> args, const Isa &isa,
-                std::optional<Elem> scratch = std::nullopt);
+                std::optional<Elem> scratch = std::nullopt, bool dynamicSizes = false);
   /// Ends the function. Call once, outside of every loop.
   mlir::func::FuncOp finish();
 
@@ -75,6 +82,14 @@ public:
   bool hasFma() const { return level.lanes >= 8; }
   mlir::Value arg(unsigned i) { return function.getArgument(i); }
   mlir::Value scratch() { return function.getArgument(function.getNumArguments() - 2); }
+  /// The value of a size field of the problem (Problem.h): a constant, or loaded once at the entry.
+  Index extent(int64_t size);
+  /// The same of a stride or an offset.
+  Index offset(int64_t offset);
+  // Those of Map for any sizes.
+  Index rowStride(const Map &map);
+  Index imageStride(const Map &map);
+  Index pixels(const Map &map) { return extent(map.n) * extent(map.h) * extent(map.w); }
   Index task() { return {*this, function.getArguments().back()}; }
   mlir::OpBuilder &builder() { return b; }
   mlir::Location loc() const { return location; }
@@ -107,16 +122,20 @@ public:
   /// Units of work that a task of a kernel of `us` microseconds should do: all of them below 10 us, else tasks of about
   /// 5 us, at most 32.
   static int64_t chunkOf(int64_t units, double us, int64_t multiple = 1);
+  /// Shares out a product of sizes, of which any may be dynamic. `us`: time of the kernel with nominal sizes
+  /// (Problem.h). Static work becomes at most 32 tasks as chunkOf says, dynamic work any number of tasks of a few us.
+  Share share(llvm::ArrayRef<int64_t> units, double us, int64_t multiple = 1);
   /// [task * chunk, min(that + chunk, total)).
-  std::pair<Index, Index> taskRange(int64_t total, int64_t chunk);
+  std::pair<Index, Index> taskRange(const Index &total, int64_t chunk);
 
-  // Rows. Counts are static, so a tail is one masked vector, or powers of two where masks cost.
+  // Rows. A tail is one masked vector, or powers of two where masks cost. Where the count is only known at run time, so
+  // is the number of lanes of a mask: Piece::count is then all lanes.
   /// The pieces of `count` elements in vectors of `width`: all of them, also the full ones.
   llvm::SmallVector<Piece> pieces(int64_t count, int64_t width);
   /// body(offset, piece) over `count` elements: a loop of vectors of `width`, then the tail.
-  void forRow(int64_t count, int64_t width, llvm::function_ref<void(Index, const Piece &)> body);
+  void forRow(const Index &count, int64_t width, llvm::function_ref<void(Index, const Piece &)> body);
   /// The same with values that are carried along.
-  Values forRow(int64_t count, int64_t width, mlir::ValueRange init,
+  Values forRow(const Index &count, int64_t width, mlir::ValueRange init,
                 llvm::function_ref<Values(Index, const Piece &, mlir::ValueRange)> body);
   mlir::Value maskOf(int64_t count, int64_t n); ///< the first `count` of n lanes
   mlir::Value maskOf(const Index &count, int64_t n);
@@ -208,6 +227,8 @@ private:
   mlir::Operation *lastConstant = nullptr; ///< constants are appended after it
   mlir::Operation *lastEntry = nullptr;    ///< what atEntry makes is appended after it
   llvm::DenseMap<mlir::Attribute, mlir::Value> constants;
+  mlir::Value sizes; ///< the argument with the sizes, if any
+  llvm::DenseMap<int64_t, mlir::Value> slots;
 };
 
 mlir::Type mlirType(mlir::MLIRContext *context, Elem elem);

@@ -6,12 +6,24 @@
 #ifndef TERN_TARGET_CPU_PROBLEM_H
 #define TERN_TARGET_CPU_PROBLEM_H
 
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdint>
 #include <string>
 
 namespace tern::cpu {
+
+// Sizes that are only known at run time. A size field >= 0 is static; one below 0 is -(slot + 1): entry `slot` of the
+// array of sizes that the kernel is called with. A stride or an offset can be negative, so its dynamic values lie in a
+// range of their own. Slots are numbered per problem from 0 in the order of the printed fields and equal sizes share a
+// slot (numberSlots), so that equal problems print alike.
+inline bool isDynamic(int64_t size) { return size < 0; }
+inline int64_t dynamicSize(int64_t slot) { return -slot - 1; }
+inline int64_t slotOf(int64_t size) { return -size - 1; }
+inline bool isDynamicOffset(int64_t offset) { return offset < INT64_MIN / 2; }
+inline int64_t dynamicOffset(int64_t slot) { return INT64_MIN + slot; }
+inline int64_t slotOfOffset(int64_t offset) { return offset - INT64_MIN; }
 
 /// Element types as they lie in memory. Codes of a signed 8-bit activation are stored as U8 = code + 128.
 enum class Elem : uint8_t { F32, U8, S8, I32, I64, I1, F16, BF16, F64, I16 };
@@ -30,7 +42,8 @@ struct Map {
   int64_t base = 0; ///< element offset of the view, e.g. the channels of one concat operand
   bool planar = false;
 
-  /// Elements between two rows, two pictures; of the whole buffer without base.
+  /// Elements between two rows, two pictures; of the whole buffer without base. Of static sizes only: KernelBuilder has
+  /// the same for dynamic ones.
   int64_t rowStride() const { return planar ? w : (left + w + right) * cs; }
   int64_t imageStride() const { return planar ? c * h * w : (top + h + bottom) * rowStride(); }
   int64_t elements() const { return n * imageStride(); }
@@ -223,6 +236,61 @@ struct DynamicQuantProblem {
   Map in, out;
   bool perTensor = false;
 };
+
+/// Every size and offset of a problem in the order in which they are printed.
+struct SizeVisitor {
+  llvm::function_ref<void(int64_t &)> size;   ///< static or dynamicSize
+  llvm::function_ref<void(int64_t &)> offset; ///< a stride or an offset: static or dynamicOffset
+};
+void visitSizes(Map &, SizeVisitor);
+void visitSizes(Expr &, SizeVisitor);
+void visitSizes(ConvProblem &, SizeVisitor);
+void visitSizes(EltwiseProblem &, SizeVisitor);
+void visitSizes(RelayoutProblem &, SizeVisitor);
+void visitSizes(PoolProblem &, SizeVisitor);
+void visitSizes(GlobalReduceProblem &, SizeVisitor);
+void visitSizes(SoftmaxProblem &, SizeVisitor);
+void visitSizes(ResizeProblem &, SizeVisitor);
+void visitSizes(CopyProblem &, SizeVisitor);
+void visitSizes(FillProblem &, SizeVisitor);
+void visitSizes(DynamicQuantProblem &, SizeVisitor);
+
+/// The kernel of this problem has an argument with sizes.
+template <typename Problem> bool hasDynamicSizes(const Problem &problem) {
+  Problem copy = problem;
+  bool found = false;
+  auto size = [&](int64_t &v) { found |= isDynamic(v); };
+  auto offset = [&](int64_t &v) { found |= isDynamicOffset(v); };
+  visitSizes(copy, {size, offset});
+  return found;
+}
+
+/// Renumbers the slots from 0 in the order of the fields; returns the old number of each new slot.
+template <typename Problem> llvm::SmallVector<int64_t> numberSlots(Problem &problem) {
+  llvm::SmallVector<int64_t> old;
+  auto numberOf = [&](int64_t slot) {
+    size_t number = 0;
+    while (number < old.size() && old[number] != slot)
+      number++;
+    if (number == old.size())
+      old.push_back(slot);
+    return int64_t(number);
+  };
+  auto size = [&](int64_t &v) { v = isDynamic(v) ? dynamicSize(numberOf(slotOf(v))) : v; };
+  auto offset = [&](int64_t &v) { v = isDynamicOffset(v) ? dynamicOffset(numberOf(slotOfOffset(v))) : v; };
+  visitSizes(problem, {size, offset});
+  return old;
+}
+
+/// What a dynamic size counts as where a time is estimated.
+constexpr int64_t kNominalSize = 64;
+/// The problem with every dynamic size at its nominal value.
+template <typename Problem> Problem nominal(Problem problem) {
+  auto size = [](int64_t &v) { v = isDynamic(v) ? kNominalSize : v; };
+  auto offset = [](int64_t &v) { v = isDynamicOffset(v) ? kNominalSize : v; };
+  visitSizes(problem, {size, offset});
+  return problem;
+}
 
 std::string print(const Map &);
 std::string print(const Expr &);

@@ -9,6 +9,7 @@
 #include <cmath>
 
 using llvm::ArrayRef;
+using llvm::SmallVector;
 using llvm::StringRef;
 
 namespace tern::cpu {
@@ -40,7 +41,7 @@ public:
 
   Printer &field(StringRef name, int64_t value, int64_t usual) {
     if (value != usual)
-      os << ' ' << name << '=' << value;
+      os << ' ' << name << '=' << number(value);
     return *this;
   }
   /// 17 digits give every double back.
@@ -55,8 +56,20 @@ public:
   }
   Printer &list(StringRef name, ArrayRef<int64_t> values) {
     os << ' ' << name << "=[";
-    llvm::interleave(values, os, ",");
+    llvm::interleave(values, os, [&](int64_t v) { os << number(v); }, ",");
     os << ']';
+    return *this;
+  }
+  /// Sizes: a dynamic one is "?" and its slot.
+  Printer &sizes(StringRef name, ArrayRef<int64_t> values) {
+    os << ' ' << name << "=[";
+    llvm::interleave(values, os, [&](int64_t v) { os << sizeText(v); }, ",");
+    os << ']';
+    return *this;
+  }
+  Printer &size(StringRef name, int64_t value, int64_t usual) {
+    if (value != usual)
+      os << ' ' << name << '=' << sizeText(value);
     return *this;
   }
   Printer &map(StringRef name, const Map &m) {
@@ -71,6 +84,10 @@ public:
   std::string str() const { return text; }
 
 private:
+  static std::string sizeText(int64_t v) { return isDynamic(v) ? "?" + std::to_string(slotOf(v)) : std::to_string(v); }
+  static std::string number(int64_t v) {
+    return isDynamicOffset(v) ? "?" + std::to_string(slotOfOffset(v)) : std::to_string(v);
+  }
   std::string text;
   llvm::raw_string_ostream os;
 };
@@ -82,7 +99,8 @@ int64_t bytesOf(Elem elem) { return kBytes[size_t(elem)]; }
 std::string print(const Map &m) {
   Map usual;
   Printer p(kElems[size_t(m.elem)]);
-  p.list("nhwc", {m.n, m.h, m.w, m.c}).field("cs", m.cs, usual.cs);
+  SmallVector<int64_t, 4> sizes{m.n, m.h, m.w, m.c};
+  p.sizes("nhwc", sizes).size("cs", m.cs, usual.cs);
   if (m.hasHalo())
     p.list("halo", {m.top, m.left, m.bottom, m.right});
   p.field("base", m.base, usual.base).field("planar", int64_t(m.planar), int64_t(0));
@@ -158,7 +176,7 @@ std::string print(const ResizeProblem &q) {
 
 std::string print(const CopyProblem &q) {
   Printer p("copy");
-  p.word("elem", kElems[size_t(q.elem)]).list("sizes", q.sizes).list("in", q.inStrides).list("out", q.outStrides);
+  p.word("elem", kElems[size_t(q.elem)]).sizes("sizes", q.sizes).list("in", q.inStrides).list("out", q.outStrides);
   return p.field("in_base", q.inBase, int64_t(0)).field("out_base", q.outBase, int64_t(0)).str();
 }
 

@@ -159,18 +159,21 @@ void CompiledKernel::runTask(ArrayRef<void *> args, int64_t task) const {
   callWith(function, words);
 }
 
-void CompiledKernel::run(ArrayRef<Buffer *> args) {
+void CompiledKernel::run(ArrayRef<Buffer *> args, ArrayRef<int64_t> sizes) {
   ASSERT_TRUE(ok());
   SmallVector<void *> pointers;
   for (Buffer *b : args)
     pointers.push_back(b->data<void>());
+  if (!sizes.empty())
+    pointers.push_back(const_cast<int64_t *>(sizes.data()));
+  int64_t tasks = count.count(sizes);
   std::unique_ptr<Buffer> work;
   if (scratch) {
-    work = std::make_unique<Buffer>(scratch * count);
+    work = std::make_unique<Buffer>(scratch * tasks);
     pointers.push_back(work->data<void>());
   }
   // Backwards: a kernel must not need the order.
-  for (int64_t task = count - 1; task >= 0; task--)
+  for (int64_t task = tasks - 1; task >= 0; task--)
     runTask(pointers, task);
   for (Buffer *b : args)
     EXPECT_TRUE(b->intact()) << "a kernel wrote behind or before a buffer";

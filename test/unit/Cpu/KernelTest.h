@@ -62,16 +62,17 @@ public:
   CompiledKernel(const Isa &isa, llvm::function_ref<Kernel(mlir::ModuleOp, const Isa &)> build);
   ~CompiledKernel();
   bool ok() const { return function != nullptr; }
-  int64_t tasks() const { return count; }
+  int64_t tasks(llvm::ArrayRef<int64_t> sizes = {}) const { return count.count(sizes); }
   int64_t scratchBytes() const { return scratch; }
-  /// Runs all tasks; `args` without scratch and task. Also checks the guards of all buffers.
-  void run(llvm::ArrayRef<Buffer *> args);
+  /// Runs all tasks; `args` without sizes, scratch and task; `sizes` of the slots of a dynamic problem. Also checks the guards of all buffers.
+  void run(llvm::ArrayRef<Buffer *> args, llvm::ArrayRef<int64_t> sizes = {});
   void runTask(llvm::ArrayRef<void *> args, int64_t task) const;
 
 private:
   std::unique_ptr<llvm::orc::LLJIT> jit;
   void *function = nullptr;
-  int64_t count = 0, scratch = 0;
+  TaskCount count;
+  int64_t scratch = 0;
 };
 
 /// The functions that an object calls but does not have, without those for memory.

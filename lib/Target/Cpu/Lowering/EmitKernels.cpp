@@ -476,12 +476,12 @@ private:
       }
       if (kernel.scratchBytes) {
         // The same size at every level, so that all levels share one arena plan.
-        int64_t bytes = kernel.scratchBytes * kernel.tasks;
+        int64_t bytes = kernel.scratchBytes * kernel.tasks.constant;
         Value scratch = memref::AllocOp::create(b, planned.loc, bytesType(bytes));
         Value shift = arith::ConstantIndexOp::create(b, planned.loc, 0);
         args.push_back(memref::ViewOp::create(b, planned.loc, cast<MemRefType>(callee.getArgumentTypes()[args.size()]), scratch, shift, ValueRange()));
       }
-      args.push_back(arith::ConstantIndexOp::create(b, planned.loc, kernel.tasks));
+      args.push_back(arith::ConstantIndexOp::create(b, planned.loc, kernel.tasks.constant));
       auto call = func::CallOp::create(b, planned.loc, callee, args);
       call->setAttr(parallelAttr, b.getI32IntegerAttr(number));
       call->setAttr("cpu.step", planned.info);
