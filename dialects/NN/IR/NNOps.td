@@ -46,6 +46,12 @@ def NN_PadMode : NN_Enum<"PadMode", ["constant", "reflect", "edge", "wrap"], !ra
 def NN_ResizeMode : NN_Enum<"ResizeMode", ["nearest", "linear", "cubic"], !range(0, 3)>;
 def NN_ResizeCoord : NN_Enum<"ResizeCoord", ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"], !range(0, 5)>;
 def NN_NearestMode : NN_Enum<"NearestMode", ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"], !range(0, 4)>;
+def NN_ArgKind : NN_Enum<"ArgKind", ["max", "min"], !range(0, 2)>;
+def NN_ScatterMode : NN_Enum<"ScatterMode", ["replace", "add", "mul", "max", "min"], !range(0, 5)>;
+def NN_RnnKind : NN_Enum<"RnnKind", ["lstm", "gru", "rnn"], !range(0, 3)>;
+def NN_RnnDirection : NN_Enum<"RnnDirection", ["forward", "reverse", "bidirectional"], !range(0, 3)>;
+def NN_RnnActivation : NN_Enum<"RnnActivation", ["relu", "tanh", "sigmoid", "affine", "leaky_relu", "thresholded_relu", "scaled_tanh",
+  "hard_sigmoid", "elu", "softsign", "softplus"], !range(0, 11)>;
 
 def NN_Unary : NN_EnumAttr<NN_UnaryKind, "unary">;
 def NN_Binary : NN_EnumAttr<NN_BinaryKind, "binary">;
@@ -56,6 +62,11 @@ def NN_PadModeAttr : NN_EnumAttr<NN_PadMode, "pad_mode">;
 def NN_ResizeModeAttr : NN_EnumAttr<NN_ResizeMode, "resize_mode">;
 def NN_ResizeCoordAttr : NN_EnumAttr<NN_ResizeCoord, "resize_coord">;
 def NN_NearestModeAttr : NN_EnumAttr<NN_NearestMode, "nearest_mode">;
+def NN_Arg : NN_EnumAttr<NN_ArgKind, "arg">;
+def NN_ScatterModeAttr : NN_EnumAttr<NN_ScatterMode, "scatter_mode">;
+def NN_Rnn : NN_EnumAttr<NN_RnnKind, "rnn_kind">;
+def NN_RnnDirectionAttr : NN_EnumAttr<NN_RnnDirection, "rnn_direction">;
+def NN_RnnActivationAttr : NN_EnumAttr<NN_RnnActivation, "rnn_activation">;
 
 //===-- base classes ----------------------------------------------------------===//
 defvar NN_Tensor = AnyRankedTensor;
@@ -122,6 +133,35 @@ def NN_SoftmaxOp : NN_Op<"softmax", [NN_Infer]> {
   let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
 }
 
+def NN_RnnOp : NN_Op<"rnn", [NN_Infer, AttrSizedOperandSegments]> {
+  let summary = "ONNX LSTM, GRU or RNN: recurrent layers over a sequence, one or two directions";
+  let description = [{
+    S steps, B sequences, I inputs, H = `hidden`, D directions (2 when bidirectional), G gates (lstm: i o f c; gru: z r h; rnn: one).
+    x: [S, B, I], w: [D, G * H, I], r: [D, G * H, H], b: [D, 2 * G * H] (of w, then of r), lens: [B] steps of each sequence (i32), h0, c0: [D, B, H],
+    peephole: [D, 3 * H] (i o f; lstm). Results: y [S, D, B, H] (0 after the end of a sequence), y_h [D, B, H], lstm also y_c [D, B, H].
+    `layout` 1 puts B first: x [B, S, I], h0, c0, y_h, y_c [B, D, H], y [B, S, D, H].
+    `activations`: for each direction f, g, h (lstm), f, g (gru), f (rnn); `alpha` and `beta` have one entry each.
+    linear_before_reset: of gru, as ONNX; input_forget: lstm with f = 1 - i; `clip` bounds the arguments of the activations.
+  }];
+  let arguments = (ins NN_Rnn:$kind, NN_Tensor:$x, NN_Tensor:$w, NN_Tensor:$r, Optional<NN_Tensor>:$b, Optional<NN_Tensor>:$lens,
+                       Optional<NN_Tensor>:$h0, Optional<NN_Tensor>:$c0, Optional<NN_Tensor>:$peephole, I64Attr:$hidden,
+                       DefaultValuedAttr<NN_RnnDirectionAttr, "RnnDirection::forward">:$direction,
+                       TypedArrayAttrBase<NN_RnnActivationAttr, "activations of the gates">:$activations,
+                       OptionalAttr<DenseF32ArrayAttr>:$alpha, OptionalAttr<DenseF32ArrayAttr>:$beta, UnitAttr:$linear_before_reset,
+                       UnitAttr:$input_forget, OptionalAttr<F32Attr>:$clip, DefaultValuedAttr<I64Attr, "0">:$layout, NN_Name:$name);
+  let results = (outs NN_Tensor:$y, NN_Tensor:$y_h, Optional<NN_Tensor>:$y_c);
+  let assemblyFormat = [{ `` $kind $x `,` $w `,` $r (`bias` $b^)? (`lens` $lens^)? (`h0` $h0^)? (`c0` $c0^)? (`peephole` $peephole^)? attr-dict `:`
+                          functional-type(operands, results) }];
+  let extraClassDeclaration = [{
+    int64_t getDirections() { return getDirection() == RnnDirection::bidirectional ? 2 : 1; }
+    /// Gates of a kind, and activation functions of one direction.
+    static int64_t gatesOf(RnnKind kind) { return kind == RnnKind::lstm ? 4 : kind == RnnKind::gru ? 3 : 1; }
+    static int64_t activationsOf(RnnKind kind) { return kind == RnnKind::lstm ? 3 : kind == RnnKind::gru ? 2 : 1; }
+    int64_t getGates() { return gatesOf(getKind()); }
+    RnnActivation getActivation(int64_t i) { return ::llvm::cast<RnnActivationAttr>(getActivations()[i]).getValue(); }
+  }];
+}
+
 //===-- elementwise -----------------------------------------------------------===//
 def NN_UnaryOp : NN_Op<"unary", [NN_Infer]> {
   let summary = "Elementwise function of one tensor";
@@ -180,6 +220,20 @@ def NN_ReduceOp : NN_Op<"reduce", [NN_Infer]> {
   let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
 }
 
+def NN_ArgReduceOp : NN_Op<"arg_reduce", [NN_Infer]> {
+  let summary = "i64 index of the largest or smallest element along one axis; the first of equal ones unless select_last";
+  let arguments = (ins NN_Arg:$kind, NN_Tensor:$x, I64Attr:$axis, UnitAttr:$keepdims, UnitAttr:$select_last, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_TopkOp : NN_Op<"topk", [NN_Infer]> {
+  let summary = "The k largest (or smallest) elements along one axis in that order, and their i64 indices; the first of equal ones comes first";
+  let arguments = (ins NN_Tensor:$x, I64Attr:$k, I64Attr:$axis, UnitAttr:$smallest, NN_Name:$name);
+  let results = (outs NN_Tensor:$values, NN_Tensor:$indices);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+}
+
 //===-- movement --------------------------------------------------------------===//
 def NN_ReshapeOp : NN_Op<"reshape"> {
   let summary = "Same elements in row-major order, other shape (Reshape, Flatten, Squeeze, Unsqueeze)";
@@ -236,6 +290,41 @@ def NN_GatherOp : NN_Op<"gather", [NN_Infer]> {
   let arguments = (ins NN_Tensor:$x, NN_Tensor:$indices, I64Attr:$axis, NN_Name:$name);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$x `,` $indices attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_GatherElementsOp : NN_Op<"gather_elements", [NN_Infer]> {
+  let summary = "y[i, j, ...] = x[i, .., indices[i, j, ...], ..] along `axis` (negative indices count from the end)";
+  let description = [{ Both have one rank; along the other axes indices has at most the size of x. The result has the shape of indices. }];
+  let arguments = (ins NN_Tensor:$x, NN_Tensor:$indices, I64Attr:$axis, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x `,` $indices attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_GatherNdOp : NN_Op<"gather_nd", [NN_Infer]> {
+  let summary = "Blocks of x chosen by index tuples, the last dimension of indices";
+  let description = [{
+    x: [batch.., d.., block..], indices: [batch.., n.., k] with k = number of d, batch_dims = number of batch dimensions -> [batch.., n.., block..].
+  }];
+  let arguments = (ins NN_Tensor:$x, NN_Tensor:$indices, DefaultValuedAttr<I64Attr, "0">:$batch_dims, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x `,` $indices attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_ScatterElementsOp : NN_Op<"scatter_elements", [NN_Infer]> {
+  let summary = "x with x[i, .., indices[i, j, ...], ..] along `axis` replaced by (or combined with) updates[i, j, ...], in row-major order";
+  let arguments = (ins NN_Tensor:$x, NN_Tensor:$indices, NN_Tensor:$updates, I64Attr:$axis,
+                       DefaultValuedAttr<NN_ScatterModeAttr, "ScatterMode::replace">:$mode, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_ScatterNdOp : NN_Op<"scatter_nd", [NN_Infer]> {
+  let summary = "x with the blocks that index tuples name replaced by (or combined with) updates, in row-major order";
+  let description = [{ x: [d.., block..], indices: [n.., k] with k = number of d, updates: [n.., block..]. }];
+  let arguments = (ins NN_Tensor:$x, NN_Tensor:$indices, NN_Tensor:$updates,
+                       DefaultValuedAttr<NN_ScatterModeAttr, "ScatterMode::replace">:$mode, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)";
 }
 
 def NN_ResizeOp : NN_Op<"resize"> {
