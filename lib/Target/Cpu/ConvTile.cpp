@@ -171,21 +171,8 @@ Value ConvTile::loadScale(const Index &at, bool half) {
   if (half)
     bytes = k.concat({bytes, bytes});
   Value scale =
-      layout.scaleBytes == 4 ? k.bitcast(bytes, k.f32Type(L)) : halfToF32(k.bitcast(bytes, k.type(Elem::F16, L)));
+      layout.scaleBytes == 4 ? k.bitcast(bytes, k.f32Type(L)) : k.halfToF32(k.bitcast(bytes, k.type(Elem::F16, L)));
   return step.accShift() ? k.mul(scale, k.f32(1.0 / (1 << step.accShift()), L)) : scale;
-}
-
-/// The AVX levels have an instruction; SSE2 would call a library function for every lane.
-Value ConvTile::halfToF32(Value v) {
-  if (k.hasFma())
-    return arith::ExtFOp::create(k.builder(), k.loc(), k.f32Type(L), v);
-  // Exponent and fraction move to their places in f32, 2^112 corrects the bias; subnormals become right by the same
-  // product.
-  Value bits = k.zext(k.bitcast(v, k.type(Elem::I16, L)));
-  Value magnitude = k.shl(k.andi(bits, k.i32(0x7fff, L)), k.i32(13, L));
-  Value sign = k.shl(k.andi(bits, k.i32(0x8000, L)), k.i32(16, L));
-  Value value = k.mul(k.bitcast(magnitude, k.f32Type(L)), k.f32(0x1p112, L));
-  return k.bitcast(k.ori(k.bitcast(value, k.i32Type(L)), sign), k.f32Type(L));
 }
 
 /// The tile loop: `steps` neighbouring steps of one tap (or row of taps). acc: [way][place]. `cut`: the last step has

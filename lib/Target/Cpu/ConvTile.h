@@ -75,7 +75,6 @@ private:
   ByteTable *tail() { return table ? &*table : nullptr; }
   Values loadStarts(const Columns &columns);
   mlir::Value loadScale(const Index &at, bool half);
-  mlir::Value halfToF32(mlir::Value v);
   mlir::Value hide(mlir::Value v, bool half);
   mlir::Value mix(mlir::Value low, mlir::Value high);
 

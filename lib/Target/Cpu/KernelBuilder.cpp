@@ -604,6 +604,20 @@ Value KernelBuilder::sext(Value v, Elem to) { return arith::ExtSIOp::create(b, l
 Value KernelBuilder::trunc(Value v, Elem to) { return arith::TruncIOp::create(b, location, type(to, lanesOf(v)), v); }
 Value KernelBuilder::toF32(Value v) { return arith::SIToFPOp::create(b, location, f32Type(lanesOf(v)), v); }
 
+/// The AVX levels have an instruction; SSE2 would call a library function for every lane.
+Value KernelBuilder::halfToF32(Value v) {
+  int64_t n = lanesOf(v);
+  if (hasFma())
+    return arith::ExtFOp::create(b, location, f32Type(n), v);
+  // Exponent and fraction move to their places in f32, 2^112 corrects the bias; subnormals become right by the same
+  // product.
+  Value bits = zext(bitcast(v, type(Elem::I16, n)));
+  Value magnitude = shl(andi(bits, i32(0x7fff, n)), i32(13, n));
+  Value sign = shl(andi(bits, i32(0x8000, n)), i32(16, n));
+  Value value = mul(bitcast(magnitude, f32Type(n)), f32(0x1p112, n));
+  return bitcast(ori(bitcast(value, i32Type(n)), sign), f32Type(n));
+}
+
 Value KernelBuilder::saturateU8(Value v) {
   int64_t n = lanesOf(v);
   return trunc(mins(maxs(v, i32(0, n)), i32(255, n)), Elem::U8);

@@ -204,6 +204,7 @@ public:
   mlir::Value sext(mlir::Value v, Elem to = Elem::I32);
   mlir::Value trunc(mlir::Value v, Elem to); ///< vpmovdb: keeps the low bits
   mlir::Value toF32(mlir::Value i32);
+  mlir::Value halfToF32(mlir::Value f16); ///< a vector; exact
   /// i32 -> u8, saturated to 0..255 (vpmovusdb after a signed max).
   mlir::Value saturateU8(mlir::Value i32);
   /// clamp(roundeven(x) + zero, lo, hi) as i32, for bounds below 2^21; NaN gives lo. Clamps first, then rounds by

@@ -1,0 +1,205 @@
+//===- GemmTile.cpp - the register tiles of a matrix product --------------===//
+#include "lib/Target/Cpu/GemmTile.h"
+#include "dialects/Micro/IR/Micro.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+
+/// A block of at most this many multiplies of one vector leaves no loop.
+static constexpr int64_t unrolledParts = 8;
+
+SmallVector<GemmShape, 6> gemmShapes(const GemmProblem &p, const Isa &isa) {
+  // Registers hold accumulators, weights as loaded and as multiplied, one x, masks; with blocks the accumulators twice.
+  bool blocks = p.integer() && p.block();
+  if (isa.level == 2) {
+    if (blocks)
+      return {{6, 2}, {4, 2}, {2, 2}, {1, 2}};
+    return {{12, 2}, {8, 2}, {4, 2}, {2, 2}, {1, 2}};
+  }
+  if (!p.integer()) {
+    if (isa.level == 1 && p.floatWeights())
+      return {{6, 2}, {4, 2}, {2, 4}, {1, 4}};
+    return {{4, 2}, {2, 2}, {1, 4}};
+  }
+  // Quads are multiplied as even and odd halves, which take registers of their own.
+  if (isa.level == 1) {
+    if (blocks)
+      return {{2, 2}, {1, 2}};
+    if (p.bits < 8)
+      return {{3, 2}, {2, 2}, {1, 2}};
+    return {{4, 2}, {2, 2}, {1, 2}};
+  }
+  if (blocks)
+    return {{1, 2}};
+  return {{2, 2}, {1, 2}};
+}
+
+GemmTile::GemmTile(KernelBuilder &k, const GemmProblem &p, const GemmLayout &layout, Value xScales)
+    : k(k), p(p), layout(layout), L(k.lanes()), x(k.arg(0)), weights(k.arg(1)), xScales(xScales) {
+  int64_t rows = gemmShapes(p, k.target()).front().rows;
+  auto type = MemRefType::get({rows * layout.width}, k.type(p.accElem()));
+  buffer = k.atEntry([&]() -> Value {
+    return memref::AllocaOp::create(k.builder(), k.loc(), type, k.builder().getI64IntegerAttr(64));
+  });
+}
+
+void GemmTile::emit(const GemmShape &shape, const Index &row, const Index &panel) {
+  Index first = k.offset(p.in.base) + row * p.in.cs, base = panel * unit(layout.panelBytes());
+  k.loop(0, layout.width, shape.vectors * L, [&](Index column) {
+    Tile tile{shape.rows, shape.vectors, first, row, base + column * unit(4), column};
+    Values acc = reduce(tile);
+    for (int64_t r = 0; r < tile.rows; ++r)
+      for (int64_t v = 0; v < tile.vectors; ++v)
+        k.store(acc[r * tile.vectors + v], buffer, column + (r * layout.width + v * L));
+  });
+}
+
+Value GemmTile::sums(const Index &row, int64_t at, int64_t lanes, Value mask) {
+  return k.load(buffer, row * layout.width + at, lanes, mask);
+}
+
+Values GemmTile::reduce(const Tile &tile) {
+  int64_t n = tile.size();
+  if (!p.block()) {
+    int64_t ways = waysOf(n);
+    Values acc = steps(tile, tile.weights, tile.x, layout.k, parameters(tile, tile.weights, 0),
+                       Values(n * ways, k.zero(p.accElem(), L)), ways);
+    for (int64_t w = 1; w < ways; ++w)
+      for (int64_t i = 0; i < n; ++i)
+        acc[i] = p.integer() ? k.addi(acc[i], acc[w * n + i]) : k.add(acc[i], acc[w * n + i]);
+    acc.resize(n);
+    return acc;
+  }
+  int64_t whole = layout.k / layout.blockK;
+  Values acc(n, k.f32(0, L));
+  acc = k.loop(0, whole, 1, acc, [&](Index block, ValueRange v) { return reduceBlock(tile, block, 0, Values(v)); });
+  if (whole < layout.blocks)
+    acc = reduceBlock(tile, whole, whole, acc);
+  return acc;
+}
+
+/// Adds the scaled sums of one block; `number`: of a block with as many steps.
+Values GemmTile::reduceBlock(const Tile &tile, const Index &block, int64_t number, Values acc) {
+  Index at = tile.weights + block * unit(layout.blockBytes(0)), from = tile.x + block * layout.blockK;
+  int64_t channels = std::min(layout.blockK, layout.k - number * layout.blockK), n = tile.size();
+  Block parameter = parameters(tile, at, number);
+  if (!p.integer())
+    return steps(tile, at, from, channels, parameter, std::move(acc), 1);
+  int64_t all = rowsOf(tile) * tile.vectors, ways = channels > 4 * unrolledParts ? std::min<int64_t>(2, waysOf(all)) : 1;
+  Values sums = steps(tile, at, from, channels, parameter, Values(all * ways, k.i32(0, L)), ways);
+  for (int64_t w = 1; w < ways; ++w)
+    for (int64_t i = 0; i < all; ++i)
+      sums[i] = k.addi(sums[i], sums[w * all + i]);
+  Index xScale = tile.row * (p.xGroup ? (layout.k + p.xGroup - 1) / p.xGroup : 0);
+  if (p.xGroup)
+    xScale = xScale + (p.xGroup == layout.blockK ? block : block / (p.xGroup / layout.blockK));
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    Value row = p.xGroup ? k.broadcast(k.load(xScales, xScale + r * ((layout.k + p.xGroup - 1) / p.xGroup)), L) : Value();
+    for (int64_t v = 0; v < tile.vectors; ++v) {
+      Value sum = sums[r * tile.vectors + v];
+      if (hasShiftRow())
+        sum = k.subi(sum, sums[n + v]);
+      Value factor = !p.group ? row : row ? k.mul(parameter.scales[v], row) : parameter.scales[v];
+      acc[r * tile.vectors + v] = k.fma(k.toF32(sum), factor, acc[r * tile.vectors + v]);
+    }
+  }
+  return acc;
+}
+
+GemmTile::Block GemmTile::parameters(const Tile &tile, const Index &at, int64_t number) {
+  Block block;
+  // `at` is that of the codes of the tile's first column: 4 bytes a column.
+  Index behind = at - tile.column * unit(4) + unit(layout.codeBytes(number));
+  for (int64_t v = 0; v < tile.vectors; ++v) {
+    if (layout.scaleBytes) {
+      Value bytes = k.load(weights, behind + tile.column * layout.scaleBytes + v * L * layout.scaleBytes, L * layout.scaleBytes);
+      block.scales.push_back(layout.scaleBytes == 4 ? k.bitcast(bytes, k.f32Type(L)) : k.halfToF32(k.bitcast(bytes, k.type(Elem::F16, L))));
+    }
+    if (layout.zeroBytes) {
+      Value zero = k.zext(k.load(weights, behind + layout.width * layout.scaleBytes + tile.column + v * L, L));
+      block.zeros.push_back(p.integer() ? k.bitcast(k.muli(zero, k.i32(0x01010101, L)), k.type(Elem::U8, 4 * L)) : k.toF32(zero));
+    }
+  }
+  return block;
+}
+
+/// `channels` neighbouring channels; acc: [way][row][vector].
+Values GemmTile::steps(const Tile &tile, const Index &at, const Index &from, int64_t channels, const Block &block, Values acc, int64_t ways) {
+  int64_t n = rowsOf(tile) * tile.vectors, whole = channels / layout.stepK;
+  auto one = [&](const Index &s, int64_t count, int64_t way, Values &acc) {
+    step(tile, at + s * unit(layout.width * 4), from + s * layout.stepK, count, block, MutableArrayRef<Value>(acc).slice(way * n, n));
+  };
+  int64_t parts = p.integer() ? layout.stepK / 4 : layout.stepK;
+  int64_t unroll = whole * parts <= unrolledParts ? std::max<int64_t>(whole, 1) : ways, main = whole / unroll * unroll;
+  acc = k.loop(0, main, unroll, acc, [&](Index s, ValueRange v) {
+    Values next(v);
+    for (int64_t u = 0; u < unroll; ++u)
+      one(s + u, layout.stepK, u % ways, next);
+    return next;
+  });
+  for (int64_t s = main; s < whole; ++s)
+    one(s, layout.stepK, s % ways, acc);
+  if (int64_t rest = channels % layout.stepK)
+    one(whole, rest, whole % ways, acc);
+  return acc;
+}
+
+/// One step: every weight is loaded once, every x is loaded into all lanes once.
+void GemmTile::step(const Tile &tile, const Index &at, const Index &from, int64_t channels, const Block &block, MutableArrayRef<Value> acc) {
+  int64_t bytes = p.floatWeights() ? 1 : 4, inPart = p.integer() ? 4 : 1;
+  Values loaded;
+  for (int64_t v = 0; v < tile.vectors; ++v) {
+    Value w = k.load(weights, at + v * unit(4 * L), bytes * L);
+    loaded.push_back(p.integer() || p.floatWeights() ? w : k.bitcast(w, k.i32Type(L)));
+  }
+  auto parameter = [](const Values &values, int64_t v) { return values.empty() ? Value() : values[v]; };
+  for (int64_t part = 0; part * inPart < channels; ++part) {
+    Values w;
+    for (int64_t v = 0; v < tile.vectors; ++v)
+      w.push_back(p.integer()        ? integerWeights(loaded[v], part, parameter(block.zeros, v))
+                  : p.floatWeights() ? loaded[v]
+                                     : floatWeights(loaded[v], part, parameter(block.zeros, v), parameter(block.scales, v)));
+    for (int64_t r = 0; r < rowsOf(tile); ++r) {
+      Index offset = from + (r * p.in.cs + part * inPart);
+      Value factor;
+      if (!p.integer())
+        factor = k.broadcast(k.load(x, offset), L);
+      else if (r == tile.rows)
+        factor = k.integer(128, Elem::U8, 4 * L);
+      else
+        factor = k.bitcast(k.broadcast(k.loadDwords(x, offset, 0), L), k.type(Elem::U8, 4 * L));
+      for (int64_t v = 0; v < tile.vectors; ++v) {
+        Value &sum = acc[r * tile.vectors + v];
+        sum = p.integer() ? Value(micro::Dot4Op::create(k.builder(), k.loc(), sum.getType(), sum, factor, w[v])) : k.fma(factor, w[v], sum);
+      }
+    }
+  }
+}
+
+/// Codes of four channels, with their sign; without zero points in the high end of the byte.
+Value GemmTile::integerWeights(Value loaded, int64_t part, Value zero) {
+  if (p.bits == 8)
+    return loaded;
+  auto position = zero ? micro::FieldPosition::Low : micro::FieldPosition::High;
+  Value field = micro::FieldOp::create(k.builder(), k.loc(), loaded.getType(), loaded, position, uint32_t(p.bits * part), uint32_t(p.bits));
+  return zero ? k.subi(field, zero) : field;
+}
+
+/// The weight of one channel as f32.
+Value GemmTile::floatWeights(Value loaded, int64_t channel, Value zero, Value scale) {
+  int64_t at = 8 * (channel % 4) + p.bits * (channel / 4), above = 32 - at - p.bits;
+  Value w = loaded;
+  if (zero) {
+    w = at ? k.shru(w, k.i32(at, L)) : w;
+    w = above ? k.andi(w, k.i32((1 << p.bits) - 1, L)) : w;
+    w = k.sub(k.toF32(w), zero);
+  } else {
+    w = above ? k.shl(w, k.i32(above, L)) : w;
+    w = k.toF32(k.shrs(w, k.i32(32 - p.bits, L)));
+  }
+  return scale ? k.mul(w, scale) : w;
+}
+
+} // namespace tern::cpu

@@ -1,0 +1,93 @@
+//===- GemmTest.cpp - matrix products with constant weights ---------------===//
+#include "GemmCase.h"
+
+using namespace tern::cpu;
+using namespace tern::cpu::test;
+
+namespace {
+constexpr int64_t dynamicRows = -1;
+
+/// Every tile and its remainders, one row, more than one task.
+const std::vector<int64_t> rows{1, 2, 3, 5, 11, 12, 13, 23, 48, 77, 261};
+
+/// A whole shape, one whose channels end in a step, one whose outputs end in a panel.
+void runShapes(const GemmFormats &formats) {
+  runGemm(gemm(formats, dynamicRows, 256, 64), rows);
+  runGemm(gemm(formats, dynamicRows, 203, 70), rows);
+  runGemm(gemm(formats, dynamicRows, 37, 5), rows);
+}
+
+TEST(Gemm, F32) { runShapes({}); }
+TEST(Gemm, U8S8) { runShapes({true, 8}); }
+TEST(Gemm, U8S4) { runShapes({true, 4}); }
+TEST(Gemm, U8S2) { runShapes({true, 2}); }
+TEST(Gemm, F32S8) { runShapes({false, 8}); }
+TEST(Gemm, F32S4) { runShapes({false, 4}); }
+TEST(Gemm, F32S2) { runShapes({false, 2}); }
+
+TEST(Gemm, ZeroPoints) {
+  for (int64_t bits : {4, 2})
+    for (bool codes : {true, false})
+      for (int64_t group : {0, 32})
+        runShapes({codes, bits, group, 0, true});
+}
+
+TEST(Gemm, ScaleGroups) {
+  for (int64_t bits : {8, 4, 2})
+    for (bool codes : {true, false})
+      for (int64_t group : {32, 64, 128})
+        runShapes({codes, bits, group, 0, false, group == 64 ? Elem::F32 : Elem::F16});
+}
+
+TEST(Gemm, ScaleGroupsOfTheInput) {
+  for (int64_t bits : {8, 4})
+    for (int64_t xGroup : {32, 128})
+      for (int64_t group : {0, 32, 64})
+        runShapes({true, bits, group, xGroup, bits == 4 && group == 64});
+}
+
+TEST(Gemm, StaticRows) {
+  for (const GemmFormats &formats : {GemmFormats{}, GemmFormats{true, 8}, GemmFormats{true, 4, 32}})
+    for (int64_t m : {1, 2, 7, 12, 77, 300})
+      runGemm(gemm(formats, m, 512, 520), {m});
+}
+
+TEST(Gemm, CodesOut) {
+  GemmProblem p = gemm({true, 8}, dynamicRows, 96, 70);
+  ExprNode requant;
+  requant.op = ExprOp::Requant, requant.args = {0, 1}, requant.a = 3, requant.lo = 3, requant.hi = 250;
+  p.epilogue.inputs.resize(2);
+  p.epilogue.nodes = {requant};
+  p.out.elem = Elem::U8, p.out.cs = 72;
+  runGemm(p, rows);
+}
+
+TEST(Gemm, PackedWeightsUnpack) {
+  for (int64_t bits : {32, 8, 4, 2})
+    for (int64_t group : {0, 32})
+      for (bool zeros : {false, true}) {
+        if ((bits == 32 && group) || (bits >= 8 && zeros))
+          continue;
+        GemmProblem p = gemm({false, bits, group, 0, zeros}, 1, 77, 45);
+        Random random(1);
+        GemmCase c(p, 1, random);
+        std::vector<uint8_t> packed(GemmLayout(p).bytes());
+        packGemm(p, c.plain(), packed);
+        UnpackedGemm back = unpackGemm(p, packed);
+        EXPECT_EQ(back.values, c.values);
+        EXPECT_EQ(back.codes, c.codes);
+        EXPECT_EQ(back.scales, c.scales);
+        EXPECT_EQ(back.zeros, c.zeros);
+      }
+}
+
+TEST(Gemm, Refuses) {
+  auto why = [](GemmFormats formats) { return refuse(gemm(formats, 4, 64, 32)); };
+  EXPECT_NE(why({true, 32}), "");
+  EXPECT_NE(why({true, 8, 0, 0, true}), "");
+  EXPECT_NE(why({true, 4, 12}), "");
+  EXPECT_NE(why({true, 4, 96, 64}), "");
+  EXPECT_NE(why({false, 8, 0, 32}), "");
+  EXPECT_NE(why({true, 3}), "");
+}
+} // namespace
