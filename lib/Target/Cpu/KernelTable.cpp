@@ -18,6 +18,11 @@ constexpr OperandSpec u8{false, 8, 8, false, PerTensor | PerRow, true, {}};
 constexpr OperandSpec s8{false, 8, 8, true, PerTensor | PerChannel, false, {}};
 constexpr OperandSpec s4{false, 4, 4, true, PerTensor | PerChannel | PerBlock, false, scaleGroups};
 constexpr OperandSpec s4Channel{false, 4, 4, true, PerTensor | PerChannel, false, {}};
+/// Weights of a matrix product.
+constexpr OperandSpec s8Blocks{false, 5, 8, true, PerTensor | PerChannel | PerBlock, false, scaleGroups};
+constexpr OperandSpec s4Blocks{false, 3, 4, true, PerTensor | PerChannel | PerBlock, true, scaleGroups};
+constexpr OperandSpec s2Blocks{false, 2, 2, true, PerTensor | PerChannel | PerBlock, true, scaleGroups};
+constexpr OperandSpec u8Rows{false, 8, 8, false, PerTensor | PerRow | PerBlock, true, scaleGroups};
 constexpr OperandSpec anything{true, 1, 8, true, NoScale | PerTensor | PerChannel | PerRow | PerBlock, true, {}};
 
 std::string acceptAll(const Problem &) { return ""; }
@@ -28,6 +33,16 @@ template <Arith arith> std::string refuseConv(const Problem &problem) {
     return otherOperation.str();
   return refuse(*p);
 }
+template <int64_t bits, bool codes> std::string refuseGemm(const Problem &problem) {
+  const auto *p = std::get_if<GemmProblem>(&problem);
+  if (!p || p->bits != bits || p->integer() != codes)
+    return otherOperation.str();
+  return refuse(*p);
+}
+double gemmUs(const Problem &problem, const Isa &isa) { return estimateUs(std::get<GemmProblem>(problem), isa); }
+Kernel emitGemmRow(ModuleOp module, StringRef name, const Problem &problem, const Isa &isa) {
+  return emitGemm(module, name, std::get<GemmProblem>(problem), isa);
+}
 double convUs(const Problem &problem, const Isa &isa) { return estimateUs(std::get<ConvProblem>(problem), isa); }
 Kernel emitConvRow(ModuleOp module, StringRef name, const Problem &problem, const Isa &isa) {
   return emitConv(module, name, std::get<ConvProblem>(problem), isa);
@@ -36,6 +51,8 @@ Kernel emitConvRow(ModuleOp module, StringRef name, const Problem &problem, cons
 double portableUs(const Problem &problem, const Isa &isa) {
   // Upstream's vectorizer on plain loops: measured 20 to 60 times slower than a tile.
   if (const auto *p = std::get_if<ConvProblem>(&problem))
+    return 40 * estimateUs(*p, isa);
+  if (const auto *p = std::get_if<GemmProblem>(&problem))
     return 40 * estimateUs(*p, isa);
   return 1e3;
 }
@@ -64,9 +81,18 @@ constexpr OperandSpec codes{false, 8, 8, false, PerTensor, true, {}};
         refuseConv<Arith::F32S4>, convUs, emitConvRow                                                                  \
   }
 
+#define GEMM_ROW(TYPES, BITS, CODES, X, W, RESULTS, TOLERANCE, PANEL)                                                  \
+  {"cpu.gemm." TYPES, OpKind::Gemm, X, W, RESULTS, 1, unbounded, TOLERANCE, PANEL, "", refuseGemm<BITS, CODES>, gemmUs, emitGemmRow}
+
 const KernelRow table[] = {
     CONV_ROWS("conv", OpKind::Conv, "panel32", s4),
-    CONV_ROWS("gemm", OpKind::Gemm, "panel32", s4),
+    GEMM_ROW("f32", 32, false, floats, floats, floatResult, 2e-6, "dword32.f32"),
+    GEMM_ROW("u8s8", 8, true, u8Rows, s8Blocks, anyResult, 0, "dword32.s8"),
+    GEMM_ROW("f32s8", 8, false, floats, s8Blocks, floatResult, 2e-6, "dword32.s8"),
+    GEMM_ROW("u8s4", 4, true, u8Rows, s4Blocks, anyResult, 0, "dword32.s4"),
+    GEMM_ROW("f32s4", 4, false, floats, s4Blocks, floatResult, 2e-6, "dword32.s4"),
+    GEMM_ROW("u8s2", 2, true, u8Rows, s2Blocks, anyResult, 0, "dword32.s2"),
+    GEMM_ROW("f32s2", 2, false, floats, s2Blocks, floatResult, 2e-6, "dword32.s2"),
     CONV_ROWS("conv_transpose", OpKind::ConvTranspose, "phase32", s4),
     CONV_ROWS("depthwise", OpKind::DepthwiseConv, "channel16", s4Channel),
     OP_ROW("eltwise", OpKind::Elementwise, either, 2e-6, refuseRow<EltwiseProblem>, EltwiseProblem, emitEltwise),
@@ -83,6 +109,7 @@ const KernelRow table[] = {
      portableUs, nullptr},
 };
 #undef CONV_ROWS
+#undef GEMM_ROW
 #undef OP_ROW
 } // namespace
 
@@ -102,8 +129,9 @@ OpKind tern::cpu::opKindOf(const Problem &problem) {
         return OpKind::ConvTranspose;
       if (p.isDepthwise())
         return OpKind::DepthwiseConv;
-      return p.kh == 1 && p.kw == 1 && p.in.h == 1 && p.groups == 1 ? OpKind::Gemm : OpKind::Conv;
+      return OpKind::Conv;
     }
+    OpKind operator()(const GemmProblem &) { return OpKind::Gemm; }
     OpKind operator()(const EltwiseProblem &) { return OpKind::Elementwise; }
     OpKind operator()(const RelayoutProblem &) { return OpKind::Move; }
     OpKind operator()(const PoolProblem &) { return OpKind::Pool; }

@@ -5,13 +5,13 @@
 #ifndef TERN_TARGET_CPU_KERNELTABLE_H
 #define TERN_TARGET_CPU_KERNELTABLE_H
 
-#include "lib/Target/Cpu/Emit.h"
+#include "lib/Target/Cpu/EmitGemm.h"
 #include <variant>
 
 namespace tern::cpu {
 
 /// What a kernel can be asked for.
-using Problem = std::variant<ConvProblem, EltwiseProblem, RelayoutProblem, PoolProblem, GlobalReduceProblem,
+using Problem = std::variant<ConvProblem, GemmProblem, EltwiseProblem, RelayoutProblem, PoolProblem, GlobalReduceProblem,
                              SoftmaxProblem, ResizeProblem, CopyProblem, FillProblem, DynamicQuantProblem>;
 
 enum class OpKind : uint8_t {
@@ -38,7 +38,7 @@ struct OperandSpec {
   uint8_t minBits = 0, maxBits = 0; ///< of integer codes; 0: none
   bool isSigned = true;             ///< of the codes as the format has them
   uint8_t scales = NoScale;         ///< ScalePlace bits
-  bool zero = false;                ///< may have a zero point (one for the tensor)
+  bool zero = false;                ///< may have zero points: one for the tensor (x), one for each scale (w)
   llvm::ArrayRef<int64_t> blocks;   ///< input channels that share a scale, for PerBlock
 };
 
@@ -52,7 +52,7 @@ struct KernelRow {
   uint8_t results;    ///< bits 1 << Result of what an epilogue may make of the accumulators
   int64_t minM, maxM; ///< rows of x (pixels of a convolution)
   double tolerance;   ///< against the QDQ form, relative to the sum of the absolute products; 0: bit-exact before the
-                      ///< epilogue
+                      ///< epilogue (2e-6 where integer sums of scale groups are added in f32)
   llvm::StringLiteral layoutFamily;       ///< rows of one family read the same packed weights
   llvm::StringLiteral feature;            ///< instruction set that is needed; empty: all levels have a clone
   std::string (*refuse)(const Problem &); ///< why not, in words; empty: accepted

@@ -21,7 +21,7 @@
 // NOFILE: error: {{.*}}none.json: No such file or directory
 // TEXT: error: {{.*}}text.json: is not JSON
 // NAME: error: the plan names 'fcs', which is no op of this model that can be quantized; did you mean 'fc'?
-// ROW: error: the plan gives 'fc' the kernel row 'cpu.gemm.u8s9', which does not exist; did you mean 'cpu.gemm.u8s{{[48]}}'?
+// ROW: error: the plan gives 'fc' the kernel row 'cpu.gemm.u8s9', which does not exist; did you mean 'cpu.gemm.u8s{{[248]}}'?
 // FORMAT: error: {{.*}}format.json: ops[0] 'w': 
 // TENSOR: error: the plan has no scale for the tensor 'relu1', which 'fc' reads as codes; add it to "tensors"
 // MODEL: error: the plan was made for another model (sha256 1234..., this one has 5678...)

@@ -1,6 +1,7 @@
 //===- KernelTableTest.cpp - every row at three shapes on every level -----===//
 #include "lib/Target/Cpu/KernelTable.h"
 #include "ConvCase.h"
+#include "GemmCase.h"
 #include "llvm/ADT/StringSet.h"
 #include <optional>
 
@@ -19,8 +20,6 @@ std::vector<ConvProblem> shapesOf(const KernelRow &row) {
   switch (row.op) {
   case OpKind::Conv:
     return {conv(a, {1, 14, 14, 32}, 64, 3, 1), conv(a, {2, 8, 8, 64}, 32, 1, 1), conv(a, {1, 13, 11, 19}, 45, 3, 2)};
-  case OpKind::Gemm:
-    return {conv(a, {1, 1, 1, 256}, 96, 1, 1), conv(a, {1, 1, 28, 128}, 64, 1, 1), conv(a, {1, 1, 17, 99}, 53, 1, 1)};
   case OpKind::DepthwiseConv:
     return {depthwise(a, {1, 14, 14, 32}, 3, 1), depthwise(a, {1, 14, 14, 48}, 5, 2),
             depthwise(a, {2, 9, 7, 21}, 3, 1)};
@@ -32,7 +31,20 @@ std::vector<ConvProblem> shapesOf(const KernelRow &row) {
   }
 }
 
+std::vector<GemmProblem> productsOf(const KernelRow &row) {
+  auto [x, bits] = llvm::StringRef(row.name).rsplit('.').second.split('s');
+  GemmFormats formats{x == "u8", bits.empty() ? 32 : bits[0] - '0'};
+  return {gemm(formats, 1, 256, 96), gemm(formats, 28, 128, 64), gemm(formats, 17, 99, 53)};
+}
+
 TEST(KernelTable, EveryRowAtThreeShapes) {
+  for (const KernelRow &row : kernelTable())
+    if (row.op == OpKind::Gemm)
+      for (const GemmProblem &p : productsOf(row)) {
+        EXPECT_EQ(rowFor(p)->name, row.name);
+        runGemm(p, {p.in.w});
+        ASSERT_FALSE(HasFailure()) << row.name.str();
+      }
   for (const KernelRow &row : kernelTable())
     for (const ConvProblem &p : shapesOf(row)) {
       EXPECT_EQ(rowFor(p)->name, row.name);

@@ -176,10 +176,9 @@ LogicalResult writeArtifact(ModuleOp module, const ArtifactOptions &options) {
   auto weights = weightsOf(module);
   if (failed(program) || failed(weights))
     return failure();
-  std::vector<char> bytes(weights->begin(), weights->end());
   for (StringRef name : {"cpu.weights", "cpu.inputs", "cpu.outputs", "cpu.arena_bytes"})
     module->removeAttr(name);
-  if (llvm::Error error = writeFolder(module, *program, bytes, options))
+  if (llvm::Error error = writeFolder(module, *program, *weights, options))
     return module.emitError(llvm::toString(std::move(error)));
   return success();
 }

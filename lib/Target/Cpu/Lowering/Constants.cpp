@@ -22,6 +22,21 @@ ElementsAttr constantOf(Value value) {
   return {};
 }
 
+std::optional<ArrayRef<char>> rawBytes(ElementsAttr attr) {
+  auto type = cast<RankedTensorType>(attr.getType());
+  size_t size = type.getNumElements() * (type.getElementTypeBitWidth() / 8);
+  ArrayRef<char> bytes;
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(attr)) {
+    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
+      bytes = blob->getData();
+  } else if (auto dense = dyn_cast<DenseElementsAttr>(attr); dense && !dense.isSplat()) {
+    bytes = dense.getRawData();
+  }
+  if (type.getElementTypeBitWidth() % 8 || bytes.size() != size || !size)
+    return std::nullopt;
+  return bytes;
+}
+
 std::optional<std::vector<char>> bytesOfConstant(ElementsAttr attr) {
   auto type = cast<RankedTensorType>(attr.getType());
   unsigned bits = type.getElementTypeBitWidth();

@@ -13,6 +13,9 @@ namespace tern::cpu {
 /// The constant that a value of @main is (arith.constant or a loaded ml_program.global); null when it is none.
 mlir::ElementsAttr constantOf(mlir::Value value);
 
+/// Raw bytes in row-major order where they lie; nullopt: splats, booleans, blobs that are gone.
+std::optional<llvm::ArrayRef<char>> rawBytes(mlir::ElementsAttr attr);
+
 /// Raw bytes in row-major order: one per i8, little endian; splats are expanded. nullopt: the blob is gone or has another size.
 std::optional<std::vector<char>> bytesOfConstant(mlir::ElementsAttr attr);
 

@@ -2,11 +2,12 @@
 #include "dialects/Micro/IR/Micro.h"
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
-#include "lib/Target/Cpu/Emit.h"
+#include "lib/Target/Cpu/EmitGemm.h"
 #include "lib/Target/Cpu/Lowering/Constants.h"
 #include "lib/Target/Cpu/Lowering/KernelLowering.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"
 #include "lib/Target/Cpu/Lowering/Portable.h"
+#include "lib/Target/Cpu/Lowering/WeightsFile.h"
 #include "lib/Target/Cpu/LowerToLLVM.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -40,23 +41,6 @@ struct PlannedStep {
   SmallVector<Storage> storage; ///< of step.args
   Location loc;
   DictionaryAttr info; ///< cpu.step
-};
-
-/// weights.bin in the making: equal constants are stored once.
-class Weights {
-public:
-  int64_t add(ArrayRef<char> bytes) {
-    auto [it, isNew] = offsets.try_emplace(StringRef(bytes.data(), bytes.size()), int64_t(data.size()));
-    if (isNew) {
-      data.insert(data.end(), bytes.begin(), bytes.end());
-      data.resize(llvm::alignTo(data.size(), 64));
-    }
-    return it->second;
-  }
-  std::vector<char> data;
-
-private:
-  llvm::StringMap<int64_t> offsets;
 };
 
 class Emission {
@@ -110,11 +94,19 @@ private:
       Step step = relayoutStep(RankedTensorType::get({type.getNumElements()}, type.getElementType()), place, place);
       Storage from;
       if (ElementsAttr constant = constantOf(source))
-        from = {Storage::Weights, weights.add(*bytesOfConstant(constant))};
+        from = {Storage::Weights, addConstant(constant).value_or(0)};
       else
         from = storage[source];
       push(std::move(step), {from, {Storage::Output, int64_t(index)}}, value.getLoc(), "output_" + std::to_string(index), place, type, index, std::nullopt);
     }
+  }
+
+  /// Where a constant operand lies in weights.bin; nullopt: its data is gone.
+  std::optional<int64_t> addConstant(ElementsAttr constant) {
+    if (std::optional<ArrayRef<char>> bytes = rawBytes(constant))
+      return weights.add(*bytes);
+    std::optional<std::vector<char>> bytes = bytesOfConstant(constant);
+    return bytes ? std::optional<int64_t>(weights.add(*bytes)) : std::nullopt;
   }
 
   Storage newBuffer(int64_t bytes) {
@@ -208,7 +200,7 @@ private:
     int64_t bytes = 0, result = -1;
     for (auto [index, arg] : llvm::enumerate(step.args)) {
       if (arg.kind == KernelArg::Constant)
-        bytes += arg.bytes.size();
+        bytes += arg.write ? arg.size : int64_t(arg.bytes.size());
       if (arg.kind == KernelArg::Result && result < 0)
         result = index;
     }
@@ -225,8 +217,10 @@ private:
       info.push_back(b.getNamedAttr("scale", b.getF64FloatAttr(codes->first)));
       info.push_back(b.getNamedAttr("zero", b.getI64IntegerAttr(codes->second)));
     }
-    for (KernelArg &arg : step.args)
+    for (KernelArg &arg : step.args) {
       std::vector<char>().swap(arg.bytes);
+      arg.write = nullptr;
+    }
     steps.push_back({std::move(step), std::move(where), loc, b.getDictionaryAttr(info)});
   }
 
@@ -341,10 +335,10 @@ private:
         switch (arg.kind) {
         case KernelArg::Operand:
           if (ElementsAttr constant = operands[arg.index].constant) {
-            std::optional<std::vector<char>> bytes = bytesOfConstant(constant);
-            if (!bytes)
+            std::optional<int64_t> offset = addConstant(constant);
+            if (!offset)
               return call.emitOpError() << "operand " << arg.index << " is a constant whose data is gone";
-            where.push_back({Storage::Weights, weights.add(*bytes)});
+            where.push_back({Storage::Weights, *offset});
           } else {
             where.push_back(storageOf(call.getIns()[arg.index], operands[arg.index].place.map));
           }
@@ -355,7 +349,9 @@ private:
             output = where.back().index;
           break;
         case KernelArg::Constant:
-          where.push_back({Storage::Weights, weights.add(arg.bytes)});
+          where.push_back({Storage::Weights, arg.write ? weights.add(arg.size, arg.write) : weights.add(arg.bytes)});
+          if (where.back().index < 0)
+            return call.emitOpError("has a weight for which there is neither disk space nor memory");
           break;
         case KernelArg::Temporary:
           if (arg.index >= temporaries.size())
@@ -383,6 +379,8 @@ private:
           using T = std::decay_t<decltype(p)>;
           if constexpr (std::is_same_v<T, ConvProblem>)
             return emitConv(module, name, p, isa);
+          else if constexpr (std::is_same_v<T, GemmProblem>)
+            return emitGemm(module, name, p, isa);
           else if constexpr (std::is_same_v<T, EltwiseProblem>)
             return emitEltwise(module, name, p, isa);
           else if constexpr (std::is_same_v<T, RelayoutProblem>)
@@ -441,7 +439,7 @@ private:
       types.push_back(bytesType(tensorBytes(type)));
     for (Type type : main.getResultTypes())
       types.push_back(bytesType(tensorBytes(type)));
-    types.push_back(bytesType(weights.data.size()));
+    types.push_back(bytesType(weights.size()));
     b.setInsertionPointToEnd(module.getBody());
     auto function = func::FuncOp::create(b, loc, ("run_" + isa.name).str(), b.getFunctionType(types, {}));
     setFeatures(function, isa);
@@ -504,11 +502,7 @@ private:
     };
     module->setAttr("cpu.inputs", signature(main.getArgumentTypes(), [&](unsigned i) { return main.getArgAttrDict(i); }, "input_"));
     module->setAttr("cpu.outputs", signature(main.getResultTypes(), [&](unsigned i) { return main.getResultAttrDict(i); }, "output_"));
-    if (weights.data.empty())
-      weights.data.resize(64);
-    auto type = RankedTensorType::get({int64_t(weights.data.size())}, b.getI8Type());
-    AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(ArrayRef<char>(weights.data), 64, /*dataIsMutable=*/false);
-    module->setAttr("cpu.weights", DenseResourceElementsAttr::get(type, "weights", std::move(blob)));
+    module->setAttr("cpu.weights", weights.finish(main.getContext()));
     SmallVector<Operation *> old;
     for (Operation &op : *module.getBody()) {
       auto function = dyn_cast<func::FuncOp>(op);
@@ -523,7 +517,7 @@ private:
   ModuleOp module;
   SymbolTable symbols;
   ArrayRef<Isa> levels;
-  Weights weights;
+  WeightsFile weights;
   DenseMap<Value, Storage> storage;
   DenseMap<Value, Value> embeddedIn; ///< operand -> result of a concat
   SmallVector<unsigned> copied; ///< outputs that need a copy

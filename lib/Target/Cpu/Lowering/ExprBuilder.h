@@ -5,6 +5,7 @@
 #include "lib/Target/Cpu/Lowering/Layout.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include <functional>
 #include <vector>
 
 namespace tern {
@@ -24,7 +25,8 @@ struct KernelArg {
   unsigned index = 0;
   Elem elem = Elem::F32;
   std::vector<char> bytes;
-  int64_t size = 0;
+  int64_t size = 0;                       ///< of a Temporary, and of a Constant that has no `bytes` but is written in place:
+  std::function<void(char *)> write = {}; ///< writes `size` bytes
 };
 
 /// The operands of a call as the target has placed them.

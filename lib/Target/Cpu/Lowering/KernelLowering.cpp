@@ -4,6 +4,7 @@
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Lowering/ConvLowering.h"
 #include "lib/Target/Cpu/Emit.h"
+#include "lib/Target/Cpu/Lowering/GemmLowering.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -23,8 +24,9 @@ public:
     case KernelClass::Eltwise:
       return eltwise();
     case KernelClass::Conv:
-    case KernelClass::Matmul:
       return conv();
+    case KernelClass::Matmul:
+      return matmul();
     case KernelClass::Pool:
       return pool();
     case KernelClass::GlobalReduce:
@@ -178,6 +180,7 @@ private:
 
   bool eltwise();
   bool conv();
+  bool matmul();
   bool pool();
   bool globalReduce();
   bool softmax();
@@ -287,6 +290,23 @@ bool Lowering::conv() {
   if (std::string reason = cpu::refuse(problem); !reason.empty())
     return refuse(reason);
   push(problem, args, lowered.row(), lowered.macs());
+  return true;
+}
+
+bool Lowering::matmul() {
+  if (!oneResult())
+    return false;
+  GemmLowering lowered(info.anchor, operands, results[0], dry);
+  if (!lowered.run())
+    return refuse(lowered.error());
+  SmallVector<KernelArg> args = lowered.takeArgs();
+  GemmProblem problem = lowered.problem();
+  if (!epilogue(problem.epilogue, args, [&](ExprBuilder &builder) { lowered.prepareEpilogue(builder); }))
+    return false;
+  args.push_back(resultArg());
+  if (std::string reason = cpu::refuse(problem); !reason.empty())
+    return refuse(reason);
+  push(problem, args, lowered.row(), problem.in.pixels() * lowered.macsPerRow());
   return true;
 }
 

@@ -2,6 +2,7 @@
 #ifndef TERN_TARGET_CPU_LOWERING_KERNELLOWERING_H
 #define TERN_TARGET_CPU_LOWERING_KERNELLOWERING_H
 
+#include "lib/Target/Cpu/GemmProblem.h"
 #include "lib/Target/Cpu/Lowering/ExprBuilder.h"
 #include "lib/Target/Cpu/Lowering/KernelClass.h"
 #include <variant>
@@ -17,7 +18,7 @@ struct AbsmaxProblem {
   DynamicQuantProblem problem;
 };
 
-using AnyProblem = std::variant<ConvProblem, EltwiseProblem, RelayoutProblem, PoolProblem, GlobalReduceProblem, SoftmaxProblem,
+using AnyProblem = std::variant<ConvProblem, GemmProblem, EltwiseProblem, RelayoutProblem, PoolProblem, GlobalReduceProblem, SoftmaxProblem,
                                 ResizeProblem, CopyProblem, FillProblem, DynamicQuantProblem, AbsmaxProblem, PortableProblem>;
 
 /// One generated kernel and its operands in argument order (without scratch and task).

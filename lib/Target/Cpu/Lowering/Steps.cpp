@@ -74,7 +74,7 @@ std::string keyOf(const AnyProblem &problem) {
 }
 
 StringRef stemOf(const AnyProblem &problem) {
-  static const char *const stems[] = {"conv",   "eltwise", "relayout", "pool",          "reduce", "softmax",
+  static const char *const stems[] = {"conv",   "gemm",   "eltwise", "relayout", "pool",          "reduce", "softmax",
                                       "resize", "copy",    "fill",     "dynamic_quant", "absmax", "portable"};
   return stems[problem.index()];
 }

@@ -1,0 +1,76 @@
+//===- GrowingFile.cpp - large data that need not stay in memory ----------===//
+#include "lib/Support/GrowingFile.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/Path.h"
+#include <cstring>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace llvm;
+
+namespace tern {
+namespace {
+/// Addresses only: larger than any model.
+constexpr int64_t reserved = int64_t(1) << 40;
+constexpr int64_t step = int64_t(64) << 20;
+} // namespace
+
+GrowingFile::GrowingFile() {
+  void *addresses = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  base = addresses == MAP_FAILED ? nullptr : static_cast<char *>(addresses);
+  SmallString<128> name;
+  sys::path::system_temp_directory(/*ErasedOnReboot=*/true, name);
+  sys::path::append(name, "tern-XXXXXX");
+  name.c_str();
+  file = mkstemp(name.data());
+  if (file >= 0)
+    unlink(name.c_str());
+}
+
+GrowingFile::~GrowingFile() {
+  if (base)
+    munmap(base, reserved);
+  if (file >= 0)
+    close(file);
+}
+
+char *GrowingFile::append(int64_t size) {
+  int64_t at = alignTo(used, 64), end = at + size;
+  if (!base || end > reserved)
+    return nullptr;
+  if (end > mapped) {
+    int64_t more = alignTo(end - mapped, step);
+    bool grown = file >= 0 && ftruncate(file, mapped + more) == 0 &&
+                 mmap(base + mapped, more, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, mapped) != MAP_FAILED;
+    if (!grown && mmap(base + mapped, more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+      return nullptr;
+    // What follows a piece in memory is in memory, too: offsets in the file stay those of the addresses.
+    if (!grown && file >= 0) {
+      close(file);
+      file = -1;
+    }
+    mapped += more;
+  }
+  previous = used;
+  used = end;
+  return base + at;
+}
+
+void GrowingFile::removeLast() {
+  int64_t begin = alignTo(previous, 64);
+  std::memset(base + begin, 0, used - begin);
+  used = previous;
+}
+
+void GrowingFile::release(const char *begin, int64_t size) {
+  // Dropping pages of memory without a file would lose them.
+  if (file < 0 || begin < base || begin + size > base + used)
+    return;
+  int64_t page = sysconf(_SC_PAGESIZE), first = alignTo(begin - base, page), last = alignDown(begin - base + size, page);
+  if (last > first)
+    madvise(base + first, last - first, MADV_DONTNEED);
+}
+
+} // namespace tern
