@@ -81,9 +81,9 @@ static Tensor select(const Tensor &condition, const Tensor &yes, const Tensor &n
   Tensor result(type);
   int64_t size = result.elementSize();
   char *to = result.mutableData().data();
-  std::array<SmallVector<int64_t>, 3> strides;
-  for (auto [stride, operand] : llvm::zip(strides, ArrayRef<const Tensor *>{&condition, &yes, &no}))
-    stride = broadcastStrides(operand->getShape(), type.getShape());
+  std::array<SmallVector<int64_t>, 3> strides = {broadcastStrides(condition.getShape(), type.getShape()),
+                                                 broadcastStrides(yes.getShape(), type.getShape()),
+                                                 broadcastStrides(no.getShape(), type.getShape())};
   forElements<3>(type.getShape(), strides, [&](int64_t i, const auto &at) {
     const char *from = condition.bytes()[at[0]] ? yes.bytes().data() + at[1] * size : no.bytes().data() + at[2] * size;
     std::copy_n(from, size, to + i * size);

@@ -83,6 +83,11 @@ Results evaluate(Operation *op, Operands in) {
       .Case([&](nn::ReduceOp op) { return single(evaluateReduce(op, in)); })
       .Case([&](nn::SoftmaxOp op) { return single(evaluateSoftmax(op, in)); })
       .Case([&](nn::BatchNormOp op) { return single(evaluateBatchNorm(op, in)); })
+      .Case([&](nn::LayerNormOp op) { return single(evaluateLayerNorm(op, in)); })
+      .Case([&](nn::RmsNormOp op) { return single(evaluateRmsNorm(op, in)); })
+      .Case([&](nn::GroupNormOp op) { return single(evaluateGroupNorm(op, in)); })
+      .Case([&](nn::AttentionOp op) { return single(evaluateAttention(op, in)); })
+      .Case([&](nn::RopeOp op) { return single(evaluateRope(op, in)); })
       .Case([&](nn::ResizeOp op) { return single(evaluateResize(op, in)); })
       .Case([&](nn::OnnxOp op) -> Results {
         return op.emitOpError("\"") << op.getOpType()

@@ -21,6 +21,11 @@ llvm::FailureOr<Tensor> evaluatePool(nn::PoolOp op, Operands in);
 llvm::FailureOr<Tensor> evaluateReduce(nn::ReduceOp op, Operands in);
 llvm::FailureOr<Tensor> evaluateSoftmax(nn::SoftmaxOp op, Operands in);
 llvm::FailureOr<Tensor> evaluateBatchNorm(nn::BatchNormOp op, Operands in);
+llvm::FailureOr<Tensor> evaluateLayerNorm(nn::LayerNormOp op, Operands in);
+llvm::FailureOr<Tensor> evaluateRmsNorm(nn::RmsNormOp op, Operands in);
+llvm::FailureOr<Tensor> evaluateGroupNorm(nn::GroupNormOp op, Operands in);
+llvm::FailureOr<Tensor> evaluateAttention(nn::AttentionOp op, Operands in);
+llvm::FailureOr<Tensor> evaluateRope(nn::RopeOp op, Operands in);
 llvm::FailureOr<Tensor> evaluateMovement(mlir::Operation *op, Operands in);
 llvm::FailureOr<Tensor> evaluateResize(nn::ResizeOp op, Operands in);
 

@@ -162,6 +162,64 @@ def NN_RnnOp : NN_Op<"rnn", [NN_Infer, AttrSizedOperandSegments]> {
   }];
 }
 
+//===-- transformers ----------------------------------------------------------===//
+class NN_NormOp<string mnemonic, list<Trait> traits = []> : NN_Op<mnemonic, !listconcat([NN_Infer], traits)> {
+  let results = (outs NN_Tensor:$result);
+}
+
+def NN_LayerNormOp : NN_NormOp<"layer_norm", [AttrSizedOperandSegments]> {
+  let summary = "Layer normalization over the dimensions axis..rank-1";
+  let description = [{
+    y = (x - mean) / sqrt(variance + epsilon) * scale + bias, with the mean and the biased variance of each row of x.shape[axis:].
+    scale, bias: shape x.shape[axis:]. Sums and the quotient are computed in f32 or better whatever the element type.
+  }];
+  let arguments = (ins NN_Tensor:$x, Optional<NN_Tensor>:$scale, Optional<NN_Tensor>:$bias, I64Attr:$axis, F32Attr:$epsilon, NN_Name:$name);
+  let assemblyFormat = "$x (`scale` $scale^)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_RmsNormOp : NN_NormOp<"rms_norm"> {
+  let summary = "Root mean square normalization over the dimensions axis..rank-1";
+  let description = [{ y = x / sqrt(mean(x * x) + epsilon) * scale, the mean over each row of x.shape[axis:], which is the shape of scale. }];
+  let arguments = (ins NN_Tensor:$x, Optional<NN_Tensor>:$scale, I64Attr:$axis, F32Attr:$epsilon, NN_Name:$name);
+  let assemblyFormat = "$x (`scale` $scale^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_GroupNormOp : NN_NormOp<"group_norm", [AttrSizedOperandSegments]> {
+  let summary = "Normalization of each group of C / groups channels of [N, C, ...]";
+  let description = [{
+    y = (x - mean) / sqrt(variance + epsilon) * scale[c] + bias[c]; mean and biased variance of one picture and one group. scale, bias: [C].
+    groups = C is instance normalization.
+  }];
+  let arguments = (ins NN_Tensor:$x, Optional<NN_Tensor>:$scale, Optional<NN_Tensor>:$bias, I64Attr:$groups, F32Attr:$epsilon, NN_Name:$name);
+  let assemblyFormat = "$x (`scale` $scale^)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_AttentionOp : NN_Op<"attention", [NN_Infer]> {
+  let summary = "Scaled dot product attention, multi-head or grouped-query";
+  let description = [{
+    q [B, H, S, D], k [B, G, T, D], v [B, G, T, E], H a multiple of G: head h reads group h / (H / G). Result [B, H, S, E].
+      s = softcap(scale * q . k) + mask, softcap(x) = c * tanh(x / c);   p = softmax of s over the keys;   y = p . v
+    mask: floats that are added, or i1 (false: the key is not seen); broadcast to [B, H, S, T]. `causal`: query i sees keys j <= i + (T - S).
+    `window` = w: it sees only keys j > i + (T - S) - w. A query that sees no key (every score is -inf) gives 0, as ONNX defines.
+  }];
+  let arguments = (ins NN_Tensor:$q, NN_Tensor:$k, NN_Tensor:$v, Optional<NN_Tensor>:$mask, F32Attr:$scale, UnitAttr:$causal,
+                       OptionalAttr<F32Attr>:$softcap, OptionalAttr<I64Attr>:$window, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$q `,` $k `,` $v (`mask` $mask^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_RopeOp : NN_Op<"rope", [NN_Infer]> {
+  let summary = "Rotary position embedding: pairs of elements of a head are rotated";
+  let description = [{
+    x [.., S, D]; cos, sin broadcast to [.., S, R / 2], R <= D: the first R elements of the last dimension are rotated, the others copied.
+      y[i] = x[i] * cos[i] - x[j] * sin[i],   y[j] = x[j] * cos[i] + x[i] * sin[i]
+    with j = i + R / 2 for i < R / 2 (halves), or pairs (2 i, 2 i + 1) when `interleaved`.
+  }];
+  let arguments = (ins NN_Tensor:$x, NN_Tensor:$cos, NN_Tensor:$sin, UnitAttr:$interleaved, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$x `,` $cos `,` $sin attr-dict `:` functional-type(operands, results)";
+}
+
 //===-- elementwise -----------------------------------------------------------===//
 def NN_UnaryOp : NN_Op<"unary", [NN_Infer]> {
   let summary = "Elementwise function of one tensor";

@@ -131,6 +131,8 @@ LogicalResult tern::lowerToLinalg(Operation *root) {
   populateElementwise(types, patterns);
   populateContractions(types, patterns);
   populateReductions(types, patterns);
+  populateNorms(types, patterns);
+  populateAttention(types, patterns);
   populateMovement(types, patterns);
   populateQuantization(types, patterns);
   patterns.add<Constant, LoadConstant, Call>(types, context);

@@ -20,6 +20,8 @@ using namespace mlir;
 void populateElementwise(const TypeConverter &types, RewritePatternSet &patterns);
 void populateContractions(const TypeConverter &types, RewritePatternSet &patterns);
 void populateReductions(const TypeConverter &types, RewritePatternSet &patterns);
+void populateNorms(const TypeConverter &types, RewritePatternSet &patterns);
+void populateAttention(const TypeConverter &types, RewritePatternSet &patterns);
 void populateMovement(const TypeConverter &types, RewritePatternSet &patterns);
 void populateQuantization(const TypeConverter &types, RewritePatternSet &patterns);
 

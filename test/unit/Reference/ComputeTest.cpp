@@ -188,4 +188,43 @@ TEST_F(ComputeTest, BatchNorm) {
                      "tensor<1x2x2xf32>"),
              {0, 0.999995, 1, 1.9999988});
 }
+
+TEST_F(ComputeTest, Norms) {
+  expectNear(numbers("nn.layer_norm %0 scale %1 bias %2 {axis = 1 : i64, epsilon = 0.0 : f32} : (tensor<2x2xf32>, tensor<2xf32>, "
+                     "tensor<2xf32>) -> tensor<2x2xf32>",
+                     {tensor("tensor<2x2xf32>", {1, 3, 10, 0}), tensor("tensor<2xf32>", {2, 3}), tensor("tensor<2xf32>", {0, 1})},
+                     "tensor<2x2xf32>"),
+             {-2, 4, 2, -2});
+  expectNear(numbers("nn.rms_norm %0 scale %1 {axis = 1 : i64, epsilon = 0.0 : f32} : (tensor<1x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>",
+                     {tensor("tensor<1x2xf32>", {1, 7}), tensor("tensor<2xf32>", {5, 10})}, "tensor<1x2xf32>"),
+             {1, 14});
+  // Channels 0 and 1 are one group of two positions.
+  expectNear(numbers("nn.group_norm %0 scale %1 {groups = 1 : i64, epsilon = 0.0 : f32} : (tensor<1x2x2xf32>, tensor<2xf32>) -> "
+                     "tensor<1x2x2xf32>",
+                     {tensor("tensor<1x2x2xf32>", {-2, -2, 2, 2}), tensor("tensor<2xf32>", {1, 3})}, "tensor<1x2x2xf32>"),
+             {-1, -1, 3, 3});
+}
+
+TEST_F(ComputeTest, Attention) {
+  Tensor q = tensor("tensor<1x2x2x1xf32>", {0, 0, 1, 0}), k = tensor("tensor<1x1x2x1xf32>", {0, std::log(3)}),
+         v = tensor("tensor<1x1x2x1xf32>", {1, 5});
+  std::string types = "(tensor<1x2x2x1xf32>, tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>) -> tensor<1x2x2x1xf32>";
+  expectNear(numbers("nn.attention %0, %1, %2 {scale = 1.0 : f32} : " + types, {q, k, v}, "tensor<1x2x2x1xf32>"), {3, 3, 4, 3});
+  expectNear(numbers("nn.attention %0, %1, %2 {scale = 1.0 : f32, causal} : " + types, {q, k, v}, "tensor<1x2x2x1xf32>"),
+             {1, 3, 1, 3});
+  expectNear(numbers("nn.attention %0, %1, %2 {scale = 1.0 : f32, causal, window = 1 : i64} : " + types, {q, k, v}, "tensor<1x2x2x1xf32>"),
+             {1, 5, 1, 5});
+  // A query that sees nothing.
+  expectNear(numbers("nn.attention %0, %1, %2 mask %3 {scale = 1.0 : f32} : (tensor<1x2x2x1xf32>, tensor<1x1x2x1xf32>, "
+                     "tensor<1x1x2x1xf32>, tensor<2x1xi1>) -> tensor<1x2x2x1xf32>",
+                     {q, k, v, tensor("tensor<2x1xi1>", {0, 1})}, "tensor<1x2x2x1xf32>"),
+             {0, 3, 0, 3});
+}
+
+TEST_F(ComputeTest, Rope) {
+  Tensor x = tensor("tensor<1x5xf32>", {1, 2, 3, 4, 5}), cos = tensor("tensor<1x2xf32>", {0, 1}), sin = tensor("tensor<1x2xf32>", {1, 0});
+  std::string types = " : (tensor<1x5xf32>, tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x5xf32>";
+  expectNear(numbers("nn.rope %0, %1, %2" + types, {x, cos, sin}, "tensor<1x5xf32>"), {-3, 2, 1, 4, 5});
+  expectNear(numbers("nn.rope %0, %1, %2 {interleaved}" + types, {x, cos, sin}, "tensor<1x5xf32>"), {-2, 1, 3, 4, 5});
+}
 } // namespace

@@ -164,6 +164,43 @@ TEST_F(OpTest, SoftmaxAndBatchNorm) {
           "tensor<2x3x4xf32>", 1e-5);
 }
 
+TEST_F(OpTest, Norms) {
+  checkOp("nn.layer_norm %0 scale %1 bias %2 {axis = 2 : i64, epsilon = 1.0e-5 : f32}",
+          {"tensor<2x3x8xf32>", "tensor<8xf32>", "tensor<8xf32>"}, "tensor<2x3x8xf32>", 1e-5);
+  checkOp("nn.layer_norm %0 bias %1 {axis = 1 : i64, epsilon = 1.0e-5 : f32}", {"tensor<2x3x8xf32>", "tensor<3x8xf32>"},
+          "tensor<2x3x8xf32>", 1e-5);
+  checkOp("nn.layer_norm %0 {axis = 0 : i64, epsilon = 1.0e-5 : f32}", {"tensor<2x3x8xf16>"}, "tensor<2x3x8xf16>", 2e-3);
+  checkOp("nn.rms_norm %0 scale %1 {axis = 1 : i64, epsilon = 1.0e-6 : f32}", {"tensor<5x7xf32>", "tensor<7xf32>"},
+          "tensor<5x7xf32>", 1e-5);
+  checkOp("nn.rms_norm %0 {axis = 1 : i64, epsilon = 1.0e-6 : f32}", {"tensor<2x3x4x5xf32>"}, "tensor<2x3x4x5xf32>", 1e-5);
+  checkOp("nn.group_norm %0 scale %1 bias %2 {groups = 3 : i64, epsilon = 1.0e-5 : f32}",
+          {"tensor<2x6x4x5xf32>", "tensor<6xf32>", "tensor<6xf32>"}, "tensor<2x6x4x5xf32>", 1e-5);
+  checkOp("nn.group_norm %0 {groups = 6 : i64, epsilon = 1.0e-5 : f32}", {"tensor<2x6x4xf32>"}, "tensor<2x6x4xf32>", 1e-5);
+}
+
+TEST_F(OpTest, Attention) {
+  llvm::StringRef q = "tensor<2x6x5x8xf32>", k = "tensor<2x2x7x8xf32>", v = "tensor<2x2x7x3xf32>", y = "tensor<2x6x5x3xf32>";
+  checkOp("nn.attention %0, %1, %2 {scale = 0.35 : f32}", {q, k, v}, y, 1e-5);
+  checkOp("nn.attention %0, %1, %2 mask %3 {scale = 0.35 : f32}", {q, k, v, "tensor<2x1x1x7xf32>"}, y, 1e-5);
+  checkOp("nn.attention %0, %1, %2 mask %3 {scale = 0.35 : f32}", {q, k, v, "tensor<6x5x7xf32>"}, y, 1e-5);
+  // Some rows see nothing.
+  checkOp("nn.attention %0, %1, %2 mask %3 {scale = 0.35 : f32, causal}", {q, k, v, "tensor<5x1xi1>"}, y, 1e-5);
+  checkOp("nn.attention %0, %1, %2 {scale = 0.35 : f32, causal, softcap = 2.0 : f32, window = 3 : i64}", {q, k, v}, y, 1e-5);
+  checkOp("nn.attention %0, %1, %2 {scale = 0.35 : f32, causal}", {"tensor<1x2x5x8xf32>", "tensor<1x2x3x8xf32>", "tensor<1x2x3x8xf32>"},
+          "tensor<1x2x5x8xf32>", 1e-5);
+  checkOp("nn.attention %0, %1, %2 {scale = 0.1 : f32}", {"tensor<1x4x3x8xf16>", "tensor<1x1x5x8xf16>", "tensor<1x1x5x8xf16>"},
+          "tensor<1x4x3x8xf16>", 2e-3);
+}
+
+TEST_F(OpTest, Rope) {
+  for (llvm::StringRef how : {"", " {interleaved}"}) {
+    checkOp(("nn.rope %0, %1, %2" + how).str(), {"tensor<2x3x5x8xf32>", "tensor<2x1x5x4xf32>", "tensor<2x1x5x4xf32>"},
+            "tensor<2x3x5x8xf32>");
+    checkOp(("nn.rope %0, %1, %2" + how).str(), {"tensor<3x5x9xf32>", "tensor<5x2xf32>", "tensor<1x2xf32>"}, "tensor<3x5x9xf32>");
+    checkOp(("nn.rope %0, %1, %2" + how).str(), {"tensor<5x8xf16>", "tensor<5x4xf32>", "tensor<5x4xf32>"}, "tensor<5x8xf16>", 2e-3);
+  }
+}
+
 TEST_F(OpTest, Movement) {
   checkOp("nn.reshape %0", {"tensor<2x3x4xi8>"}, "tensor<4x6xi8>");
   checkOp("nn.reshape %0", {"tensor<1x1xf32>"}, "tensor<f32>");

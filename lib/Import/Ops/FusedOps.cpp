@@ -1,0 +1,91 @@
+// ONNX Runtime's fused elementwise ops and products (com.microsoft).
+#include "lib/Import/Ops/Rules.h"
+
+using namespace mlir;
+using namespace tern::nn;
+
+namespace tern::importer {
+
+static Value unary(Node &n, UnaryKind kind, Value x, StringAttr name = {}) {
+  return x ? n.create<UnaryOp>(kind, x, FloatAttr(), FloatAttr(), name) : Value();
+}
+
+/// Gelu(x), BiasGelu(x, bias), FastGelu(x, bias): the last one is the tanh form.
+static LogicalResult importFusedGelu(Node &n) {
+  Value x = n.operand(0);
+  if (x && n.hasInput(1))
+    x = n.create<BinaryOp>(BinaryKind::add, x, n.operand(1), StringAttr());
+  return n.result(unary(n, n.opType() == "FastGelu" ? UnaryKind::gelu_tanh : UnaryKind::gelu, x, n.name()));
+}
+
+/// x * sigmoid(alpha * x)
+static LogicalResult importQuickGelu(Node &n) {
+  Value x = n.operand(0);
+  float alpha = n.real("alpha", 1.702f);
+  if (alpha == 1)
+    return n.result(unary(n, UnaryKind::silu, x, n.name()));
+  if (!x)
+    return failure();
+  Value inner = n.create<BinaryOp>(BinaryKind::mul, x, n.scalar(tensorType(x).getElementType(), alpha), StringAttr());
+  Value gate = unary(n, UnaryKind::sigmoid, inner);
+  return gate ? n.result(n.create<BinaryOp>(BinaryKind::mul, x, gate, n.name())) : failure();
+}
+
+/// transBatch: the first dimension is the second last of the matrices: [m, batch.., k] -> [batch.., m, k].
+static Value unbatch(Node &n, Value x, bool yes) {
+  int64_t rank = x ? tensorType(x).getRank() : 0;
+  if (!yes || rank < 3)
+    return x;
+  Ints perm;
+  for (int64_t i = 1; i + 1 < rank; i++)
+    perm.push_back(i);
+  perm.append({0, rank - 1});
+  return n.create<TransposeOp>(x, perm, StringAttr());
+}
+
+/// FusedMatMul<alpha, transA, transB, transBatchA, transBatchB>(a, b)
+static LogicalResult importFusedMatMul(Node &n) {
+  if (n.rank(0) < 1 || n.rank(1) < 1)
+    return n.error() << "FusedMatMul does not take scalars";
+  bool row = n.rank(0) == 1, column = n.rank(1) == 1;
+  bool transA = n.integer("transA", 0) && !row, transB = n.integer("transB", 0) && !column;
+  float alpha = n.real("alpha", 1);
+  Value a = unbatch(n, n.operand(0), n.integer("transBatchA", 0)), b = unbatch(n, n.operand(1), n.integer("transBatchB", 0));
+  if (row)
+    a = n.reshape(a, {1, n.type(0).getDimSize(0)});
+  if (column)
+    b = n.reshape(b, {n.type(1).getDimSize(0), 1});
+  if (!a || !b)
+    return failure();
+  // As in Gemm: alpha belongs to a constant operand, where it can be folded into the weight.
+  Value *factor = !n.known(1)->value ? &b : !n.known(0)->value ? &a : nullptr;
+  auto scaled = [&](Value value) {
+    return n.create<BinaryOp>(BinaryKind::mul, value, n.scalar(tensorType(value).getElementType(), alpha), StringAttr());
+  };
+  if (alpha != 1 && factor)
+    *factor = scaled(*factor);
+  if (!a || !b)
+    return failure();
+  Value y = n.create<MatmulOp>(a, b, Value(), transA, transB, n.name());
+  if (y && alpha != 1 && !factor)
+    y = scaled(y);
+  if (!y || (!row && !column))
+    return n.result(y);
+  Ints shape(tensorType(y).getShape());
+  if (column)
+    shape.pop_back();
+  if (row)
+    shape.erase(shape.end() - (column ? 1 : 2));
+  return n.result(n.reshape(y, shape));
+}
+
+static constexpr Rule kRules[] = {
+    {"Gelu", 1, 1, 1, importFusedGelu, "com.microsoft"},
+    {"BiasGelu", 1, 2, 2, importFusedGelu, "com.microsoft"},
+    {"FastGelu", 1, 1, 2, importFusedGelu, "com.microsoft"},
+    {"QuickGelu", 1, 1, 1, importQuickGelu, "com.microsoft"},
+    {"FusedMatMul", 1, 2, 2, importFusedMatMul, "com.microsoft"},
+};
+ArrayRef<Rule> fusedRules() { return kRules; }
+
+} // namespace tern::importer
