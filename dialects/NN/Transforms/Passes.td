@@ -25,13 +25,23 @@ def NNInferShapes : NNPass<"nn-infer-shapes", "::mlir::func::FuncOp"> {
 }
 
 def NNRaise : NNPass<"nn-raise", "::mlir::func::FuncOp"> {
-  let summary = "recognise clip, hard_sigmoid, hard_swish and silu spelled out in simpler ops";
+  let summary = "recognise norms, attention, rotary embeddings, softmax and activations spelled out in simpler ops";
   let description = [{
-    Products and quotients by constants are flattened, so the order and association in which an exporter wrote
-    `x * clip(x + 3, 0, 6) / 6` do not matter. Constants may differ by 1e-4 from the exact ones (0.16667 for 1/6). Casts that
-    another cast takes back, and elementwise minima and maxima with constants, are simplified on the way.
+    One file a family (Raise*.cpp), from small forms to large ones:
+    - activations: products and quotients by constants are flattened, so the order and association in which an exporter wrote
+      `x * clip(x + 3, 0, 6) / 6` do not matter; the argument of erf and tanh is compared as a polynomial in x. Constants may differ by
+      1e-4 from the exact ones (0.16667 for 1/6);
+    - softmax with or without the maximum subtracted;
+    - layer, RMS, group and instance norms: the variance as the mean of squared differences or as a difference of means, means also as
+      sums times 1 / n, the root as sqrt, rsqrt, reciprocal or powers, factors in any order, over any axes; constant scales and biases
+      become parameters;
+    - rotary embeddings, in halves and interleaved;
+    - attention: scale before or after the product or on both operands, added and selected masks, guards against NaN, keys transposed in
+      any spelling, batch and heads in one dimension, keys and values repeated for groups of heads.
+    Casts that another cast takes back, and elementwise minima and maxima with constants, are simplified on the way. What nearly is a norm
+    or an attention gets a remark that says what differs.
 
-    Test: test/dialects/NN/nn-raise.mlir
+    Test: test/dialects/NN/nn-raise.mlir, nn-raise-norm.mlir, nn-raise-attention.mlir, nn-raise-rope.mlir
 
     ```mlir
     %a = nn.binary add %x, %three : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
@@ -47,7 +57,17 @@ def NNRaise : NNPass<"nn-raise", "::mlir::func::FuncOp"> {
     Statistic<"hardSigmoids", "hard-sigmoids", "hard_sigmoid recognised">,
     Statistic<"hardSwishes", "hard-swishes", "hard_swish recognised">,
     Statistic<"silus", "silus", "silu recognised">,
-    Statistic<"casts", "casts", "casts removed">
+    Statistic<"casts", "casts", "casts removed">,
+    Statistic<"sigmoids", "sigmoids", "sigmoid recognised">,
+    Statistic<"softpluses", "softpluses", "softplus recognised">,
+    Statistic<"gelus", "gelus", "gelu and gelu_tanh recognised">,
+    Statistic<"mishes", "mishes", "mish recognised">,
+    Statistic<"softmaxes", "softmaxes", "softmax recognised">,
+    Statistic<"layerNorms", "layer-norms", "layer_norm recognised">,
+    Statistic<"rmsNorms", "rms-norms", "rms_norm recognised">,
+    Statistic<"groupNorms", "group-norms", "group_norm recognised">,
+    Statistic<"attentions", "attentions", "attention recognised">,
+    Statistic<"ropes", "ropes", "rope recognised">
   ];
 }
 
