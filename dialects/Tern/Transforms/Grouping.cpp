@@ -90,6 +90,12 @@ static bool isGlobal(nn::ReduceOp op) {
          llvm::is_contained({K::sum, K::mean, K::max, K::min}, op.getKind()) && isF32(op.getResult());
 }
 
+/// A norm of f32 rows of a known length.
+template <typename Norm> static bool isRowNorm(Norm norm) {
+  ArrayRef<int64_t> shape = shapeOf(norm.getX());
+  return isF32(norm.getResult()) && norm.getAxis() == int64_t(shape.size()) - 1 && !ShapedType::isDynamic(shape.back());
+}
+
 bool acceptsEpilogue(Operation *anchor) {
   return TypeSwitch<Operation *, bool>(anchor)
       .Case<nn::ConvOp, nn::ConvTransposeOp, nn::PoolOp, nn::ResizeOp>([](Operation *op) {
@@ -103,7 +109,19 @@ bool acceptsEpilogue(Operation *anchor) {
                !matmul.getTransposeA();
       })
       .Case<nn::ReduceOp>([](nn::ReduceOp reduce) { return isGlobal(reduce); })
+      .Case<nn::LayerNormOp, nn::RmsNormOp>([](auto norm) { return isRowNorm(norm); })
       .Default([](Operation *) { return false; });
+}
+
+/// Run-time quantization with scales along rows.
+static bool quantizesRows(Operation *op) {
+  auto quantize = dyn_cast<QuantizeOp>(op);
+  if (!quantize || !quantize.getPlanes().empty() || !isF32(quantize.getX()))
+    return false;
+  Format format = quantize.getResult().getType().getFormat().getFormat();
+  const Plane *scale = format.find(Role::Scale);
+  return format.planes.size() == 1 && scale && !scale->block.empty() &&
+         llvm::all_of(ArrayRef<int64_t>(scale->block).drop_back(), [](int64_t extent) { return extent == 1; });
 }
 
 /// An operand that a vector program reads while it computes a result of this shape: the same shape, one number, one
@@ -133,9 +151,15 @@ public:
     llvm::erase_if(groups, [](const auto &group) { return group->ops.empty(); });
     for (auto &group : groups)
       mergeReader(group.get());
-    llvm::erase_if(groups, [](const auto &group) { return group->ops.empty(); });
+    auto tidy = [&] {
+      llvm::erase_if(groups, [](const auto &group) { return group->ops.empty(); });
+      for (auto &group : groups)
+        llvm::sort(group->ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+    };
+    tidy();
     for (auto &group : groups)
-      llvm::sort(group->ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+      fuseRows(*group);
+    tidy();
     llvm::sort(groups, [](const auto &a, const auto &b) { return a->last()->isBeforeInBlock(b->last()); });
     return std::move(groups);
   }
@@ -223,6 +247,97 @@ private:
     return shapeOf(value) == shape && llvm::all_of(op->getOperands(), [&](Value operand) {
              return operand == value || isReadable(operand, shape);
            });
+  }
+
+  //===-- rows ---------------------------------------------------------------===//
+
+  /// Kernels of rows take more than an epilogue: heads are read and written through transposes, a norm computes the sum
+  /// it normalizes, and what computes rows also quantizes them.
+  void fuseRows(Group &group) {
+    if (group.ops.empty() || !group.anchor)
+      return;
+    TypeSwitch<Operation *>(group.anchor)
+        .Case<nn::AttentionOp>([&](nn::AttentionOp op) {
+          for (Value operand : {op.getQ(), op.getK(), op.getV()})
+            takeTranspose(operand, group);
+          addTranspose(group);
+        })
+        .Case<nn::RopeOp>([&](nn::RopeOp op) {
+          takeTranspose(op.getX(), group);
+          addTranspose(group);
+        })
+        .Case<nn::LayerNormOp, nn::RmsNormOp>([&](auto norm) {
+          Group *producer = rowProducer(norm.getX(), group);
+          if (producer && !producer->anchor && isRowNorm(norm))
+            move(*producer, group);
+        })
+        .Case<QuantizeOp>([&](QuantizeOp quantize) {
+          if (!quantizesRows(quantize) || group.ops.size() != 1)
+            return;
+          Group *producer = rowProducer(quantize.getX(), group);
+          if (!producer || (producer->anchor && !isa<nn::LayerNormOp, nn::RmsNormOp>(producer->anchor)))
+            return;
+          move(group, *producer);
+          if (!producer->anchor)
+            producer->anchor = quantize;
+        });
+  }
+
+  void move(Group &from, Group &to) {
+    for (Operation *op : from.ops)
+      groupOf[op] = &to;
+    to.ops.append(from.ops);
+    from.ops.clear();
+    llvm::sort(to.ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  }
+
+  /// A transpose that keeps the elements of a head neighbours and is in no kernel with other ops.
+  nn::TransposeOp alone(Operation *op) {
+    auto transpose = dyn_cast_or_null<nn::TransposeOp>(op);
+    if (!transpose || transpose->hasAttr(kProbe) || groupOf.lookup(transpose)->ops.size() != 1)
+      return {};
+    ArrayRef<int64_t> perm = transpose.getPerm();
+    return perm.empty() || perm.back() != int64_t(perm.size()) - 1 ? nn::TransposeOp() : transpose;
+  }
+  void takeTranspose(Value operand, Group &group) {
+    nn::TransposeOp transpose = alone(operand.getDefiningOp());
+    if (transpose && llvm::all_of(transpose->getUsers(), [&](Operation *user) { return user == group.anchor; }))
+      move(*groupOf[transpose], group);
+  }
+  void addTranspose(Group &group) {
+    Value result = group.anchor->getResult(0);
+    if (!result.hasOneUse() || group.last() != group.anchor || group.anchor->hasAttr(kProbe))
+      return;
+    if (nn::TransposeOp transpose = alone(*result.getUsers().begin()))
+      move(*groupOf[transpose], group);
+  }
+
+  /// The kernel that ends in these f32 rows, when `reader` may compute them, too: whatever else reads them comes later,
+  /// and all of its operands are rows of that shape, one number, constants or one value a row.
+  Group *rowProducer(Value rows, const Group &reader) {
+    Operation *op = rows.getDefiningOp();
+    Group *producer = op ? groupOf.lookup(op) : nullptr;
+    if (!producer || producer == &reader || producer->last() != op || !isF32(rows) || !isOpen(*producer))
+      return nullptr;
+    ArrayRef<int64_t> shape = shapeOf(rows);
+    if (shape.size() < 2 || ShapedType::isDynamic(shape.back()))
+      return nullptr;
+    for (Operation *user : rows.getUsers())
+      if (groupOf.lookup(user) != &reader && user->getBlock() == op->getBlock() && user->isBeforeInBlock(reader.last()))
+        return nullptr;
+    for (Operation *inside : producer->ops) {
+      if (shapeOf(inside->getResult(0)) != shape)
+        return nullptr;
+      if (inside == producer->anchor)
+        continue;
+      for (Value operand : inside->getOperands()) {
+        ArrayRef<int64_t> own = shapeOf(operand);
+        bool row = own.size() == shape.size() && own.drop_back() == shape.drop_back() && own.back() == 1;
+        if (own != shape && !row && !isConstant(operand) && !llvm::all_of(own, [](int64_t size) { return size == 1; }))
+          return nullptr;
+      }
+    }
+    return producer;
   }
 
   bool canJoin(const Group &group, Value value, Operation *op) {

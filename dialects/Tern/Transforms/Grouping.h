@@ -9,7 +9,8 @@
 
 namespace tern {
 
-/// The ops of one kernel in program order; the last one yields its result.
+/// The ops of one kernel in program order; the last one yields its result. Results of others that are read outside are results,
+/// too.
 struct Group {
   llvm::SmallVector<mlir::Operation *> ops;
   mlir::Operation *anchor = nullptr; ///< the op that needs loops of its own; null: all are elementwise

@@ -55,8 +55,9 @@ public:
         clone->removeAttr(attr);
     }
     SmallVector<Value> results;
-    for (Value result : group.last()->getResults())
-      addResult(result, results);
+    for (Operation *op : exits())
+      for (Value result : op->getResults())
+        addResult(result, results);
     func::ReturnOp::create(body, loc, results);
     function.setType(FunctionType::get(loc.getContext(), function.getBody().front().getArgumentTypes(),
                                        TypeRange(ValueRange(results))));
@@ -69,6 +70,16 @@ public:
   }
 
 private:
+  /// The ops whose results leave the kernel, in program order: the last one, and others that are read outside, too.
+  SmallVector<Operation *> exits() const {
+    llvm::SmallPtrSet<Operation *, 8> inside(group.ops.begin(), group.ops.end());
+    SmallVector<Operation *> all;
+    for (Operation *op : group.ops)
+      if (op == group.last() || llvm::any_of(op->getUsers(), [&](Operation *user) { return !inside.contains(user); }))
+        all.push_back(op);
+    return all;
+  }
+
   /// A quantized result crosses the border as its codes, and with the planes that are computed at run time.
   void addResult(Value result, SmallVectorImpl<Value> &results) {
     Value inside = mapping.lookup(result);
@@ -79,7 +90,7 @@ private:
     SmallVector<Type> types(llvm::map_range(cast<QuantType>(result.getType()).getPlaneTypes(),
                                             [](RankedTensorType type) -> Type { return type; }));
     auto unbundle = UnbundleOp::create(body, inside.getLoc(), types, inside);
-    bool isStatic = !staticPlanes(group.last()).empty();
+    bool isStatic = !staticPlanes(result.getDefiningOp()).empty();
     for (Value plane : unbundle.getPlanes().take_front(isStatic ? 1 : unbundle.getNumResults()))
       results.push_back(plane);
   }
@@ -133,14 +144,18 @@ private:
     if (Attribute probe = last->getAttr(kProbe))
       call->setAttr(kProbe, probe);
     unsigned next = 0;
-    for (Value result : last->getResults()) {
+    SmallVector<Value> leaving;
+    for (Operation *op : exits())
+      leaving.append(op->result_begin(), op->result_end());
+    llvm::SmallPtrSet<Operation *, 8> inside(group.ops.begin(), group.ops.end());
+    for (Value result : leaving) {
       auto quant = dyn_cast<QuantType>(result.getType());
       if (!quant) {
-        result.replaceAllUsesWith(call.getResult(next++));
+        result.replaceUsesWithIf(call.getResult(next++), [&](OpOperand &use) { return !inside.contains(use.getOwner()); });
         continue;
       }
       SmallVector<Value> planes{call.getResult(next++)};
-      SmallVector<Value> known = staticPlanes(last);
+      SmallVector<Value> known = staticPlanes(result.getDefiningOp());
       for (size_t i = 1; known.empty() && i < quant.getPlaneTypes().size(); ++i)
         planes.push_back(call.getResult(next++));
       planes.append(known);

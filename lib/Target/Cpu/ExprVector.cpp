@@ -100,7 +100,7 @@ Value ExprVector::evaluateWith(ArrayRef<Value> inputs, int64_t lanes) {
     Values operands;
     for (int arg : n.args)
       operands.push_back(values[arg]);
-    values.push_back(node(n, operands, lanes));
+    values.push_back(vectorOp(k, n, operands, lanes));
   }
   return finish(expr.nodes.empty() ? values[0] : values.back());
 }
@@ -140,7 +140,7 @@ Value ExprVector::widen(Value v, Elem elem) {
   llvm_unreachable("an element type without a widening");
 }
 
-Value ExprVector::asFloat(Value v) { return isInteger(v) ? k.toF32(v) : v; }
+static Value asFloat(KernelBuilder &k, Value v) { return isInteger(v) ? k.toF32(v) : v; }
 
 Value ExprVector::finish(Value v) {
   switch (outElem) {
@@ -152,17 +152,17 @@ Value ExprVector::finish(Value v) {
   case Elem::F32:
     if (isInteger(v) && getElementTypeOrSelf(v).getIntOrFloatBitWidth() < 32)
       v = widen(v, accElem);
-    return asFloat(v);
+    return asFloat(k, v);
   default:
     return v;
   }
 }
 
-Value ExprVector::node(const ExprNode &e, ArrayRef<Value> in, int64_t lanes) {
+Value vectorOp(KernelBuilder &k, const ExprNode &e, ArrayRef<Value> in, int64_t lanes) {
   Value x = e.op == ExprOp::Quant || e.op == ExprOp::Requant || e.op == ExprOp::Dequant || e.op == ExprOp::IntToF32
                 ? in[0]
-                : asFloat(in[0]);
-  Value y = in.size() > 1 ? asFloat(in[1]) : Value();
+                : asFloat(k, in[0]);
+  Value y = in.size() > 1 ? asFloat(k, in[1]) : Value();
   auto constant = [&](double v) { return k.f32(v, lanes); };
   auto codes = [&](Value v) {
     int64_t zero = int64_t(e.a), lo = e.lo, hi = e.hi;
@@ -241,17 +241,17 @@ Value ExprVector::node(const ExprNode &e, ArrayRef<Value> in, int64_t lanes) {
   case ExprOp::Prelu:
     return k.select(k.compare(arith::CmpFPredicate::OLT, x, constant(0)), k.mul(x, y), x);
   case ExprOp::IntToF32:
-    return asFloat(x);
+    return asFloat(k, x);
   case ExprOp::Dequant: {
-    Value centred = asFloat(x);
+    Value centred = asFloat(k, x);
     if (e.a != 0)
       centred = k.sub(centred, constant(e.a));
     return k.mul(centred, y);
   }
   case ExprOp::Quant:
-    return codes(k.div(asFloat(x), y));
+    return codes(k.div(asFloat(k, x), y));
   case ExprOp::Requant:
-    return codes(y ? k.mul(asFloat(x), y) : asFloat(x));
+    return codes(y ? k.mul(asFloat(k, x), y) : asFloat(k, x));
   }
   llvm_unreachable("an operator without vector code");
 }

@@ -47,8 +47,6 @@ public:
   mlir::Value widen(mlir::Value v, Elem elem);
 
 private:
-  mlir::Value asFloat(mlir::Value v);
-  mlir::Value node(const ExprNode &node, llvm::ArrayRef<mlir::Value> args, int64_t lanes);
   mlir::Value scalar(unsigned input, int64_t lanes);
   mlir::Value finish(mlir::Value v);
 
@@ -59,6 +57,9 @@ private:
   llvm::SmallVector<std::pair<int64_t, mlir::Value>>
       splats; ///< (input * 4096 + lanes) -> broadcast of a Scalar, made at the entry
 };
+
+/// One operator of a program on vectors (lanes = 0: scalars) of f32; those that convert also take i32.
+mlir::Value vectorOp(KernelBuilder &k, const ExprNode &node, llvm::ArrayRef<mlir::Value> args, int64_t lanes);
 
 /// Why the vectors cannot evaluate the program; empty: they can. `acc`: whether the kernel has an accumulator.
 std::string refuseExpr(const Expr &expr, Elem outElem, bool acc);

@@ -91,6 +91,13 @@ Index KernelBuilder::imageStride(const Map &m) {
   return (extent(m.h) + (m.top + m.bottom)) * rowStride(m);
 }
 
+Value KernelBuilder::stack(int64_t floats) {
+  return atEntry([&]() -> Value {
+    auto type = MemRefType::get({floats}, f32Type());
+    return memref::AllocaOp::create(b, location, type, b.getI64IntegerAttr(64));
+  });
+}
+
 func::FuncOp KernelBuilder::finish() {
   func::ReturnOp::create(b, location);
   return function;

@@ -82,6 +82,8 @@ public:
   bool hasFma() const { return level.lanes >= 8; }
   mlir::Value arg(unsigned i) { return function.getArgument(i); }
   mlir::Value scratch() { return function.getArgument(function.getNumArguments() - 2); }
+  /// Floats on the stack of the task, 64-byte aligned: what a task keeps between its passes stays in the nearest cache.
+  mlir::Value stack(int64_t floats);
   /// The value of a size field of the problem (Problem.h): a constant, or loaded once at the entry.
   Index extent(int64_t size);
   /// The same of a stride or an offset.

@@ -60,6 +60,8 @@ double portableUs(const Problem &problem, const Isa &isa) {
 constexpr OperandSpec none{false, 0, 0, false, NoScale, false, {}};
 /// A value of an elementwise program: f32, or codes with one scale for the tensor.
 constexpr OperandSpec either{true, 8, 8, false, NoScale | PerTensor, true, {}};
+/// An embedding table: f32, or codes of 8 or 4 bits with one scale a row or a block of it.
+constexpr OperandSpec tables{true, 4, 8, true, NoScale | PerRow | PerBlock, true, scaleGroups};
 constexpr OperandSpec codes{false, 8, 8, false, PerTensor, true, {}};
 
 /// A row without weights.
@@ -105,6 +107,16 @@ const KernelRow table[] = {
     OP_ROW("copy", OpKind::Move, either, 0, refuseRow<CopyProblem>, CopyProblem, emitCopy),
     OP_ROW("fill", OpKind::Move, either, 0, refuseRow<FillProblem>, FillProblem, emitFill),
     OP_ROW("dynamic_quant", OpKind::Quantize, floats, 0, refuseRow<DynamicQuantProblem>, DynamicQuantProblem, emitQuantize),
+    OP_ROW("norm", OpKind::Norm, either, 2e-6, refuseRow<NormProblem>, NormProblem, emitNorm),
+    OP_ROW("group_norm", OpKind::Norm, floats, 2e-6, refuseRow<GroupNormProblem>, GroupNormProblem, emitGroupNorm),
+    OP_ROW("attention", OpKind::Attention, floats, 2e-6, refuseRow<AttentionProblem>, AttentionProblem, emitAttention),
+    OP_ROW("rope", OpKind::Rope, floats, 2e-6, refuseRow<RopeProblem>, RopeProblem, emitRope),
+    OP_ROW("nd", OpKind::Elementwise, either, 2e-6, refuseRow<NdProblem>, NdProblem, emitNd),
+    OP_ROW("axes_reduce", OpKind::Reduce, floats, 2e-6, refuseRow<AxesReduceProblem>, AxesReduceProblem, emitAxesReduce),
+    OP_ROW("axis", OpKind::Softmax, floats, 1e-6, refuseRow<AxisProblem>, AxisProblem, emitAxis),
+    OP_ROW("gather", OpKind::Gather, tables, 0, refuseRow<GatherProblem>, GatherProblem, emitGather),
+    OP_ROW("rnn", OpKind::Rnn, floats, 1e-5, refuseRow<RnnProblem>, RnnProblem, emitRnn),
+    OP_ROW("matmul", OpKind::Matmul, floats, 2e-6, refuseRow<MatmulProblem>, MatmulProblem, emitMatmul),
     {"portable.linalg", OpKind::Any, anything, anything, anyResult, 1, unbounded, 2e-6, "plain", "", acceptAll,
      portableUs, nullptr},
 };
@@ -141,6 +153,16 @@ OpKind tern::cpu::opKindOf(const Problem &problem) {
     OpKind operator()(const CopyProblem &) { return OpKind::Move; }
     OpKind operator()(const FillProblem &) { return OpKind::Move; }
     OpKind operator()(const DynamicQuantProblem &) { return OpKind::Quantize; }
+    OpKind operator()(const NormProblem &) { return OpKind::Norm; }
+    OpKind operator()(const GroupNormProblem &) { return OpKind::Norm; }
+    OpKind operator()(const AttentionProblem &) { return OpKind::Attention; }
+    OpKind operator()(const RopeProblem &) { return OpKind::Rope; }
+    OpKind operator()(const NdProblem &) { return OpKind::Elementwise; }
+    OpKind operator()(const AxesReduceProblem &) { return OpKind::Reduce; }
+    OpKind operator()(const AxisProblem &) { return OpKind::Softmax; }
+    OpKind operator()(const GatherProblem &) { return OpKind::Gather; }
+    OpKind operator()(const RnnProblem &) { return OpKind::Rnn; }
+    OpKind operator()(const MatmulProblem &) { return OpKind::Matmul; }
   };
   return std::visit(Kinds(), problem);
 }
@@ -169,7 +191,8 @@ std::string tern::cpu::kernelKey(const Problem &problem, const Isa &isa) {
 
 void tern::cpu::printKernelTable(raw_ostream &os) {
   static const char *const ops[] = {"conv",    "depthwise",   "conv_transpose", "gemm", "pool",     "reduce",
-                                    "softmax", "elementwise", "resize",         "move", "quantize", "any"};
+                                    "softmax", "elementwise", "resize",         "move", "quantize", "norm",
+                                    "attention", "rope",      "gather",         "rnn",  "matmul", "any"};
   static const std::pair<ScalePlace, const char *> places[] = {
       {NoScale, "none"}, {PerTensor, "tensor"}, {PerChannel, "channel"}, {PerRow, "row"}, {PerBlock, "block"}};
   auto operand = [&](const OperandSpec &spec) {

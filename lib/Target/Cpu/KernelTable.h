@@ -12,7 +12,8 @@ namespace tern::cpu {
 
 /// What a kernel can be asked for.
 using Problem = std::variant<ConvProblem, GemmProblem, EltwiseProblem, RelayoutProblem, PoolProblem, GlobalReduceProblem,
-                             SoftmaxProblem, ResizeProblem, CopyProblem, FillProblem, DynamicQuantProblem>;
+                             SoftmaxProblem, ResizeProblem, CopyProblem, FillProblem, DynamicQuantProblem, NormProblem, GroupNormProblem,
+                             AttentionProblem, RopeProblem, NdProblem, AxesReduceProblem, AxisProblem, GatherProblem, RnnProblem, MatmulProblem>;
 
 enum class OpKind : uint8_t {
   Conv,
@@ -26,6 +27,12 @@ enum class OpKind : uint8_t {
   Resize,
   Move,
   Quantize,
+  Norm,
+  Attention,
+  Rope,
+  Gather,
+  Rnn,
+  Matmul,
   Any
 };
 

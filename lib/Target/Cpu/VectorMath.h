@@ -41,6 +41,9 @@ mlir::Value powConstant(KernelBuilder &k, mlir::Value x, double y);
 mlir::Value hardSwish(KernelBuilder &k, mlir::Value x);
 /// max(0, min(1, x * a + b)), each operation rounded.
 mlir::Value hardSigmoid(KernelBuilder &k, mlir::Value x, double a, double b);
+/// 2 ulp or 1e-7 absolute for |x| < 1e6.
+mlir::Value sin(KernelBuilder &k, mlir::Value x);
+mlir::Value cos(KernelBuilder &k, mlir::Value x);
 /// 1, -1, 0 or NaN.
 mlir::Value sign(KernelBuilder &k, mlir::Value x);
 /// The larger (smaller) one; NaN when one of them is NaN.

@@ -175,6 +175,15 @@ TEST(VectorMath, Pow) {
   }
 }
 
+TEST(VectorMath, SinAndCos) {
+  auto sine = [](KernelBuilder &k, Value v) { return vmath::sin(k, v); };
+  auto cosine = [](KernelBuilder &k, Value v) { return vmath::cos(k, v); };
+  for (const std::vector<float> &x : {range(-10, 10), range(-1e6, 1e6), range(-1e-3, 1e-3)}) {
+    check("sin", sine, [](double v) { return std::sin(v); }, x, {2, 1e-7});
+    check("cos", cosine, [](double v) { return std::cos(v); }, x, {2, 1e-7});
+  }
+}
+
 TEST(VectorMath, PowConstant) {
   for (double y : {-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 2.5}) {
     auto f = [&](KernelBuilder &k, Value v) { return vmath::powConstant(k, v, y); };

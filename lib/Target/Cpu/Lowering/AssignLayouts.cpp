@@ -84,6 +84,16 @@ private:
       return typeOf(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
     case KernelClass::Matmul:
     case KernelClass::Portable:
+    case KernelClass::Norm:
+    case KernelClass::GroupNorm:
+    case KernelClass::Attention:
+    case KernelClass::Rope:
+    case KernelClass::Gather:
+    case KernelClass::Product:
+    case KernelClass::AxesReduce:
+    case KernelClass::Axis:
+    case KernelClass::Rnn:
+    case KernelClass::Nest:
       return Form::Plain;
     case KernelClass::Softmax:
       return cast<nn::SoftmaxOp>(info.anchor).getAxis() == 1 && typeOf(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
@@ -93,6 +103,13 @@ private:
       return std::nullopt;
     }
     return std::nullopt;
+  }
+
+  /// Reductions of all pixels and softmax over channels have a kernel for either form.
+  bool takesBothForms(func::FuncOp kernel) {
+    const KernelInfo &info = infoOf(kernel);
+    auto softmax = dyn_cast_or_null<nn::SoftmaxOp>(info.anchor);
+    return info.kind == KernelClass::GlobalReduce || (info.kind == KernelClass::Softmax && softmax.getAxis() == 1 && typeOf(softmax.getX()).getRank() >= 3);
   }
 
   /// A reader of the value, or of what flexible kernels make of it, takes pictures.
@@ -329,7 +346,7 @@ private:
         continue;
       }
       Placement place = places[operand];
-      std::optional<Form> wanted = allPlain ? Form::Plain : strictForm(kernel, operand);
+      std::optional<Form> wanted = allPlain ? Form::Plain : takesBothForms(kernel) && described.type.getRank() >= 3 ? form : strictForm(kernel, operand);
       bool flexible = !wanted;
       if (!wanted && info.kind != KernelClass::Copy && described.type.getRank() == resultType.getRank() &&
           !(info.kind == KernelClass::Eltwise && sameShape == 1 && described.type.getShape() == resultType.getShape()))
@@ -450,6 +467,10 @@ private:
       form = flexibleForm(call, kernel);
     else if (kind != KernelClass::Portable && kind != KernelClass::Matmul)
       form = strictForm(kernel, call.getOuts().front()).value_or(Form::Plain);
+    // Sequences in ONNX order stay as they are; pictures are more often channels next.
+    Value first = call.getIns().empty() ? Value() : call.getIns().front();
+    if (first && takesBothForms(kernel) && !constantOf(first) && typeOf(first).getRank() == 3 && places[first].form == Form::Plain)
+      form = Form::Plain;
     for (Form choice : {form, form == Form::Plain ? Form::Channels : Form::Plain}) {
       if (choice == Form::Channels && typeOf(call.getOuts().front()).getRank() < 3)
         continue;

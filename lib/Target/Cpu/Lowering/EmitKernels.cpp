@@ -247,6 +247,8 @@ private:
             return size(p.problem.in);
           } else if constexpr (std::is_same_v<T, PortableProblem>) {
             return 0;
+          } else if constexpr (isRowProblem<T>) {
+            return bytesTouched(p);
           } else {
             return size(p.in) + size(p.out);
           }
@@ -401,6 +403,8 @@ private:
             return emitDynamicQuant(module, name, p, isa, /*quantize=*/true);
           else if constexpr (std::is_same_v<T, AbsmaxProblem>)
             return emitDynamicQuant(module, name, p.problem, isa, /*quantize=*/false);
+          else if constexpr (isRowProblem<T>)
+            return emitRows(module, name, p, isa);
           else
             return emitPortable(module, name, p.function, isa);
         },

@@ -20,6 +20,20 @@ bool isElementwise(Operation *op) {
   return false;
 }
 
+bool isRowQuantization(Operation *op) {
+  auto quantize = dyn_cast<QuantizeOp>(op);
+  if (!quantize || !quantize.getPlanes().empty() || quantize.getByAttr().getRule() != EncodeRule::absmax)
+    return false;
+  Format format = quantize.getResult().getType().getFormat().getFormat();
+  const Plane *scale = format.find(Role::Scale);
+  if (format.planes.size() != 1 || !scale || scale->type != Element::f32() || format.elem != Element::si(8) || scale->block.empty())
+    return false;
+  return llvm::all_of(ArrayRef<int64_t>(scale->block).drop_back(), [](int64_t extent) { return extent == 1; });
+}
+
+/// An elementwise op that only a typed loop nest computes.
+static bool isNestOp(Operation *op) { return isa<nn::CompareOp, nn::SelectOp, nn::CastOp, nn::RangeOp>(op); }
+
 /// Reduction over exactly all spatial axes of a picture.
 static bool isGlobal(nn::ReduceOp op) {
   int64_t rank = cast<RankedTensorType>(op.getX().getType()).getRank();
@@ -60,7 +74,7 @@ static KernelInfo classifyAnchor(Operation *op) {
       })
       .Case<nn::MatmulOp>([&](auto matmul) {
         if (rankOf(matmul.getRhs()) != 2 || matmul.getTransposeA() || !matmul.getTransposeB() || !isArgument(matmul.getRhs()))
-          return portable("the right operand is not a constant [N, K] matrix");
+          return isF32(matmul.getResult()) ? KernelInfo{KernelClass::Product, op, ""} : portable("a product of other elements than f32");
         return KernelInfo{KernelClass::Matmul, op, ""};
       })
       .Case<MatmulOp>([&](auto matmul) {
@@ -72,13 +86,14 @@ static KernelInfo classifyAnchor(Operation *op) {
         return isPicture(pool.getX()) ? KernelInfo{KernelClass::Pool, op, ""} : portable("only one and two spatial dimensions have a kernel");
       })
       .Case<nn::ReduceOp>([&](auto reduce) {
-        return isGlobal(reduce) ? KernelInfo{KernelClass::GlobalReduce, op, ""} : portable("only reductions over whole pictures have a kernel");
+        return KernelInfo{isGlobal(reduce) && isF32(reduce.getResult()) ? KernelClass::GlobalReduce : KernelClass::AxesReduce, op, ""};
       })
       .Case<nn::SoftmaxOp>([&](auto softmax) {
         int64_t rank = rankOf(softmax.getX()), axis = softmax.getAxis();
-        if (!isF32(softmax.getX()) || (axis != rank - 1 && !(axis == 1 && rank >= 3)))
-          return portable("only the last axis and channels have a kernel");
-        return KernelInfo{KernelClass::Softmax, op, ""};
+        if (!isF32(softmax.getX()))
+          return portable("only f32 has a kernel");
+        bool inner = axis == rank - 1 || (axis == 1 && rank >= 3);
+        return KernelInfo{inner ? KernelClass::Softmax : KernelClass::Axis, op, ""};
       })
       .Case<nn::ResizeOp>([&](auto resize) {
         ArrayRef<double> scales = resize.getScales();
@@ -104,18 +119,72 @@ static KernelInfo classifyAnchor(Operation *op) {
           return portable("run-time quantization has a kernel for <si8, scale<f32>> and one scale a row by absmax");
         return KernelInfo{KernelClass::DynamicQuant, op, ""};
       })
+      .Case<nn::GroupNormOp>([&](auto) { return KernelInfo{KernelClass::GroupNorm, op, ""}; })
+      .Case<nn::ArgReduceOp>([&](auto) { return KernelInfo{KernelClass::Axis, op, ""}; })
+      .Case<nn::RnnOp>([&](auto) { return KernelInfo{KernelClass::Rnn, op, ""}; })
+      .Case<nn::GatherOp>([&](auto) { return KernelInfo{KernelClass::Gather, op, ""}; })
       .Default([&](Operation *) { return portable("no generator"); });
 }
 
+/// Kernels of several ops that need loops: heads with the transposes around them, norms with a quantization behind them.
+static std::optional<KernelInfo> classifyFused(func::FuncOp kernel) {
+  Operation *heads = nullptr, *norm = nullptr, *quantize = nullptr;
+  bool moves = false, computes = false;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (isa<nn::AttentionOp, nn::RopeOp>(op)) {
+      if (heads)
+        return std::nullopt;
+      heads = &op;
+    } else if (isa<nn::LayerNormOp, nn::RmsNormOp>(op)) {
+      if (norm)
+        return std::nullopt;
+      norm = &op;
+    } else if (isRowQuantization(&op)) {
+      if (quantize)
+        return std::nullopt;
+      quantize = &op;
+    } else if (isa<nn::TransposeOp>(op)) {
+      moves = true;
+    } else if (isElementwise(&op)) {
+      computes |= !isa<arith::ConstantOp, BundleOp, UnbundleOp>(op);
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (heads && !norm && !quantize && !computes)
+    return KernelInfo{isa<nn::AttentionOp>(heads) ? KernelClass::Attention : KernelClass::Rope, heads, ""};
+  if (heads || moves)
+    return std::nullopt;
+  if (norm)
+    return KernelInfo{KernelClass::Norm, norm, ""};
+  if (!quantize)
+    return std::nullopt;
+  // A quantization alone has a kernel of its own; blocks along rows do not.
+  Format format = cast<QuantizeOp>(quantize).getResult().getType().getFormat().getFormat();
+  if (computes || format.find(Role::Scale)->block.back() != kWhole)
+    return KernelInfo{KernelClass::Norm, quantize, ""};
+  return std::nullopt;
+}
+
 KernelInfo classify(func::FuncOp kernel) {
-  Operation *anchor = nullptr;
+  if (std::optional<KernelInfo> fused = classifyFused(kernel))
+    return *fused;
+  Operation *anchor = nullptr, *nest = nullptr;
   for (Operation &op : kernel.getBody().front().without_terminator()) {
     if (isElementwise(&op))
       continue;
+    if (isNestOp(&op)) {
+      nest = &op;
+      continue;
+    }
     if (anchor)
       return {KernelClass::Portable, anchor, "two ops that need a kernel of their own"};
     anchor = &op;
   }
+  if (anchor && nest)
+    return {KernelClass::Portable, anchor, "two ops that need a kernel of their own"};
+  if (nest)
+    return {KernelClass::Nest, nest, ""};
   if (!anchor)
     return {KernelClass::Eltwise, nullptr, ""};
   return classifyAnchor(anchor);

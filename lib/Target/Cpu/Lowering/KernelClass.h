@@ -7,7 +7,8 @@
 namespace tern::cpu {
 
 /// The family of generators that serves an outlined kernel function. It depends on the function alone, not on layouts.
-enum class KernelClass : uint8_t { Eltwise, Conv, Matmul, Pool, GlobalReduce, Softmax, Resize, Copy, DynamicQuant, Portable };
+enum class KernelClass : uint8_t { Eltwise, Conv, Matmul, Pool, GlobalReduce, Softmax, Resize, Copy, DynamicQuant, Norm, GroupNorm, Attention, Rope, Gather, Product,
+                                   AxesReduce, Axis, Rnn, Nest, Portable };
 
 struct KernelInfo {
   KernelClass kind = KernelClass::Portable;
@@ -16,6 +17,9 @@ struct KernelInfo {
 };
 
 KernelInfo classify(mlir::func::FuncOp kernel);
+
+/// Run-time quantization of rows: <si8, scale<f32>> with a scale for each row or each block along it, by absmax.
+bool isRowQuantization(mlir::Operation *op);
 
 /// An op that an elementwise program can hold, or that only changes the view of codes (bundle, unbundle).
 bool isElementwise(mlir::Operation *op);

@@ -3,6 +3,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Lowering/ConvLowering.h"
+#include "lib/Target/Cpu/Lowering/RowLowering.h"
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/Lowering/GemmLowering.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -22,7 +23,7 @@ public:
   bool run() {
     switch (info.kind) {
     case KernelClass::Eltwise:
-      return eltwise();
+      return eltwise() || rows(/*nest=*/true);
     case KernelClass::Conv:
       return conv();
     case KernelClass::Matmul:
@@ -30,15 +31,26 @@ public:
     case KernelClass::Pool:
       return pool();
     case KernelClass::GlobalReduce:
-      return globalReduce();
+      return operands[0].place.form == Form::Plain ? rows() : globalReduce();
     case KernelClass::Softmax:
-      return softmax();
+      return softmax() || rows();
     case KernelClass::Resize:
       return resize();
     case KernelClass::Copy:
       return copy();
     case KernelClass::DynamicQuant:
       return dynamicQuant();
+    case KernelClass::Norm:
+    case KernelClass::GroupNorm:
+    case KernelClass::Attention:
+    case KernelClass::Rope:
+    case KernelClass::Gather:
+    case KernelClass::Product:
+    case KernelClass::AxesReduce:
+    case KernelClass::Axis:
+    case KernelClass::Rnn:
+    case KernelClass::Nest:
+      return rows();
     case KernelClass::Portable:
       return refuse(info.why);
     }
@@ -178,6 +190,14 @@ private:
   static std::string refusal(const ResizeProblem &problem) { return cpu::refuse(problem); }
   static std::string refusal(const GlobalReduceProblem &) { return ""; }
 
+  /// Kernels of plain operands (RowLowering.h); `nest`: as an elementwise program over a loop nest.
+  bool rows(bool nest = false) {
+    RowLowering lowering(kernel, info, operands, results);
+    if (!(nest ? lowering.nest() : lowering.run()))
+      return why.empty() ? refuse(lowering.error()) : false;
+    steps = std::move(lowering.steps);
+    return true;
+  }
   bool eltwise();
   bool conv();
   bool matmul();

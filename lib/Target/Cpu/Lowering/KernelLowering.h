@@ -5,6 +5,7 @@
 #include "lib/Target/Cpu/GemmProblem.h"
 #include "lib/Target/Cpu/Lowering/ExprBuilder.h"
 #include "lib/Target/Cpu/Lowering/KernelClass.h"
+#include "lib/Target/Cpu/RowProblems.h"
 #include <variant>
 
 namespace tern::cpu {
@@ -19,7 +20,9 @@ struct AbsmaxProblem {
 };
 
 using AnyProblem = std::variant<ConvProblem, GemmProblem, EltwiseProblem, RelayoutProblem, PoolProblem, GlobalReduceProblem, SoftmaxProblem,
-                                ResizeProblem, CopyProblem, FillProblem, DynamicQuantProblem, AbsmaxProblem, PortableProblem>;
+                                ResizeProblem, CopyProblem, FillProblem, DynamicQuantProblem, AbsmaxProblem, PortableProblem, NormProblem,
+                                GroupNormProblem, AttentionProblem, RopeProblem, NdProblem, AxesReduceProblem, AxisProblem, GatherProblem,
+                                RnnProblem, MatmulProblem>;
 
 /// One generated kernel and its operands in argument order (without scratch and task).
 struct Step {

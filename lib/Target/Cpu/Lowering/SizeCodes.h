@@ -1,0 +1,25 @@
+//===- SizeCodes.h - sizes as problems hold them ---------------------------===//
+#ifndef TERN_TARGET_CPU_LOWERING_SIZECODES_H
+#define TERN_TARGET_CPU_LOWERING_SIZECODES_H
+
+#include "lib/Target/Cpu/Lowering/Layout.h"
+#include "mlir/IR/Value.h"
+
+namespace tern::cpu {
+
+/// A size, or a stride that is a product of sizes: itself, or the code of an expression (Problem.h: below 0). Equal
+/// sizes have equal codes.
+using SizeCode = int64_t;
+
+/// The sizes of a value of a kernel function.
+llvm::SmallVector<SizeCode, 4> sizesOf(mlir::Value value);
+SizeCode times(SizeCode a, SizeCode b);
+SizeCode product(llvm::ArrayRef<SizeCode> sizes);
+/// As a stride or offset of a problem.
+int64_t asOffset(SizeCode code);
+
+/// Strides of a plain value: row-major, rows may be padded.
+llvm::SmallVector<SizeCode, 4> plainStrides(llvm::ArrayRef<SizeCode> sizes, const Map &map);
+
+} // namespace tern::cpu
+#endif
