@@ -29,9 +29,11 @@ enum class CompileStatus : uint8_t {
 /// Everything that may be said about a compilation. The names of the fields are also the keys of the JSON form.
 struct CompileOptions {
   std::string model; ///< path of the .onnx file
-  std::string out;   ///< folder of the program; empty: <model>.tern here. With planOnly: a .json file, or a folder
+  std::string out;   ///< folder of the program; empty: <model>.tern here. With planOnly: a .json file, or a folder. With
+                     ///< an onnx-* output alone also an .onnx file
   std::string target = "x86-64"; ///< which instruction sets get code; targetNames()
-  std::string scheme = "w8a8";   ///< float, w8a8, w4a8, w4a16, w8a16; 4-bit ones also with :32, :64, :128, :channel
+  std::string scheme = "w8a8";   ///< float, w8a8, w4a8, w4a16, w8a16, w2a16; also with :32, :64, :128, :channel, :asym
+  std::string method = "auto";   ///< how codes of weights are chosen: auto, or a method of lib/Quantize
   std::vector<std::string> calibration;     ///< .npz, .npy, .pb files or folders of them; without: dynamic activations
   std::string ranges = "mse";               ///< minmax, mse, entropy, percentile:P
   int64_t samples = 0;                      ///< of the calibration data; 0: all
@@ -41,7 +43,10 @@ struct CompileOptions {
   std::vector<std::string> excludes;        ///< regular expressions of ops that stay float
   std::string plan;                         ///< path of a plan.json whose decisions are taken
   bool planOnly = false;                    ///< stop after writing plan.json
-  std::vector<std::string> emit;            ///< also keep: "obj" (model.o), "mlir" (model.mlir)
+  /// "so" (the program), "obj" (also model.o), "mlir" (also model.mlir), "onnx-qdq", "onnx-nbits" (a quantized ONNX file
+  /// in these forms). Empty: so. Only onnx-*: no program is made, and any model that parses will do.
+  std::vector<std::string> emit;
+  std::string qdqProfile = "ort"; ///< who reads the ONNX file: ort, tensorrt, openvino, tflite, qonnx
   bool requireKernels = false;              ///< portable code for an op is an error
   int64_t jobs = 0;                         ///< threads of the compiler; 0: one for each cpu
   int64_t seed = 0;                         ///< of everything random
@@ -59,6 +64,7 @@ struct CompileOptions {
     visit("out", self.out);
     visit("target", self.target);
     visit("scheme", self.scheme);
+    visit("method", self.method);
     visit("calibration", self.calibration);
     visit("ranges", self.ranges);
     visit("samples", self.samples);
@@ -70,6 +76,7 @@ struct CompileOptions {
     visit("plan", self.plan);
     visit("planOnly", self.planOnly);
     visit("emit", self.emit);
+    visit("qdqProfile", self.qdqProfile);
     visit("requireKernels", self.requireKernels);
     visit("jobs", self.jobs);
     visit("seed", self.seed);
@@ -92,6 +99,7 @@ struct CompileSummary {
   CompileStatus status = CompileStatus::Internal;
   std::string out; ///< what was written
   bool upToDate = false;
+  std::string exported; ///< the quantized ONNX file, where no program was made
 };
 
 /// The targets and what each means, and the stages of dumpIr.

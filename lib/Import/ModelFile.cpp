@@ -30,7 +30,7 @@ static std::string mapFile(StringRef name, std::shared_ptr<MappedFile> &result) 
   return error ? error.message() : "";
 }
 
-FailureOr<std::unique_ptr<ModelFile>> ModelFile::open(StringRef name, MLIRContext &context) {
+FailureOr<std::unique_ptr<ModelFile>> ModelFile::open(StringRef name, MLIRContext &context, bool keepFunctions) {
   Location loc = FileLineColLoc::get(&context, name, 0, 0);
   std::unique_ptr<ModelFile> result(new ModelFile(loc));
   result->path = name.str();
@@ -47,7 +47,7 @@ FailureOr<std::unique_ptr<ModelFile>> ModelFile::open(StringRef name, MLIRContex
            << "not an ONNX model, or damaged: a field has the wrong type or messages are nested too deeply";
   if (!result->model.has_graph())
     return emitError(loc) << "not an ONNX model: it has no graph";
-  if (failed(inlineFunctions(result->model, loc)))
+  if (!keepFunctions && failed(inlineFunctions(result->model, loc)))
     return failure();
   return result;
 }

@@ -25,11 +25,15 @@ struct Bytes {
 
 class ModelFile {
 public:
-  /// Maps, scans and parses `path`; one error diagnostic when that fails.
-  static mlir::FailureOr<std::unique_ptr<ModelFile>> open(llvm::StringRef path, mlir::MLIRContext &context);
+  /// Maps, scans and parses `path`; one error diagnostic when that fails. The functions of the model are inlined in
+  /// proto(), unless they are kept.
+  static mlir::FailureOr<std::unique_ptr<ModelFile>> open(llvm::StringRef path, mlir::MLIRContext &context,
+                                                          bool keepFunctions = false);
 
   const onnx::ModelProto &proto() const { return model; }
   mlir::Location loc() const { return location; }
+  /// The file as it is.
+  llvm::ArrayRef<char> bytes() const { return file->bytes(); }
 
   /// The raw_data of a tensor in this file.
   mlir::FailureOr<Bytes> raw(llvm::StringRef rawData, mlir::Location loc) const;

@@ -68,6 +68,16 @@ private:
   mlir::LogicalResult lower();
   mlir::LogicalResult emit();
   mlir::LogicalResult writePlanOnly();
+  // Quantized ONNX (CompileExport.cpp).
+  mlir::LogicalResult checkExport();
+  mlir::LogicalResult checkExportOutput();
+  mlir::LogicalResult runExport();
+  mlir::LogicalResult exportModel(llvm::StringRef path);
+  std::string exportPath() const;
+  mlir::LogicalResult writeText(llvm::StringRef path, llvm::StringRef text);
+  bool emits(llvm::StringRef what) const { return llvm::is_contained(options.emit, what); }
+  /// A quantized ONNX file and no program.
+  bool exportsOnly() const;
   void measure();
 
   /// Passes and the verifier; a module that is wrong afterwards is the compiler's mistake.
@@ -81,6 +91,7 @@ private:
   /// The scheme asks for activations as codes, whose ranges calibration would find.
   bool usesStaticActivations() const;
   nn::PlanRequest request() const;
+  void reportExport(const struct ExportReport &report, llvm::StringRef path);
   bool isFloat() const { return scheme.isFloat() && overrides.empty() && options.plan.empty(); }
 
   /// Everything that the result depends on.

@@ -70,7 +70,11 @@ LogicalResult Compilation::runPasses(ModuleOp module, StringRef stage,
 LogicalResult Compilation::run() {
   summary.status = CompileStatus::BadInput;
   stageStart = std::chrono::steady_clock::now();
-  if (failed(check()) || failed(checkOutput()) || failed(openData()) || failed(hashModel()))
+  if (failed(check()))
+    return failure();
+  if (exportsOnly())
+    return runExport();
+  if (failed(checkOutput()) || failed(openData()) || failed(hashModel()))
     return failure();
   if (!options.calibration.empty()) {
     auto files = hashFiles(options.calibration);

@@ -46,8 +46,10 @@ LogicalResult Compilation::check() {
       isas += "," + isa.name.str();
 
   for (const std::string &what : options.emit)
-    if (what != "so" && what != "obj" && what != "mlir")
-      return fail("--emit: unknown output '" + what + "'" + nearest(what, {"so", "obj", "mlir"}));
+    if (std::vector<std::string> known{"so", "obj", "mlir", "onnx-qdq", "onnx-nbits"}; !llvm::is_contained(known, what))
+      return fail("--emit: unknown output '" + what + "'" + nearest(what, known));
+  if (failed(checkExport()))
+    return failure();
   if (!options.dumpIr.empty() && !llvm::is_contained(stageNames(), options.dumpIr))
     return fail("--dump-ir: unknown stage '" + options.dumpIr + "'" + nearest(options.dumpIr, stageNames()));
   for (const std::string &text : options.dims) {

@@ -230,23 +230,8 @@ LogicalResult Compilation::writePlanOnly() {
       return fail(out + ": cannot be created: " + ec.message());
     llvm::sys::path::append(path, "plan.json");
   }
-  std::string temporary = (path + ".tmp." + llvm::Twine(llvm::sys::Process::getProcessId())).str();
-  std::error_code ec;
-  {
-    llvm::raw_fd_ostream os(temporary, ec);
-    if (!ec) {
-      os << printPlan(decisions);
-      os.close();
-      ec = os.error();
-      os.clear_error();
-    }
-  }
-  if (!ec)
-    ec = llvm::sys::fs::rename(temporary, path);
-  if (ec) {
-    llvm::sys::fs::remove(temporary);
-    return fail(path + ": cannot be written: " + ec.message());
-  }
+  if (failed(writeText(path, printPlan(decisions))))
+    return failure();
   summary.out = std::string(path);
   return success();
 }

@@ -12,15 +12,22 @@ std::string Scheme::str() const {
   if (isFloat())
     return "float";
   std::string text = "w" + std::to_string(weightBits) + "a" + std::to_string(activationBits);
-  if (weightBits == 4)
+  if (weightBits < 8 || group)
     text += group ? ":" + std::to_string(group) : ":channel";
-  return text;
+  return asymmetric ? text + ":asym" : text;
+}
+
+std::string Scheme::whyNotCpu() const {
+  if (isFloat() || (!asymmetric && (weightBits == 4 || (weightBits == 8 && !group))))
+    return "";
+  return "scheme '" + str() + "' is for quantized ONNX files (--emit=onnx-qdq or onnx-nbits); programs have w8a8, w8a16, and " +
+         "w4a8, w4a16 with :32, :64, :128 or :channel";
 }
 
 static Error error(const Twine &message) { return createStringError(inconvertibleErrorCode(), message); }
 
 Expected<Scheme> parseScheme(StringRef text) {
-  auto [name, group] = text.split(':');
+  auto [name, rest] = text.split(':');
   Scheme scheme;
   if (name == "float")
     scheme = Scheme{32, 16, 0};
@@ -32,17 +39,29 @@ Expected<Scheme> parseScheme(StringRef text) {
     scheme = Scheme{4, 16, 32};
   else if (name == "w8a16")
     scheme = Scheme{8, 16, 0};
+  else if (name == "w2a16")
+    scheme = Scheme{2, 16, 32};
   else
     return error("unknown scheme '" + text +
-                 "'; allowed are float, w8a8, w4a8, w4a16, w8a16; 4-bit ones also with :32, :64, :128 or :channel");
-  if (group.empty() && !text.contains(':'))
-    return scheme;
-  if (scheme.weightBits != 4)
-    return error("scheme '" + text + "': only 4-bit weights have groups; use " + name);
-  scheme.group =
-      StringSwitch<int64_t>(group).Case("32", 32).Case("64", 64).Case("128", 128).Case("channel", 0).Default(-1);
-  if (scheme.group < 0)
-    return error("scheme '" + text + "': groups are 32, 64 or 128 input channels, or 'channel'");
+                 "'; allowed are float, w8a8, w4a8, w4a16, w8a16, w2a16; weights also with :32, :64, :128 or :channel, "
+                 "and :asym");
+  if (text.contains(':') && scheme.isFloat())
+    return error("scheme '" + text + "': float weights have no groups; use float");
+  if (text.ends_with(":"))
+    return error("scheme '" + text + "': something has to follow ':': 32, 64, 128, channel or asym");
+  while (!rest.empty()) {
+    auto [part, next] = rest.split(':');
+    rest = next;
+    if (part == "asym" || part == "sym") {
+      scheme.asymmetric = part == "asym";
+      continue;
+    }
+    part.consume_front("g");
+    scheme.group =
+        StringSwitch<int64_t>(part).Case("32", 32).Case("64", 64).Case("128", 128).Case("channel", 0).Default(-1);
+    if (scheme.group < 0)
+      return error("scheme '" + text + "': groups are 32, 64 or 128 input channels, or 'channel'; 'asym' adds zero points");
+  }
   return scheme;
 }
 

@@ -9,15 +9,19 @@
 
 namespace tern {
 
-/// A scheme of the command line: "float", "w8a8", "w4a8", "w4a16", "w8a16"; 4-bit weights take ":32", ":64", ":128"
-/// (input channels that share a scale; 32 without it) or ":channel" (one scale an output channel).
+/// A scheme of the command line: "float", "w8a8", "w4a8", "w4a16", "w8a16", "w2a16"; weights take ":32", ":64", ":128"
+/// (input channels that share a scale; 32 without it, and none for 8 bits) or ":channel" (one scale an output channel),
+/// and ":asym" (a zero point beside each scale).
 struct Scheme {
   unsigned weightBits = 32;     ///< 32: weights stay float
   unsigned activationBits = 16; ///< 8: activations become codes; 16: they stay float
   int64_t group = 0;            ///< 0: one scale an output channel
+  bool asymmetric = false;      ///< weights have zero points
 
   bool isFloat() const { return weightBits == 32; }
   std::string str() const;
+  /// Why the CPU back end has no kernels for it; empty: it has. ONNX files can hold all schemes.
+  std::string whyNotCpu() const;
 };
 
 /// Reads a scheme; the error names the known ones.

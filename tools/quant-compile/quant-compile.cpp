@@ -29,7 +29,7 @@ static void addFlags(CommandLine &line, CompileOptions &options, Verbosity &verb
   };
   line.add({"o", "DIR", "folder of the program (default <model>.tern)", storeText(options.out)});
   line.add({"scheme", "S",
-            "float, w8a8 (default), w4a8, w4a16, w8a16;\n4-bit ones also :32 (default), :64, :128 or :channel",
+            "float, w8a8 (default), w4a8, w4a16, w8a16, w2a16;\nbelow 8 bits also :32 (default), :64, :128 or :channel",
             storeText(options.scheme)});
   line.add({"calib", "FILE|DIR", ".npz, .npy or .pb; repeatable. Without: dynamic activations",
             appendText(options.calibration)});
@@ -43,7 +43,10 @@ static void addFlags(CommandLine &line, CompileOptions &options, Verbosity &verb
   more({"dim", "NAME=N", "size of an open dimension; repeatable", appendText(options.dims)});
   more({"inputs", "A,B", "cut the model: these values become its inputs", appendCommas(options.inputs)});
   more({"outputs", "C,D", "cut the model: these values become its outputs", appendCommas(options.outputs)});
-  more({"emit", "LIST", "so (always); obj: also model.o; mlir: also model.mlir", appendCommas(options.emit)});
+  line.add({"emit", "LIST", "so (default): a program; onnx-qdq, onnx-nbits: a quantized ONNX file;\nobj, mlir: also model.o, model.mlir",
+            appendCommas(options.emit)});
+  more({"qdq-profile", "P", "who reads the ONNX file: ort (default), tensorrt, openvino, tflite, qonnx", storeText(options.qdqProfile)});
+  more({"method", "M", "codes of weights: auto (default), rtn, rtn-mse", storeText(options.method)});
   more({"require-kernels", "", "portable code for an op is an error (exit code 3)", setTrue(options.requireKernels)});
   more({"jobs", "N", "threads of the compiler (default: one for each cpu)", storeNumber(options.jobs, 1, 1024)});
   more({"seed", "N", "of everything random", storeNumber(options.seed, 0, INT64_MAX)});
@@ -86,8 +89,9 @@ static int compileWith(const CompileOptions &options, const Verbosity &verbosity
     return int(summary.status);
   if (summary.upToDate)
     lines.line(summary.out + "/ is up to date");
-  lines.line(options.planOnly ? "next: quant-compile " + options.model + " --plan=" + summary.out
-                              : "next: quant-run " + summary.out + " --bench");
+  if (summary.exported.empty())
+    lines.line(options.planOnly ? "next: quant-compile " + options.model + " --plan=" + summary.out
+                                : "next: quant-run " + summary.out + " --bench");
   return 0;
 }
 

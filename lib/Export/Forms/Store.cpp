@@ -1,0 +1,212 @@
+// Codes, scales and zero points of a weight as tensors of the file.
+#include "lib/Export/Exporter.h"
+#include "lib/Formats/Pack.h"
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace llvm;
+using namespace mlir;
+
+namespace tern::exporter {
+
+static int32_t codeType(unsigned bits, bool isUnsigned) {
+  if (bits == 2)
+    return isUnsigned ? importer::UINT2 : importer::INT2;
+  if (bits == 4)
+    return isUnsigned ? importer::UINT4 : importer::INT4;
+  return isUnsigned ? importer::UINT8 : importer::INT8;
+}
+
+static int32_t scaleType(const CodeFormat &code) {
+  return code.scale == Element::f16() ? importer::FLOAT16
+                                      : code.scale == Element::bf16() ? importer::BFLOAT16 : importer::FLOAT;
+}
+
+/// ONNX packs below 8 bits over the whole tensor, first element lowest (onnx.proto, TensorProto).
+static std::string packFlat(unsigned bits, std::vector<int8_t> &codes) {
+  if (bits == 8)
+    return std::string(reinterpret_cast<const char *>(codes.data()), codes.size());
+  size_t perByte = 8 / bits;
+  std::string packed((codes.size() + perByte - 1) / perByte, '\0');
+  unsigned mask = (1u << bits) - 1;
+  for (size_t i = 0; i < codes.size(); ++i)
+    packed[i / perByte] |= char((unsigned(uint8_t(codes[i])) & mask) << (i % perByte * bits));
+  return packed;
+}
+
+/// One value a block, in the order of a tensor whose axis of the grouping counts blocks.
+static int64_t planeOffset(const RowLayout &layout, int64_t blocks, int64_t row, int64_t block) {
+  if (layout.perChannel)
+    return row;
+  return row / layout.inner * blocks * layout.inner + block * layout.inner + row % layout.inner;
+}
+
+LogicalResult Exporter::encode(Constant *root, const Decision &d, ArrayRef<float> factor,
+                               const std::function<void(const CodeRows &)> &sink) {
+  FailureOr<importer::TensorData> data = graph.read(*root);
+  if (failed(data))
+    return failure();
+  if (int64_t bad = countNonFinite(*data))
+    return emitError(graph.loc(*d.node)) << "the weight '" << root->name << "' has " << bad
+                                         << " values that are not finite; keep the op float with --exclude='" << d.name
+                                         << "'";
+  std::string error = encodeRows(*data, d.grouping, d.code, factor, options.jobs, sink);
+  if (!error.empty())
+    return emitError(graph.loc(*d.node)) << error;
+  return success();
+}
+
+LogicalResult Exporter::storeQdq(Constant *root, const Decision &d, Stored &stored) {
+  const CodeFormat &code = d.code;
+  RowLayout layout(root->shape, d.grouping);
+  int64_t blocks = divideCeil(layout.columns, d.grouping.block);
+  unsigned scaleBytes = code.scale.bits / 8;
+  std::vector<int8_t> codes(size_t(root->elements())), zeros(code.asymmetric ? size_t(layout.rows * blocks) : 0);
+  std::string scales(size_t(layout.rows * blocks) * scaleBytes, '\0');
+  auto sink = [&](const CodeRows &part) {
+    for (int64_t r = 0; r < part.rows; ++r) {
+      int64_t row = part.firstRow + r, offset = layout.rowOffset(row);
+      const int8_t *from = part.codes + r * part.columns;
+      if (layout.perChannel || layout.inner > 1)
+        for (int64_t c = 0; c < part.columns; ++c)
+          codes[size_t(offset + layout.columnOffset(c))] = from[c];
+      else
+        std::copy(from, from + part.columns, codes.begin() + offset);
+      for (int64_t b = 0; b < blocks; ++b) {
+        int64_t to = planeOffset(layout, blocks, row, b);
+        std::memcpy(&scales[size_t(to) * scaleBytes], part.scale + (r * blocks + b) * scaleBytes, scaleBytes);
+        if (part.zero)
+          zeros[size_t(to)] = part.zero[r * blocks + b];
+      }
+    }
+  };
+  if (failed(encode(root, d, {}, sink)))
+    return failure();
+  // One block a row of a matrix is one scale an index of the other axis.
+  SmallVector<int64_t> planeShape;
+  bool perAxis = isPerAxis(root, d.grouping);
+  if (layout.perChannel)
+    planeShape = {layout.rows};
+  else if (perAxis)
+    planeShape = {root->shape[size_t(1 - d.grouping.axis)]};
+  else {
+    planeShape.assign(root->shape.begin(), root->shape.end());
+    planeShape[size_t(d.grouping.axis)] = blocks;
+  }
+  stored.blocks = blocks;
+  stored.blockSize = perAxis ? 0 : d.grouping.block;
+  stored.axis = layout.perChannel ? d.grouping.axis : perAxis ? 1 - d.grouping.axis : d.grouping.axis;
+  Scope *scope = root->scope;
+  Node *user = byRoot[root].front()->node;
+  StringRef name = root->name;
+  stored.codes = addTensor(scope, (name + "_quantized").str(), codeType(code.bits, code.asymmetric), root->shape,
+                           packFlat(code.bits, codes), root, user);
+  stored.scale = addTensor(scope, (name + "_scale").str(), scaleType(code), planeShape, scales, root, user);
+  if (code.asymmetric)
+    stored.zero = addTensor(scope, (name + "_zero_point").str(), codeType(code.bits, true), planeShape,
+                            packFlat(code.bits, zeros), root, user);
+  return success();
+}
+
+/// B [N, ceil(K / block), block * bits / 8], codes unsigned, LSB first; scales [N, blocks]; zero points [N, ...] packed the
+/// same way, absent: 2^(bits-1) (ONNX Runtime docs/ContribOperators.md, MatMulNBits).
+LogicalResult Exporter::storeNBits(Constant *root, const Decision &d, Stored &stored) {
+  const CodeFormat &code = d.code;
+  RowLayout layout(root->shape, d.grouping);
+  int64_t block = nbitsBlock(d.grouping.block, layout.columns), bits = code.bits;
+  int64_t own = divideCeil(layout.columns, d.grouping.block), blocks = divideCeil(layout.columns, block);
+  int64_t blob = block * bits / 8, rowBytes = blocks * blob, zeroBytes = divideCeil(blocks * bits, 8);
+  unsigned scaleBytes = code.scale.bits / 8;
+  std::string codes(size_t(layout.rows * rowBytes), '\0'), scales(size_t(layout.rows * blocks) * scaleBytes, '\0');
+  std::string zeros(code.asymmetric ? size_t(layout.rows * zeroBytes) : 0, '\0');
+  int half = code.asymmetric ? 0 : 1 << (bits - 1);
+  int64_t perByte = 8 / bits;
+  unsigned mask = (1u << bits) - 1;
+  auto sink = [&](const CodeRows &part) {
+    for (int64_t r = 0; r < part.rows; ++r) {
+      int64_t row = part.firstRow + r;
+      auto *to = reinterpret_cast<uint8_t *>(codes.data()) + row * rowBytes;
+      const int8_t *from = part.codes + r * part.columns;
+      int64_t whole = part.columns / perByte;
+      for (int64_t i = 0; i < whole; ++i) {
+        unsigned byte = 0;
+        for (int64_t j = 0; j < perByte; ++j)
+          byte |= (unsigned(from[i * perByte + j] + half) & mask) << (j * bits);
+        to[i] = uint8_t(byte);
+      }
+      for (int64_t c = whole * perByte; c < part.columns; ++c)
+        to[c / perByte] |= uint8_t((unsigned(from[c] + half) & mask) << (c % perByte * bits));
+      for (int64_t b = 0; b < blocks; ++b) {
+        int64_t source = r * own + std::min(b, own - 1);
+        std::memcpy(&scales[size_t(row * blocks + b) * scaleBytes], part.scale + source * scaleBytes, scaleBytes);
+        if (part.zero)
+          zeros[size_t(row * zeroBytes + b * bits / 8)] |=
+              char((unsigned(uint8_t(part.zero[source])) & mask) << (b * bits % 8));
+      }
+    }
+  };
+  if (failed(encode(root, d, {}, sink)))
+    return failure();
+  stored.blocks = blocks;
+  stored.blockSize = block;
+  Scope *scope = root->scope;
+  Node *user = byRoot[root].front()->node;
+  StringRef name = root->name;
+  std::string suffix = ("_Q" + Twine(bits)).str();
+  stored.codes =
+      addTensor(scope, (name + suffix).str(), importer::UINT8, {layout.rows, blocks, blob}, codes, root, user);
+  stored.scale = addTensor(scope, (name + "_scales").str(), scaleType(code), {layout.rows, blocks}, scales, root, user);
+  if (code.asymmetric)
+    stored.zero =
+        addTensor(scope, (name + "_zero_points").str(), importer::UINT8, {layout.rows, zeroBytes}, zeros, root, user);
+  return success();
+}
+
+/// Codes of MatMulInteger, [K, N] with a scale a column, and of ConvInteger, [O, I, ...] with a scale an output channel.
+LogicalResult Exporter::storeInteger(Constant *root, const Decision &d, Stored &stored) {
+  bool isConv = d.kind == Kind::Conv;
+  RowLayout layout(root->shape, d.grouping);
+  std::vector<int8_t> codes(size_t(root->elements()));
+  std::vector<float> scales(size_t(layout.rows));
+  double alpha = d.kind == Kind::Gemm ? graph.real(*d.node, "alpha", 1) : 1;
+  auto sink = [&](const CodeRows &part) {
+    for (int64_t r = 0; r < part.rows; ++r) {
+      int64_t row = part.firstRow + r;
+      const int8_t *from = part.codes + r * part.columns;
+      for (int64_t c = 0; c < part.columns; ++c)
+        codes[size_t(isConv ? layout.rowOffset(row) + layout.columnOffset(c) : c * layout.rows + row)] = from[c];
+      std::memcpy(&scales[size_t(row)], part.scale + r * 4, 4);
+    }
+  };
+  if (failed(encode(root, d, {}, sink)))
+    return failure();
+  SmallVector<int64_t> shape(root->shape), scaleShape{layout.rows};
+  if (isConv) {
+    scaleShape.assign(root->shape.size(), 1);
+    scaleShape[1] = layout.rows;
+  } else {
+    shape = {layout.columns, layout.rows};
+  }
+  (void)alpha;
+  Scope *scope = root->scope;
+  Node *user = byRoot[root].front()->node;
+  StringRef name = root->name;
+  stored.codes = addTensor(scope, (name + "_quantized").str(), importer::INT8, shape,
+                           StringRef(reinterpret_cast<const char *>(codes.data()), codes.size()), root, user);
+  stored.scale = addTensor(scope, (name + "_scale").str(), importer::FLOAT, scaleShape,
+                           StringRef(reinterpret_cast<const char *>(scales.data()), scales.size() * 4), root, user);
+  return success();
+}
+
+bool Exporter::isPerAxis(const Constant *root, const Grouping &grouping) {
+  return grouping.perChannel || (root->shape.size() == 2 && grouping.block >= root->shape[size_t(grouping.axis)]);
+}
+
+int64_t Exporter::nbitsBlock(int64_t block, int64_t columns) {
+  if (block < columns || (isPowerOf2_64(uint64_t(block)) && block >= 16 && block <= 256))
+    return block;
+  // One scale a row, repeated: the widest blocks that all kernels have.
+  return std::clamp<int64_t>(int64_t(PowerOf2Ceil(uint64_t(columns))), 16, 128);
+}
+
+} // namespace tern::exporter
