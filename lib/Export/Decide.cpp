@@ -253,9 +253,20 @@ void Exporter::chooseGrouping(Decision &d) {
   d.code.scale = scaleElement(view.type);
   bool isConv = d.kind == Kind::Conv || d.kind == Kind::ConvTranspose;
   if (isConv && d.code.bits < 8 && length < kFewChannels) {
-    remark(d, "8 bits instead of " + Twine(d.code.bits) + ": it has " + Twine(length) + " input channels a group, below " +
-                  Twine(kFewChannels));
+    remark(d, "8 bits instead of " + Twine(d.code.bits) + ": it has fewer than " + Twine(kFewChannels) +
+                  " input channels a group");
     d.code.bits = 8;
+    d.scheme.group = 0;
+  }
+  // Gather has no types below 8 bits (onnx/docs/Operators.md), and dequantizing a table for a few rows is slow.
+  bool gathersCodes = d.kind == Kind::Gather && !(options.nbits && profile.contrib);
+  if (gathersCodes && d.code.bits < 8 && graph.usesOf(view.root->scope, view.root->name).size() == 1) {
+    remark(d, "8 bits instead of " + Twine(d.code.bits) + ": Gather has no narrower types");
+    d.code.bits = 8;
+    d.scheme.group = 0;
+  }
+  if (profile.quantNode && d.scheme.group) {
+    remark(d, "one scale an output channel: Quant has no groups");
     d.scheme.group = 0;
   }
   if (d.code.method.empty())
@@ -291,7 +302,9 @@ void Exporter::chooseWeightForm(Decision &d) {
     d.why = why;
     return;
   }
-  d.form = d.kind == Kind::Gather && d.view->path.empty() ? Form::QdqGather : Form::Qdq;
+  // Gather has no types below 8 bits (Operators.md): then the table is dequantized as a whole.
+  bool gathersCodes = d.kind == Kind::Gather && d.view->path.empty() && d.code.bits == 8 && !d.grouping.perChannel;
+  d.form = gathersCodes ? Form::QdqGather : Form::Qdq;
 }
 
 void Exporter::chooseForm(Decision &d) {
@@ -316,6 +329,14 @@ void Exporter::chooseForm(Decision &d) {
   chooseGrouping(d);
   bool activations = d.scheme.activationBits == 8;
   std::string why;
+  if (activations && options.qdq && !options.ranges.empty() && mayBeStatic(d, why) &&
+      !(options.nbits && canNBits(d, why))) {
+    if (options.ranges.count(d.node->inputs[1 - d.input])) {
+      d.form = Form::Static;
+      return;
+    }
+    why = "calibration has seen no values of its input: its activations stay float";
+  }
   if (activations && options.qdq && !options.nbits && options.ranges.empty() && canDynamic(d, why)) {
     d.form = Form::Dynamic;
     // One scale an output channel: the sum of products is of integers.
@@ -344,7 +365,9 @@ void Exporter::tieWeights() {
     if (users.size() < 2)
       continue;
     // Integer products have the narrowest choice of formats, MatMulNBits the next.
-    auto rank = [](const Decision *d) { return d->form == Form::Dynamic ? 0 : d->form == Form::NBits ? 1 : 2; };
+    auto rank = [](const Decision *d) {
+      return d->form == Form::Dynamic ? 0 : d->form == Form::NBits ? 1 : d->kind == Kind::Gather ? 3 : 2;
+    };
     Decision *first = *std::min_element(users.begin(), users.end(),
                                         [&](Decision *a, Decision *b) { return rank(a) < rank(b); });
     std::vector<Decision *> kept;
@@ -358,6 +381,8 @@ void Exporter::tieWeights() {
       if (d->usesDequantize() || (isRows && d->form != Form::Dynamic)) {
         d->grouping = first->grouping;
         d->code = first->code;
+        if (d->form == Form::QdqGather && d->code.bits < 8)
+          d->form = Form::Qdq;
         kept.push_back(d);
         continue;
       }

@@ -74,11 +74,12 @@ void Exporter::removeConstant(Constant *constant) {
 LogicalResult Exporter::emitRoot(Constant *root, ArrayRef<Decision *> users) {
   std::vector<Use> left = remaining(graph, root->scope, root->name, bypassed, removed);
   bool needsName = llvm::any_of(users, [](const Decision *d) { return d->usesDequantize(); });
-  bool takesName = needsName && !root->isOutput && onlyDequantized(root->scope, root->name, users);
-  bool staysFloat = !left.empty() && !takesName;
+  bool takesName =
+      needsName && !profile.quantNode && !root->isOutput && onlyDequantized(root->scope, root->name, users);
+  bool staysFloat = (!left.empty() && !takesName) || profile.quantNode;
   if (!staysFloat)
     removeConstant(root);
-  if (staysFloat && !(needsName && left.size() == 0))
+  if (staysFloat && !profile.quantNode)
     for (const Use &use : left) {
       bool isOurs = use.node && llvm::any_of(users, [&](const Decision *d) {
         return (d->node == use.node && d->usesDequantize()) || llvm::is_contained(d->view->path, use.node);
@@ -96,15 +97,16 @@ LogicalResult Exporter::emitRoot(Constant *root, ArrayRef<Decision *> users) {
   if (is(Form::NBits) || is(Form::NBitsGather))
     if (failed(storeNBits(root, first, stores.nbits)))
       return failure();
+  bool storesQdq = needsName || is(Form::QdqGather);
+  if (storesQdq && failed(storeQdq(root, first, stores.qdq)))
+    return failure();
   if (is(Form::Dynamic)) {
     const Decision *d = *llvm::find_if(users, [](const Decision *d) { return d->form == Form::Dynamic; });
-    if (failed(storeInteger(root, *d, stores.integer)))
+    if (storesQdq)
+      shareInteger(root, *d, stores.qdq, stores.integer);
+    else if (failed(storeInteger(root, *d, stores.integer)))
       return failure();
   }
-  if (!needsName && !is(Form::QdqGather))
-    return success();
-  if (failed(storeQdq(root, first, stores.qdq)))
-    return failure();
   if (!needsName)
     return success();
   stores.dequantized = takesName ? root->name.str() : graph.freshName((root->name + "_dequantized").str());
@@ -132,6 +134,15 @@ LogicalResult Exporter::emitRoot(Constant *root, ArrayRef<Decision *> users) {
 }
 
 LogicalResult Exporter::emitWeights() {
+  for (Decision &d : decisions) {
+    if (d.form != Form::Static)
+      continue;
+    if ((d.norm = foldableNorm(d)) && failed(foldNorm(d)))
+      return failure();
+    if (failed(readBias(d)))
+      return failure();
+  }
+  planActivations();
   removeDeadPaths();
   int64_t total = 0, done = 0;
   for (const auto &[root, users] : byRoot)
@@ -161,19 +172,23 @@ LogicalResult Exporter::emitWeights() {
       useDynamic(d, stores.integer);
       break;
     case Form::Static:
+      if (failed(useStatic(d, stores.qdq)))
+        return failure();
+      break;
     case Form::Qdq:
     case Form::Float:
       break;
     }
   }
+  emitActivations();
   return success();
 }
 
 //===-- the model around ----------------------------------------------------===//
 
 StringRef Exporter::dequantizeDomain(Scope *scope, const Decision &d) const {
-  // Standard DequantizeLinear has an axis from 13 on and 16-bit floats from 19 on; com.microsoft has both always.
-  int64_t needed = d.code.scale == Element::f32() ? 13 : 19;
+  // Standard DequantizeLinear has an axis from 13 on, 16-bit floats from 19 and 4 bits from 21 on; com.microsoft has all.
+  int64_t needed = d.code.bits < 8 ? 21 : d.code.scale == Element::f32() ? 13 : 19;
   return opset(scope) < needed && profile.contrib ? "com.microsoft" : "";
 }
 
@@ -230,6 +245,8 @@ void Exporter::emitImports() {
       if (it != raised.end() && domain.empty())
         patch.replace(around, field.begin, field.end, {import(number, "", it->second)});
     }
+    if (isMain && usesQonnx)
+      patch.insert(around, fields.empty() ? end : fields.back().end, {import(number, "qonnx.custom_op.general", 1)});
     if (!hasMicrosoft && (isMain ? anyMicrosoft : microsoft.count(&scope) != 0))
       patch.insert(around, fields.empty() ? end : fields.back().end, {import(number, "com.microsoft", 1)});
   }

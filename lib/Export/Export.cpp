@@ -82,4 +82,14 @@ LogicalResult exportOnnx(StringRef model, MLIRContext &context, const ExportOpti
   return exporter::Exporter(graph, options, report).run();
 }
 
+FailureOr<std::vector<std::string>> exportActivations(StringRef model, MLIRContext &context,
+                                                      const ExportOptions &options) {
+  auto file = importer::ModelFile::open(model, context, /*keepFunctions=*/true);
+  if (failed(file))
+    return failure();
+  exporter::OnnxGraph graph(**file);
+  ExportReport report;
+  return exporter::Exporter(graph, options, report).activationNames();
+}
+
 } // namespace tern

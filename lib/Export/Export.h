@@ -68,5 +68,9 @@ std::vector<std::pair<std::string, std::string>> exportProfiles();
 mlir::LogicalResult exportOnnx(llvm::StringRef model, mlir::MLIRContext &context, const ExportOptions &options,
                                ExportReport &report);
 
+/// The values of the main graph whose ranges an export with static activations takes, as these options decide.
+mlir::FailureOr<std::vector<std::string>> exportActivations(llvm::StringRef model, mlir::MLIRContext &context,
+                                                            const ExportOptions &options);
+
 } // namespace tern
 #endif // TERN_LIB_EXPORT_EXPORT_H

@@ -42,6 +42,11 @@ struct Decision {
   CodeFormat code;
   Scheme scheme;
   std::string why; ///< of Float; else a remark, or empty
+  // With static activations.
+  Node *norm = nullptr;      ///< the batch norm that goes into the weight
+  std::vector<float> factor; ///< of each output channel, by the norm
+  std::vector<float> bias;   ///< of each output channel, where it is constant
+  std::vector<float> leastScale; ///< of the weight, so that the bias fits in 32 bits
 
   /// The op reads the codes and not the constant's name.
   bool bypasses() const {
@@ -83,6 +88,8 @@ public:
 
   mlir::LogicalResult decide();
   mlir::LogicalResult run();
+  /// Values whose ranges static activations take.
+  std::vector<std::string> activationNames();
 
 private:
   // Decide.cpp
@@ -127,6 +134,7 @@ private:
   struct Stored { ///< a weight's codes in the file
     std::string codes, scale, zero;
     int64_t blocks = 0, blockSize = 0, axis = 0;
+    std::vector<float> scaleValues; ///< of one scale an output channel
   };
   struct Stores {
     Stored qdq, nbits, integer;
@@ -139,12 +147,32 @@ private:
   mlir::LogicalResult storeQdq(Constant *root, const Decision &d, Stored &stored);
   mlir::LogicalResult storeNBits(Constant *root, const Decision &d, Stored &stored);
   mlir::LogicalResult storeInteger(Constant *root, const Decision &d, Stored &stored);
+  void shareInteger(Constant *root, const Decision &d, const Stored &qdq, Stored &stored);
   void dequantize(Constant *root, const Decision &d, const Stored &stored, llvm::StringRef output,
                   llvm::ArrayRef<Decision *> users);
   void useNBits(Decision &d, const Stored &stored);
   void useNBitsGather(Decision &d, const Stored &stored);
   void useQdqGather(Decision &d, const Stored &stored);
   void useDynamic(Decision &d, const Stored &stored);
+  mlir::LogicalResult useStatic(Decision &d, const Stored &stored);
+  // Static.cpp
+  struct ActivationCodes {
+    float scale = 1;
+    int64_t zero = 0;
+    int32_t type = importer::UINT8;
+  };
+  bool mayBeStatic(const Decision &d, std::string &why) const;
+  std::string endOf(const Decision &d) const;
+  Node *foldableNorm(const Decision &d) const;
+  mlir::LogicalResult foldNorm(Decision &d);
+  mlir::FailureOr<std::vector<float>> readVector(Scope *scope, llvm::StringRef name);
+  ActivationCodes codesOf(const std::string &name) const;
+  void planActivations();
+  mlir::LogicalResult readBias(Decision &d);
+  void roundValue(const std::string &from, const std::string &to, const std::string &named, Node *behind, int32_t type);
+  void emitActivations();
+  NodeBuilder quantNode(const std::string &from, const std::string &to, const std::string &scale,
+                        const std::string &zero, unsigned bits, bool isSigned, bool narrow);
   /// The codes of x, made once a graph: names of codes, scale and zero point.
   std::array<std::string, 3> dynamicInput(Node *node, const std::string &x);
 
@@ -205,6 +233,8 @@ private:
   llvm::SmallPtrSet<Constant *, 16> removedConstants;
   std::map<const Scope *, int64_t> raised; ///< new opset of the main graph or a function
   int64_t newIr = 0;
+  std::set<std::string> inputs, outputs; ///< values that are rounded, in front of ops and behind them
+  bool usesQonnx = false;
 };
 
 } // namespace tern::exporter

@@ -254,7 +254,7 @@ int64_t Exporter::neededOpset(const Decision &d) const {
   case Form::Dynamic:
     return 11;
   case Form::QdqGather:
-    return d.code.bits == 2 ? 25 : 21;
+    return 21;
   case Form::Qdq:
   case Form::Static: {
     bool perAxis = isPerAxis(root, d.grouping);
@@ -269,29 +269,40 @@ int64_t Exporter::neededOpset(const Decision &d) const {
 }
 
 LogicalResult Exporter::chooseOpset() {
-  for (Scope &scope : graph.scopes) {
-    if (scope.parent)
-      continue;
-    int64_t from = graph.opsetOf(scope);
-    // Without the raise what needs it takes another form; then what is left may need less.
-    for (;;) {
-      int64_t to = from;
-      for (const Decision &d : decisions)
-        if (d.form != Form::Float && lies(d.node->scope, scope))
-          to = std::max(to, neededOpset(d));
-      if (to == from)
-        break;
-      std::string why;
-      if (!blocksRaise(scope, from, to, why)) {
-        raised[&scope] = to;
-        newIr = std::max(newIr, irOf(to));
-        break;
-      }
-      why = "the model's opset " + std::to_string(from) + " cannot be raised to " + std::to_string(to) + ": " + why;
-      for (Decision &d : decisions)
-        if (d.form != Form::Float && lies(d.node->scope, scope) && neededOpset(d) > from)
-          avoidRaise(d, from, why);
+  // Functions go with the graph: ONNX Runtime inlines them, and then reads their nodes by the versions of the model.
+  SmallVector<Scope *> roots;
+  int64_t from = graph.opsetOf(graph.main()), oldest = from;
+  for (Scope &scope : graph.scopes)
+    if (!scope.parent) {
+      roots.push_back(&scope);
+      oldest = std::min(oldest, graph.opsetOf(scope));
     }
+  // Without the raise what needs it takes another form; then what is left may need less.
+  for (;;) {
+    int64_t to = from;
+    for (const Decision &d : decisions)
+      if (d.form != Form::Float)
+        to = std::max(to, std::max(neededOpset(d), neededOpset(d) > graph.opsetOf(*d.node->scope) ? from : 0));
+    bool needed = llvm::any_of(decisions, [&](const Decision &d) {
+      return d.form != Form::Float && neededOpset(d) > graph.opsetOf(*d.node->scope);
+    });
+    if (!needed)
+      break;
+    std::string why;
+    for (Scope *root : roots)
+      if (why.empty())
+        blocksRaise(*root, graph.opsetOf(*root), to, why);
+    if (why.empty()) {
+      for (Scope *root : roots)
+        if (graph.opsetOf(*root) < to)
+          raised[root] = to;
+      newIr = std::max(newIr, irOf(to));
+      break;
+    }
+    why = "the model's opset " + std::to_string(from) + " cannot be raised to " + std::to_string(to) + ": " + why;
+    for (Decision &d : decisions)
+      if (d.form != Form::Float && neededOpset(d) > oldest)
+        avoidRaise(d, oldest, why);
   }
   for (const auto &[scope, to] : raised)
     for (Node &node : graph.nodes)

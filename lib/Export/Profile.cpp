@@ -18,14 +18,15 @@ namespace tern::exporter {
 // qonnx     github.com/fastmachinelearning/qonnx, docs/qonnx-custom-ops/quant_op.md: Quant on float values, weights too.
 static constexpr Profile kProfiles[] = {
     {"ort", "ONNX Runtime: int32 biases, QuantizeLinear behind convolutions, com.microsoft where the opset is too old",
-     false, true, false, true, true, false, true},
-    {"tensorrt", "TensorRT: zero points 0, float biases, QuantizeLinear only in front of ops", true, false, false, false,
-     false, false, false},
-    {"openvino", "OpenVINO: float biases, QuantizeLinear only in front of ops", false, false, false, false, false, false,
-     true},
+     false, false, true, false, true, true, false, true},
+    {"tensorrt", "TensorRT: zero points 0, float biases, QuantizeLinear only in front of ops", true, true, false, false,
+     false, false, false, false},
+    {"openvino", "OpenVINO: float biases, QuantizeLinear only in front of ops", false, false, false, false, false,
+     false, false, true},
     {"tflite", "LiteRT: int8 activations, one scale for a tensor as [1], int32 biases, QuantizeLinear behind ops", false,
-     true, true, false, true, false, false},
-    {"qonnx", "QONNX: Quant nodes on float weights and activations", false, false, false, false, false, true, false},
+     true, true, true, false, true, false, false},
+    {"qonnx", "QONNX: Quant nodes on float weights and activations", false, false, false, false, false, false, true,
+     false},
 };
 
 ArrayRef<Profile> profiles() { return kProfiles; }

@@ -9,6 +9,7 @@ namespace tern::exporter {
 struct Profile {
   llvm::StringLiteral name, summary;
   bool symmetricOnly;     ///< no zero points: activations are int8 with zero point 0, weights signed
+  bool signedActivations; ///< int8, not uint8
   bool biasInt32;         ///< a bias is int32 with the scale x times w; else it stays float
   bool onesScale;         ///< one scale for a tensor is [1], not a scalar
   bool contrib;           ///< reads com.microsoft

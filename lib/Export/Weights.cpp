@@ -12,6 +12,16 @@ namespace tern::exporter {
 
 //===-- what an op reads ----------------------------------------------------===//
 
+/// Whether a value depends on constants only.
+static bool isConstantExpression(const OnnxGraph &graph, Scope *scope, StringRef name, int depth) {
+  if (name.empty() || graph.constantOf(scope, name))
+    return true;
+  Node *node = depth > 0 ? graph.producerOf(scope, name) : nullptr;
+  return node && !node->inputs.empty() && llvm::all_of(node->inputs, [&](StringRef input) {
+    return isConstantExpression(graph, node->scope, input, depth - 1);
+  });
+}
+
 std::optional<WeightView> viewConstant(const OnnxGraph &graph, Scope *scope, StringRef name, std::string &why) {
   WeightView view;
   SmallVector<Node *> path; // the op's end first
@@ -23,7 +33,7 @@ std::optional<WeightView> viewConstant(const OnnxGraph &graph, Scope *scope, Str
     }
     Node *node = graph.producerOf(scope, name);
     if (!node || node->inputs.empty() || node->outputs.empty() || node->outputs[0] != name) {
-      why = "its weight is not a constant";
+      why = "no factor is a constant: both are computed at run time";
       return std::nullopt;
     }
     if (node->is("DequantizeLinear") || node->is("DequantizeLinear", "com.microsoft")) {
@@ -32,7 +42,9 @@ std::optional<WeightView> viewConstant(const OnnxGraph &graph, Scope *scope, Str
     }
     bool casts = node->is("Cast");
     if (!casts && !node->is("Identity") && !node->is("Transpose")) {
-      why = "its weight is computed by " + node->op.str() + " '" + node->label + "'";
+      why = isConstantExpression(graph, node->scope, node->outputs[0], 8)
+                ? "its weight is computed from constants by " + node->op.str() + "; fold it first"
+                : "no factor is a constant: both are computed at run time";
       return std::nullopt;
     }
     if (casts && !type)

@@ -53,7 +53,7 @@ struct CodeFormat {
   unsigned bits = 8;
   bool asymmetric = false; ///< unsigned codes and a zero point each block; else signed ones without
   Element scale = Element::f32();
-  std::string method = "rtn";
+  std::string method; ///< of lib/Quantize
 
   Format format(int64_t block, int64_t columns) const; ///< of rows x columns
   Encode encode() const;

@@ -14,9 +14,13 @@
 #include "mlir/Pass/PassManager.h"
 #include "tern/Compile.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include <chrono>
 
 namespace tern {
+
+struct ExportRange;
+struct ExportReport;
 
 /// "; did you mean 'a'? Allowed are a, b"
 std::string nearest(llvm::StringRef name, llvm::ArrayRef<std::string> known);
@@ -73,6 +77,8 @@ private:
   mlir::LogicalResult checkExportOutput();
   mlir::LogicalResult runExport();
   mlir::LogicalResult exportModel(llvm::StringRef path);
+  /// Runs the float model on the calibration data and looks at these values of it.
+  mlir::LogicalResult observe(llvm::ArrayRef<std::string> values, bool symmetric, llvm::StringMap<ExportRange> &ranges);
   std::string exportPath() const;
   mlir::LogicalResult writeText(llvm::StringRef path, llvm::StringRef text);
   bool emits(llvm::StringRef what) const { return llvm::is_contained(options.emit, what); }
@@ -91,7 +97,7 @@ private:
   /// The scheme asks for activations as codes, whose ranges calibration would find.
   bool usesStaticActivations() const;
   nn::PlanRequest request() const;
-  void reportExport(const struct ExportReport &report, llvm::StringRef path);
+  void reportExport(const ExportReport &report, llvm::StringRef path);
   bool isFloat() const { return scheme.isFloat() && overrides.empty() && options.plan.empty(); }
 
   /// Everything that the result depends on.

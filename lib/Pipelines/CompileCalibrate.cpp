@@ -5,6 +5,7 @@
 #include "lib/Calibrate/Compare.h"
 #include "lib/Pipelines/Compilation.h"
 #include "lib/Pipelines/Pipelines.h"
+#include "lib/Pipelines/TemporaryFolder.h"
 #include "lib/Support/Artifact.h"
 #include "lib/Target/Cpu/Lowering/Artifact.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
@@ -20,22 +21,6 @@ using namespace mlir;
 namespace tern {
 
 namespace {
-/// A folder for files that nobody else sees.
-class TemporaryFolder {
-public:
-  // The process is in the name, so that a tool can find what an interruption has left.
-  TemporaryFolder() {
-    std::string name = "tern-compile-" + std::to_string(llvm::sys::Process::getProcessId());
-    error = llvm::sys::fs::createUniqueDirectory(name, path);
-  }
-  ~TemporaryFolder() {
-    if (!error)
-      llvm::sys::fs::remove_directories(path);
-  }
-  SmallString<128> path;
-  std::error_code error;
-};
-
 /// Releases the weights that a clone of a module has made for itself.
 class BlobScope {
 public:

@@ -121,11 +121,21 @@ LogicalResult Compilation::exportModel(StringRef path) {
       return fail("--plan: the plan was made for another model; make one with --plan-only, or remove \"sha256\" from it");
     request.plan = &given;
   }
+  if (data && usesStaticActivations()) {
+    FailureOr<std::vector<std::string>> values = exportActivations(options.model, context, request);
+    if (failed(values) || failed(observe(*values, options.qdqProfile == "tensorrt", request.ranges)))
+      return failure();
+    request.calibrationNote = std::to_string(decisions.samples) + " samples, " + calib::printRangeMethod(rangeOptions);
+  }
   ExportReport report;
   if (failed(exportOnnx(options.model, context, request, report)))
     return failure();
-  decisions = std::move(report.plan);
-  report.plan = decisions;
+  int64_t samples = decisions.samples;
+  decisions = report.plan;
+  decisions.samples = samples;
+  decisions.calibrationSha256 = dataHash;
+  if (samples)
+    decisions.ranges = calib::printRangeMethod(rangeOptions);
   decisions.scheme = options.plan.empty() ? options.scheme : given.scheme;
   decisions.modelSha256 = modelHash;
   decisions.chip = "onnx";
@@ -160,6 +170,18 @@ LogicalResult Compilation::runExport() {
   namespace fs = llvm::sys::fs;
   if (failed(checkExportOutput()) || failed(hashModel()))
     return failure();
+  if (!options.calibration.empty() && usesStaticActivations()) {
+    auto files = hashFiles(options.calibration);
+    if (!files)
+      return fail("--calib: " + llvm::toString(files.takeError()));
+    dataHash = *files;
+    if (failed(openData()))
+      return failure();
+  } else if (!options.calibration.empty()) {
+    note("--calib is not needed: scheme " + scheme.str() + " has no activations of 8 bits");
+  } else if (usesStaticActivations() && emits("onnx-qdq")) {
+    note("no --calib: activations are quantized at run time where ONNX has integer ops for that");
+  }
   bool isFile = StringRef(out).ends_with(".onnx");
   bool made = false;
   if (!isFile && !fs::exists(out)) {

@@ -35,7 +35,7 @@ static void addFlags(CommandLine &line, CompileOptions &options, Verbosity &verb
             appendText(options.calibration)});
   line.add({"target", "T", "instruction sets of the code; --target=help lists them", storeText(options.target)});
   line.add({"override", "RE=SCHEME", "another scheme for ops by name; repeatable", appendText(options.overrides)});
-  line.add({"exclude", "RE", "ops that stay float; repeatable", appendText(options.excludes)});
+  more({"exclude", "RE", "ops that stay float; repeatable", appendText(options.excludes)});
   more({"plan", "FILE", "take the decisions of this plan.json", storeText(options.plan)});
   more({"plan-only", "", "stop after writing plan.json (-o FILE.json or folder)", setTrue(options.planOnly)});
   more({"ranges", "HOW", "of activations: mse (default), minmax, entropy, percentile:P", storeText(options.ranges)});

@@ -72,6 +72,17 @@ LogicalResult Exporter::storeQdq(Constant *root, const Decision &d, Stored &stor
           codes[size_t(offset + layout.columnOffset(c))] = from[c];
       else
         std::copy(from, from + part.columns, codes.begin() + offset);
+      if (!d.leastScale.empty()) {
+        // A channel of tiny weights beside a large bias: with a wider scale the bias fits in 32 bits.
+        float scale, least = d.leastScale[size_t(row)];
+        std::memcpy(&scale, part.scale + r * 4, 4);
+        if (scale < least) {
+          for (int64_t c = 0; c < part.columns; ++c)
+            codes[size_t(offset + layout.columnOffset(c))] = int8_t(std::nearbyint(double(from[c]) * scale / least));
+          std::memcpy(&scales[size_t(planeOffset(layout, blocks, row, 0)) * 4], &least, 4);
+          continue;
+        }
+      }
       for (int64_t b = 0; b < blocks; ++b) {
         int64_t to = planeOffset(layout, blocks, row, b);
         std::memcpy(&scales[size_t(to) * scaleBytes], part.scale + (r * blocks + b) * scaleBytes, scaleBytes);
@@ -80,11 +91,13 @@ LogicalResult Exporter::storeQdq(Constant *root, const Decision &d, Stored &stor
       }
     }
   };
-  if (failed(encode(root, d, {}, sink)))
+  if (failed(encode(root, d, d.factor, sink)))
     return failure();
   // One block a row of a matrix is one scale an index of the other axis.
   SmallVector<int64_t> planeShape;
-  bool perAxis = isPerAxis(root, d.grouping);
+  // Gathered scales have the rank of the gathered codes.
+  bool gathered = llvm::any_of(byRoot[root], [](const Decision *user) { return user->form == Form::QdqGather; });
+  bool perAxis = isPerAxis(root, d.grouping) && !gathered;
   if (layout.perChannel)
     planeShape = {layout.rows};
   else if (perAxis)
@@ -92,6 +105,26 @@ LogicalResult Exporter::storeQdq(Constant *root, const Decision &d, Stored &stor
   else {
     planeShape.assign(root->shape.begin(), root->shape.end());
     planeShape[size_t(d.grouping.axis)] = blocks;
+  }
+  if (blocks == 1 && code.scale == Element::f32()) {
+    stored.scaleValues.resize(size_t(layout.rows));
+    std::memcpy(stored.scaleValues.data(), scales.data(), scales.size());
+  }
+  if (profile.quantNode) {
+    // Shaped to be broadcast over the weight.
+    planeShape.assign(root->shape.size(), 1);
+    int64_t axis = layout.perChannel ? d.grouping.axis : 1 - d.grouping.axis;
+    planeShape[size_t(axis)] = layout.rows;
+    std::vector<float> zeroValues(zeros.begin(), zeros.end());
+    for (float &zero : zeroValues)
+      zero = zero < 0 ? zero + 256 : zero;
+    Node *user = byRoot[root].front()->node;
+    stored.scale = addTensor(root->scope, (root->name + "_scale").str(), scaleType(code), planeShape, scales, root, user);
+    if (zeroValues.empty())
+      stored.zero = addValues<float>(root->scope, (root->name + "_zero_point").str(), importer::FLOAT, {}, {0.0f}, user);
+    else
+      stored.zero = addValues<float>(root->scope, (root->name + "_zero_point").str(), importer::FLOAT, planeShape, zeroValues, user);
+    return success();
   }
   stored.blocks = blocks;
   stored.blockSize = perAxis ? 0 : d.grouping.block;
@@ -168,7 +201,6 @@ LogicalResult Exporter::storeInteger(Constant *root, const Decision &d, Stored &
   RowLayout layout(root->shape, d.grouping);
   std::vector<int8_t> codes(size_t(root->elements()));
   std::vector<float> scales(size_t(layout.rows));
-  double alpha = d.kind == Kind::Gemm ? graph.real(*d.node, "alpha", 1) : 1;
   auto sink = [&](const CodeRows &part) {
     for (int64_t r = 0; r < part.rows; ++r) {
       int64_t row = part.firstRow + r;
@@ -187,7 +219,6 @@ LogicalResult Exporter::storeInteger(Constant *root, const Decision &d, Stored &
   } else {
     shape = {layout.columns, layout.rows};
   }
-  (void)alpha;
   Scope *scope = root->scope;
   Node *user = byRoot[root].front()->node;
   StringRef name = root->name;
@@ -196,6 +227,27 @@ LogicalResult Exporter::storeInteger(Constant *root, const Decision &d, Stored &
   stored.scale = addTensor(scope, (name + "_scale").str(), importer::FLOAT, scaleShape,
                            StringRef(reinterpret_cast<const char *>(scales.data()), scales.size() * 4), root, user);
   return success();
+}
+
+/// Of codes that others read too: MatMulInteger takes them transposed where it has to. Constant folding does that once.
+void Exporter::shareInteger(Constant *root, const Decision &d, const Stored &qdq, Stored &stored) {
+  Scope *scope = root->scope;
+  Node *at = firstUser(scope, byRoot[root]);
+  stored.codes = qdq.codes;
+  bool isConv = d.kind == Kind::Conv;
+  int64_t rows = int64_t(qdq.scaleValues.size());
+  if (!isConv && d.grouping.axis == 1) {
+    stored.codes = graph.freshName((root->name + "_quantized_transposed").str());
+    NodeBuilder transpose("Transpose", "", {qdq.codes}, {stored.codes}, stored.codes);
+    transpose.integers("perm", {1, 0});
+    addBefore(at, transpose);
+  }
+  SmallVector<int64_t> shape{rows};
+  if (isConv) {
+    shape.assign(root->shape.size(), 1);
+    shape[1] = rows;
+  }
+  stored.scale = addValues<float>(scope, (root->name + "_scale").str(), importer::FLOAT, shape, qdq.scaleValues, at);
 }
 
 bool Exporter::isPerAxis(const Constant *root, const Grouping &grouping) {

@@ -11,6 +11,11 @@ void Exporter::dequantize(Constant *root, const Decision &d, const Stored &store
                           ArrayRef<Decision *> users) {
   Scope *scope = root->scope;
   Node *first = firstUser(scope, users);
+  if (profile.quantNode) {
+    addBefore(first, quantNode(root->name.str(), output.str(), stored.scale, stored.zero, d.code.bits,
+                               !d.code.asymmetric, d.code.encode().rule == Rule::Absmax));
+    return;
+  }
   StringRef domain = dequantizeDomain(scope, d);
   if (!domain.empty())
     needMicrosoft(scope);
