@@ -390,7 +390,7 @@ static LogicalResult importRotaryEmbedding(Node &n) {
 static constexpr Rule kRules[] = {
     {"Attention", 1, 2, 7, importAttention, "com.microsoft"},
     {"MultiHeadAttention", 1, 1, 10, importMultiHeadAttention, "com.microsoft"},
-    {"GroupQueryAttention", 1, 6, 14, importGroupQueryAttention, "com.microsoft"},
+    {"GroupQueryAttention", 1, 1, 14, importGroupQueryAttention, "com.microsoft"},
     {"RotaryEmbedding", 1, 4, 4, importRotaryEmbedding, "com.microsoft"},
 };
 ArrayRef<Rule> fusedAttentionRules() { return kRules; }

@@ -148,6 +148,9 @@ static Value rowsOf(Node &n, Value table, Value indices) {
 
 /// EmbedLayerNormalization(input_ids, segment_ids, word, position, segment, gamma, beta, mask, position_ids)
 static LogicalResult importEmbedLayerNorm(Node &n) {
+  for (int i : {2, 3, 5, 6})
+    if (!n.hasInput(i))
+      return n.error() << "input " << i << " of EmbedLayerNormalization is missing";
   if (n.rank(0) != 2 || n.rank(3) != 2)
     return n.error() << "input_ids and position_embedding of types " << n.type(0) << " and " << n.type(3)
                      << "; both have two dimensions";
@@ -191,7 +194,7 @@ static constexpr Rule kRules[] = {
     {"InstanceNormalization", 1, 3, 3, importInstanceNorm},
     {"SkipLayerNormalization", 1, 3, 5, importSkipLayerNorm, "com.microsoft"},
     {"SkipSimplifiedLayerNormalization", 1, 3, 4, importSkipLayerNorm, "com.microsoft"},
-    {"EmbedLayerNormalization", 1, 7, 9, importEmbedLayerNorm, "com.microsoft"},
+    {"EmbedLayerNormalization", 1, 1, 9, importEmbedLayerNorm, "com.microsoft"},
 };
 ArrayRef<Rule> layerNormRules() { return kRules; }
 
