@@ -99,6 +99,41 @@ std::string checkPlanes(const Format &format, Span<const B> planes, const std::v
   return "";
 }
 
+/// A sentence when a select plane names an alternative that the element does not have, else empty.
+std::string checkSelect(const Format &format, Span<const int64_t> shape, Span<const ConstBytes> planes);
+
+/// The part of a tensor that the tail plane holds: see tailExtent. The rest is a tensor of the same shape in the format
+/// without the tail.
+class TailSplit {
+public:
+  TailSplit(const Format &format, Span<const int64_t> shape);
+  explicit operator bool() const { return plane != 0; }
+
+  /// Format and planes without the tail.
+  const Format &closed() const { return rest; }
+  template <typename B> std::vector<B> closedPlanes(Span<const B> planes) const {
+    std::vector<B> result(planes.begin(), planes.end());
+    result.erase(result.begin() + int64_t(plane));
+    return result;
+  }
+  /// The tensor with 0 where the tail holds the values.
+  std::vector<float> closedValues(const float *x) const;
+  void writeTail(const float *x, Bytes tail) const;
+  void readTail(ConstBytes tail, float *x) const;
+
+  size_t plane = 0; ///< its index among the planes; 0: the format has none
+
+private:
+  /// Calls fn(first element in the tensor, first element in the tail, elements) for each stretch of covered positions.
+  template <typename Fn> void forCovered(Fn fn) const;
+
+  Format rest;
+  Element type;
+  std::vector<int64_t> shape, tailShape;
+  size_t axis = 0;
+  int64_t covered = 0;
+};
+
 /// The parameters of a tensor in f32, ready to be spread over runs of a row.
 class Parameters {
 public:
@@ -116,7 +151,7 @@ public:
     std::vector<float> values;
     int64_t rowStart = 0;
   };
-  std::vector<Part> scale, zero, min, table;
+  std::vector<Part> scale, zero, min, table, select;
 
 private:
   const float *combine(const std::vector<Part> &parts, int64_t begin, int64_t end, float *buffer) const;

@@ -18,16 +18,17 @@ Parameters::Parameters(const Format &format, Span<const int64_t> shape, Span<con
       rows *= entries.shape[d];
     part.values.resize(size_t(rows * length));
     decodeEntries(plane.type, rows, length, planes[i + 1].data(), part.values.data());
-    std::vector<Part> &parts = plane.role == Role::Scale  ? scale
-                               : plane.role == Role::Zero ? zero
-                               : plane.role == Role::Min  ? min
-                                                          : table;
+    std::vector<Part> &parts = plane.role == Role::Scale   ? scale
+                               : plane.role == Role::Zero  ? zero
+                               : plane.role == Role::Min   ? min
+                               : plane.role == Role::Table ? table
+                                                           : select;
     parts.push_back(std::move(part));
   }
 }
 
 void Parameters::startRow(const Rows &rows) {
-  for (std::vector<Part> *parts : {&scale, &zero, &min, &table})
+  for (std::vector<Part> *parts : {&scale, &zero, &min, &table, &select})
     for (Part &part : *parts)
       part.rowStart = part.map.rowStart(rows);
 }
@@ -52,8 +53,16 @@ namespace {
 class RunCodec {
 public:
   RunCodec(const Format &format, const Encode &encode, Span<const int64_t> shape, Span<const ConstBytes> planes)
-      : params(format, shape, planes), bits(format.elem.bits), encoder(format.elem, encode, zeroType(format)),
-        decoder(format.elem) {}
+      : params(format, shape, planes), bits(format.elem.bits), decoder(format.elem),
+        encoders(size_t(format.elem.alternatives()), Encoder(format.elem, encode, zeroType(format))) {
+    if (!format.elem.isUnion())
+      return;
+    for (int a = 0; a < format.elem.alternatives(); ++a)
+      for (uint32_t code = 0; code < (1u << bits); ++code)
+        alternatives.push_back(float(format.elem.valueOf(code, a)));
+    for (size_t a = 0; a < encoders.size(); ++a)
+      encoders[a].setTable(alternatives.data() + (a << bits));
+  }
 
   void startRow(const Rows &rows) { params.startRow(rows); }
 
@@ -74,14 +83,14 @@ public:
       v = first;
     }
     const float *zero = params.zeros(begin, end, second);
-    if (params.table.empty())
-      return encoder.run(v, zero, n, codes);
+    if (!hasTables())
+      return encoders[0].run(v, zero, n, codes);
     int64_t outside = -1;
-    const Parameters::Part &table = params.table[0];
-    table.map.forBlocks(table.rowStart, begin, end, [&](int64_t entry, int64_t i, int64_t stop) {
+    forTables(begin, end, [&](size_t alternative, const float *values, int64_t i, int64_t stop) {
       int64_t o = i - begin;
-      encoder.setTable(table.values.data() + (entry << bits));
-      int64_t bad = encoder.run(v + o, zero ? zero + o : nullptr, stop - i, codes + o);
+      if (alternatives.empty())
+        encoders[0].setTable(values);
+      int64_t bad = encoders[alternative].run(v + o, zero ? zero + o : nullptr, stop - i, codes + o);
       outside = outside < 0 && bad >= 0 ? o + bad : outside;
     });
     return outside;
@@ -89,16 +98,13 @@ public:
 
   void decode(const int32_t *codes, int64_t begin, int64_t end, float *x) {
     int64_t n = end - begin;
-    if (params.table.empty()) {
+    if (!hasTables())
       decoder.run(codes, n, x);
-    } else {
-      const Parameters::Part &table = params.table[0];
-      table.map.forBlocks(table.rowStart, begin, end, [&](int64_t entry, int64_t i, int64_t stop) {
-        const float *values = table.values.data() + (entry << bits);
+    else
+      forTables(begin, end, [&](size_t, const float *values, int64_t i, int64_t stop) {
         for (; i < stop; ++i)
           x[i - begin] = values[codes[i - begin]];
       });
-    }
     if (const float *zero = params.zeros(begin, end, second))
       for (int64_t i = 0; i < n; ++i)
         x[i] = x[i] - zero[i];
@@ -116,10 +122,24 @@ private:
     return zero ? &zero->type : nullptr;
   }
 
+  bool hasTables() const { return !params.table.empty() || !params.select.empty(); }
+
+  /// Calls fn(alternative, values of all codes, begin, end) for stretches of the row with one table.
+  template <typename Fn> void forTables(int64_t begin, int64_t end, Fn fn) {
+    bool isLut = !params.table.empty();
+    const Parameters::Part &part = isLut ? params.table[0] : params.select[0];
+    part.map.forBlocks(part.rowStart, begin, end, [&](int64_t entry, int64_t i, int64_t stop) {
+      size_t alternative = isLut ? 0 : size_t(part.values[size_t(entry)]);
+      fn(alternative, isLut ? part.values.data() + (entry << bits) : alternatives.data() + (alternative << bits), i,
+         stop);
+    });
+  }
+
   Parameters params;
   int bits;
-  Encoder encoder;
   Decoder decoder;
+  std::vector<Encoder> encoders; // one, or one for each alternative of a union
+  std::vector<float> alternatives;
   float first[kRun], second[kRun];
 };
 
@@ -144,16 +164,43 @@ std::string checkGiven(const Format &format, const Encode &encode, Span<const in
     return error;
   if (std::string error = verify(given, format); !error.empty())
     return error;
-  return checkPlanes(format, planes, planeShapes(shape, format));
+  if (std::string error = checkPlanes(format, planes, planeShapes(shape, format)); !error.empty())
+    return error;
+  return checkSelect(format, shape, std::vector<ConstBytes>(planes.begin(), planes.end()));
 }
 
 } // namespace
+
+std::string checkSelect(const Format &format, Span<const int64_t> shape, Span<const ConstBytes> planes) {
+  std::vector<PlaneShape> shapes = planeShapes(shape, format);
+  for (size_t p = 1; p < shapes.size(); ++p) {
+    if (shapes[p].role != Role::Select)
+      continue;
+    int64_t rows = 1, length = shapes[p].shape.empty() ? 1 : shapes[p].shape.back();
+    for (size_t d = 0; d + 1 < shapes[p].shape.size(); ++d)
+      rows *= shapes[p].shape[d];
+    std::vector<float> values(size_t(rows * length));
+    decodeEntries(shapes[p].type, rows, length, planes[p].data(), values.data());
+    for (float v : values)
+      if (v >= float(format.elem.alternatives()))
+        return "plane 'select' holds " + std::to_string(int(v)) + "; " + format.elem.str() +
+               " has the alternatives 0 to " + std::to_string(format.elem.alternatives() - 1);
+  }
+  return "";
+}
 
 std::string decode(const Format &format, Span<const int64_t> shape, Span<const ConstBytes> planes, float *out) {
   if (std::string error = verify(format, shape); !error.empty())
     return error;
   if (std::string error = checkPlanes(format, planes, planeShapes(shape, format)); !error.empty())
     return error;
+  if (std::string error = checkSelect(format, shape, planes); !error.empty())
+    return error;
+  if (TailSplit tail(format, shape); tail) {
+    std::string error = decode(tail.closed(), shape, tail.closedPlanes(planes), out);
+    tail.readTail(planes[tail.plane], out);
+    return error;
+  }
   RunCodec codec(format, Encode(Rule::Given), shape, planes);
   const Element &elem = format.elem;
   int32_t codes[kRun];
@@ -169,6 +216,8 @@ std::string encodeCodes(const Format &format, const Encode &encode, Span<const i
                         Span<const Bytes> planes) {
   if (std::string error = checkGiven(format, encode, shape, planes); !error.empty())
     return error;
+  if (TailSplit tail(format, shape); tail)
+    return encodeCodes(tail.closed(), encode, shape, tail.closedValues(x).data(), tail.closedPlanes(planes));
   RunCodec codec(format, encode, shape, std::vector<ConstBytes>(planes.begin(), planes.end()));
   int32_t codes[kRun];
   std::string error;
@@ -206,6 +255,8 @@ std::string blockErrors(const Format &format, const Encode &encode, Span<const i
                         Span<const Bytes> planes, std::vector<double> &errors) {
   if (std::string error = checkGiven(format, encode, shape, planes); !error.empty())
     return error;
+  if (TailSplit tail(format, shape); tail)
+    return blockErrors(tail.closed(), encode, shape, tail.closedValues(x).data(), tail.closedPlanes(planes), errors);
   RunCodec codec(format, encode, shape, std::vector<ConstBytes>(planes.begin(), planes.end()));
   const Plane *scale = format.find(Role::Scale);
   BlockMap map(shape, scale ? scale->block : std::vector<int64_t>());

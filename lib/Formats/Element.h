@@ -18,23 +18,39 @@ enum class ElementKind : uint8_t {
   Lut,       ///< #tern.lut<b>: entry of the table plane
   Ternary,   ///< #tern.ternary: -1, 0, 1 as a two's complement 2-bit code; 0b10 is never written and reads as -2
   Bipolar,   ///< #tern.bipolar<b>: 2 * code - (2^b - 1)
+  Pot,       ///< #tern.pot<b>: 2^-code
+  Bitmod,  ///< #tern.bitmod<b>: a union of four tables; the code of minus zero is a value that the select plane chooses
+  Abfloat, ///< #tern.abfloat<e, m, bias>: sign, (2^m + mantissa) * 2^(exponent + bias); magnitude code 0 reads as 0
+  Pair,    ///< #tern.pair<NORMAL, OUTLIER, marker>: beside a marker (value 0) stands an outlier, else codes are normal
 };
 
 /// Which codes of a minifloat are special. Finite: none. Ieee: the largest exponent is Inf and NaN. Fn: only the code
 /// of all ones is NaN, no Inf. Fnuz: the code of minus zero is NaN, no Inf, no minus zero.
 enum class Special : uint8_t { Finite, Ieee, Fn, Fnuz };
 
-/// An element or plane type: a plain value, two equal elements decode equally.
-struct Element {
+/// The part of an element that has no elements inside.
+struct FlatElement {
   ElementKind kind = ElementKind::Int;
   uint8_t bits = 8;
-  // Float and Minifloat.
+  // Float, Minifloat and Abfloat.
   uint8_t exponent = 0;
   uint8_t mantissa = 0;
   int16_t bias = 0;
   Special special = Special::Ieee;
   // Fixed: digits before the point, sign included.
   int8_t integerBits = 0;
+
+  bool operator==(const FlatElement &o) const;
+};
+
+/// An element or plane type: a plain value, two equal elements decode equally.
+struct Element : FlatElement {
+  // Pair: its two elements, and the code of the victim.
+  FlatElement normal, outlier;
+  uint8_t marker = 0;
+
+  constexpr Element() = default;
+  constexpr explicit Element(const FlatElement &flat) : FlatElement(flat) {}
 
   static constexpr Element si(int bits) { return ofBits(ElementKind::Int, bits); }
   static constexpr Element ui(int bits) { return ofBits(ElementKind::UInt, bits); }
@@ -59,6 +75,19 @@ struct Element {
   static constexpr Element lut(int bits) { return ofBits(ElementKind::Lut, bits); }
   static constexpr Element ternary() { return ofBits(ElementKind::Ternary, 2); }
   static constexpr Element bipolar(int bits) { return ofBits(ElementKind::Bipolar, bits); }
+  static constexpr Element pot(int bits) { return ofBits(ElementKind::Pot, bits); }
+  static constexpr Element bitmod(int bits) { return ofBits(ElementKind::Bitmod, bits); }
+  static constexpr Element abfloat(int exponent, int mantissa, int bias) {
+    return floating(ElementKind::Abfloat, exponent, mantissa, bias, Special::Finite);
+  }
+  /// Two elements of equal width, neither a pair.
+  static constexpr Element pair(const Element &normal, const Element &outlier, int marker) {
+    Element e = ofBits(ElementKind::Pair, normal.bits);
+    e.normal = normal;
+    e.outlier = outlier;
+    e.marker = uint8_t(marker);
+    return e;
+  }
 
   bool operator==(const Element &o) const;
   bool operator!=(const Element &o) const { return !(*this == o); }
@@ -72,20 +101,26 @@ struct Element {
   bool isFloat() const { return kind == ElementKind::Float; }
   /// The code is an integer times step(): integers, fixed, ternary. These have a code range, rounding and saturation.
   bool hasIntegerCodes() const { return isInteger() || kind == ElementKind::Fixed || kind == ElementKind::Ternary; }
+  /// A code range (LO to HI) may be given.
+  bool hasCodeRange() const { return hasIntegerCodes() || kind == ElementKind::Pot; }
+  /// Several tables, one of which the select plane chooses for each block.
+  bool isUnion() const { return kind == ElementKind::Bitmod; }
+  int alternatives() const { return isUnion() ? 4 : 1; }
   /// The code is two's complement: unpacking extends its sign.
   bool hasSignedCodes() const { return hasIntegerCodes() && kind != ElementKind::UInt; }
   /// Negative values exist.
-  bool isSigned() const { return kind != ElementKind::UInt && kind != ElementKind::E8M0; }
+  bool isSigned() const { return kind != ElementKind::UInt && kind != ElementKind::E8M0 && kind != ElementKind::Pot; }
   bool hasNaN() const;
   /// Smallest and largest code; the bit pattern as an unsigned number where codes are not integers.
   int64_t minCode() const;
   int64_t maxCode() const;
   /// Distance of neighbouring integer codes: 1, and 2^(i-w) for fixed.
   double step() const;
-  /// Largest finite value (a lut has none of its own: 0).
+  /// Largest finite value (a lut has none of its own: 0; a union: of all alternatives).
   double maxValue() const;
-  /// Value of a code; only for kinds of at most 8 bits and integers. A lut has none: 0.
-  double valueOf(uint32_t code) const;
+  /// Value of a code; only for kinds of at most 8 bits and integers. A lut has none: 0. A union has one for each
+  /// alternative, a pair those of its normal element with 0 for the marker.
+  double valueOf(uint32_t code, int alternative = 0) const;
 
 private:
   static constexpr Element ofBits(ElementKind kind, int bits) {
@@ -107,7 +142,7 @@ private:
 /// Reads what Element::str prints, and every name of a builtin MLIR type that has an element.
 Result<Element> parseElement(const std::string &text);
 
-/// Empty when the element exists, else a sentence that starts with its label (E5 for a minifloat).
+/// Empty when the element exists, else a sentence that starts with its label (E2 for a pair, E5 for a minifloat).
 std::string verify(const Element &);
 
 } // namespace tern

@@ -10,12 +10,32 @@ namespace tern {
 
 //===- code -> value ----------------------------------------------------===//
 
+/// In a search, the codes of the outliers of a pair come after those of the normal values.
+static constexpr int32_t kOutlier = 256;
+
+/// The values of all codes follow from the element alone.
+static bool hasOwnTable(const Element &elem) {
+  switch (elem.kind) {
+  case ElementKind::Minifloat:
+  case ElementKind::E8M0:
+  case ElementKind::Bipolar:
+  case ElementKind::Pot:
+  case ElementKind::Abfloat:
+  case ElementKind::Pair:
+    return true;
+  default:
+    return false;
+  }
+}
+
 Decoder::Decoder(const Element &elem) : elem(elem) {
-  bool looksUp =
-      elem.kind == ElementKind::Minifloat || elem.kind == ElementKind::E8M0 || elem.kind == ElementKind::Bipolar;
-  if (looksUp)
+  if (!hasOwnTable(elem))
+    return;
+  for (uint32_t code = 0; code < (1u << elem.bits); ++code)
+    own[code] = float(elem.valueOf(code));
+  if (elem.kind == ElementKind::Pair)
     for (uint32_t code = 0; code < (1u << elem.bits); ++code)
-      own[code] = float(elem.valueOf(code));
+      outliers[code] = code == elem.marker ? 0 : float(Element(elem.outlier).valueOf(code));
 }
 
 void Decoder::run(const int32_t *codes, int64_t n, float *out) const {
@@ -41,10 +61,16 @@ void Decoder::run(const int32_t *codes, int64_t n, float *out) const {
       for (int64_t i = 0; i < n; ++i)
         out[i] = f16ToF32(uint16_t(codes[i]));
     return;
-  case ElementKind::Minifloat:
-  case ElementKind::E8M0:
-  case ElementKind::Lut:
-  case ElementKind::Bipolar:
+  case ElementKind::Pair:
+    assert(n % 2 == 0 && "a pair has two codes");
+    for (int64_t i = 0; i < n; i += 2) {
+      size_t a = size_t(codes[i]), b = size_t(codes[i + 1]);
+      bool first = a == elem.marker, second = b == elem.marker && !first;
+      out[i] = second ? outliers[a] : own[a];
+      out[i + 1] = first ? outliers[b] : own[b];
+    }
+    return;
+  default:
     for (int64_t i = 0; i < n; ++i)
       out[i] = own[size_t(codes[i])];
     return;
@@ -57,14 +83,25 @@ Encoder::Encoder(const Element &elem, const Encode &encode, const Element *zeroT
     : elem(elem), encode(encode), lo(encode.low(elem)), hi(encode.high(elem)),
       zeroFirst(encode.order == Order::ZpThenRound || (zeroType && !zeroType->isInteger())),
       wide(elem.bits > 16 || (zeroType && zeroType->isInteger() && zeroType->bits > 16)) {
-  bool searched =
-      elem.kind == ElementKind::Bipolar || (elem.kind == ElementKind::Minifloat && encode.round != Round::Rne);
-  if (!searched)
+  bool isComputed =
+      elem.kind == ElementKind::E8M0 || (elem.kind == ElementKind::Minifloat && encode.round == Round::Rne);
+  if (!hasOwnTable(elem) || isComputed)
     return;
-  std::array<float, 256> values;
-  for (uint32_t code = 0; code < (1u << elem.bits); ++code)
-    values[code] = float(elem.valueOf(code));
-  setValues(values.data(), 1 << elem.bits);
+  std::array<float, 512> values;
+  values.fill(std::numeric_limits<float>::quiet_NaN());
+  for (int32_t code = 0; code < (1 << elem.bits); ++code)
+    values[size_t(code)] = float(elem.valueOf(uint32_t(code)));
+  if (elem.kind == ElementKind::Pot)
+    for (int32_t code = 0; code < (1 << elem.bits); ++code)
+      if (code < lo || code > hi)
+        values[size_t(code)] = std::numeric_limits<float>::quiet_NaN();
+  if (elem.kind == ElementKind::Pair) {
+    values[elem.marker] = std::numeric_limits<float>::quiet_NaN();
+    for (int32_t code = 0; code < (1 << elem.bits); ++code)
+      if (float v = float(Element(elem.outlier).valueOf(uint32_t(code))); v != 0 && code != elem.marker)
+        values[size_t(kOutlier + code)] = v;
+  }
+  setValues(values.data(), elem.kind == ElementKind::Pair ? 512 : 1 << elem.bits);
 }
 
 void Encoder::setTable(const float *entries) { setValues(entries, 1 << elem.bits); }
@@ -100,11 +137,14 @@ static float threshold(Round round, double lower, int32_t lowerCode, double uppe
 }
 
 void Encoder::setValues(const float *values, int count) {
-  std::array<int32_t, 256> order;
+  std::array<int32_t, 512> order;
   int n = 0;
+  hasZero = false;
   for (int32_t code = 0; code < count; ++code)
-    if (std::isfinite(values[code]))
+    if (std::isfinite(values[code])) {
       order[n++] = code;
+      hasZero |= values[code] == 0 && elem.kind != ElementKind::Minifloat;
+    }
   // Of equal values (+0 and -0, repeated entries of a table) the first code is used.
   std::sort(order.begin(), order.begin() + n,
             [&](int32_t a, int32_t b) { return values[a] != values[b] ? values[a] < values[b] : a < b; });
@@ -273,22 +313,27 @@ static void powersOfTwo(const float *y, int64_t n, int32_t *codes) {
 }
 
 void Encoder::nearest(const float *y, int64_t n, int32_t *codes) const {
-  const float infinity = std::numeric_limits<float>::infinity();
+  const float none = hasZero ? 0.0f : std::numeric_limits<float>::infinity();
   int32_t index[kRun];
-  if (numThresholds <= 16) {
+  if (numThresholds <= 32) {
     std::fill(index, index + n, 0);
+    float v[kRun];
+    for (int64_t i = 0; i < n; ++i)
+      v[i] = y[i] == y[i] ? y[i] : none;
     for (int t = 0; t < numThresholds; ++t)
       for (int64_t i = 0; i < n; ++i)
-        index[i] += !(y[i] <= thresholds[t]);
+        index[i] += v[i] > thresholds[t];
   } else {
     for (int64_t i = 0; i < n; ++i) {
-      float v = y[i] == y[i] ? y[i] : infinity;
+      float v = y[i] == y[i] ? y[i] : none;
       index[i] =
           int32_t(std::lower_bound(thresholds.begin(), thresholds.begin() + numThresholds, v) - thresholds.begin());
     }
   }
   for (int64_t i = 0; i < n; ++i)
     codes[i] = sortedCodes[index[i]];
+  if (elem.kind == ElementKind::Pair)
+    return pairs(n, codes);
   if (elem.kind != ElementKind::Minifloat)
     return;
   // What the sorted values cannot say: NaN, and the sign of zero.
@@ -301,10 +346,21 @@ void Encoder::nearest(const float *y, int64_t n, int32_t *codes) const {
   }
 }
 
-/// sat = error of kinds without integer codes: the first value beyond the largest finite one, or NaN.
-static int64_t firstOutside(const float *y, int64_t n, float most) {
+/// Beside an outlier stands the marker.
+void Encoder::pairs(int64_t n, int32_t *codes) const {
+  assert(n % 2 == 0 && "a pair has two codes");
+  for (int64_t i = 0; i < n; i += 2) {
+    bool first = codes[i] >= kOutlier, second = codes[i + 1] >= kOutlier && !first;
+    int32_t a = codes[i] & (kOutlier - 1), b = codes[i + 1] & (kOutlier - 1);
+    codes[i] = second ? elem.marker : a;
+    codes[i + 1] = first ? elem.marker : b;
+  }
+}
+
+/// sat = error of kinds without integer codes: the first value outside of the finite ones, or NaN.
+static int64_t firstOutside(const float *y, int64_t n, float least, float most) {
   for (int64_t i = 0; i < n; ++i)
-    if (!(std::fabs(y[i]) <= most))
+    if (!(y[i] >= least && y[i] <= most))
       return i;
   return -1;
 }
@@ -323,7 +379,7 @@ int64_t Encoder::run(const float *y, const float *zero, int64_t n, int32_t *code
       shifted[i] = y[i] + zero[i];
     y = shifted;
   }
-  float most = float(elem.maxValue());
+  float most = float(elem.maxValue()), least = -most;
   switch (elem.kind) {
   case ElementKind::Float:
     floats(y, n, codes);
@@ -336,11 +392,12 @@ int64_t Encoder::run(const float *y, const float *zero, int64_t n, int32_t *code
     break;
   default:
     nearest(y, n, codes);
-    // The largest magnitude of a lut is that of its outermost entries, half a step beyond is not "outside".
+    // The largest magnitude of a table is that of its outermost entries, half a step beyond is not "outside".
     most = std::numeric_limits<float>::max();
+    least = elem.isSigned() ? -most : 0.0f;
     break;
   }
-  return encode.sat == Sat::Error ? firstOutside(y, n, most) : -1;
+  return encode.sat == Sat::Error ? firstOutside(y, n, least, most) : -1;
 }
 
 } // namespace tern

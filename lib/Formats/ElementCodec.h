@@ -17,12 +17,13 @@ class Decoder {
 public:
   explicit Decoder(const Element &elem);
 
-  /// Values of unpacked codes. Not for a lut, whose values are in the table plane.
+  /// Values of unpacked codes; n is even for a pair. Not for a lut and a union, whose table is chosen by other planes.
   void run(const int32_t *codes, int64_t n, float *out) const;
 
 private:
   Element elem;
-  std::array<float, 256> own; // values of all codes of a kind without arithmetic of its own
+  std::array<float, 256> own;      // values of all codes of a kind without arithmetic of its own
+  std::array<float, 256> outliers; // of a pair: values beside a marker
 };
 
 class Encoder {
@@ -30,7 +31,7 @@ public:
   /// `zeroType`: the type of the zero plane, null if there is none.
   Encoder(const Element &elem, const Encode &encode, const Element *zeroType = nullptr);
 
-  /// The 2^b entries of a lut, for the runs that follow.
+  /// The 2^b entries of a lut or of an alternative of a union, for the runs that follow.
   void setTable(const float *entries);
   /// Codes of n <= kRun values that are already divided by their scale; `zero` has one entry per value or is null.
   /// Returns the index of the first value outside the range when sat = error, else -1.
@@ -42,6 +43,7 @@ private:
   void floats(const float *y, int64_t n, int32_t *codes) const;
   void minifloats(const float *y, int64_t n, int32_t *codes) const;
   void nearest(const float *y, int64_t n, int32_t *codes) const;
+  void pairs(int64_t n, int32_t *codes) const;
   void setValues(const float *values, int count);
 
   Element elem;
@@ -49,10 +51,11 @@ private:
   int64_t lo, hi;
   bool zeroFirst; // add the zero point before rounding
   bool wide;      // f32 would not hold the codes
-  // For kinds that search: count of thresholds below a value -> code.
+  // For kinds that search: count of thresholds below a value -> code. Codes of outliers of a pair have kOutlier set.
   int numThresholds = 0;
-  std::array<float, 256> thresholds;
-  std::array<int32_t, 256> sortedCodes;
+  bool hasZero = false; // 0 is one of the values
+  std::array<float, 512> thresholds;
+  std::array<int32_t, 512> sortedCodes;
 };
 
 } // namespace tern

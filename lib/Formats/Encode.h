@@ -58,7 +58,12 @@ std::string verify(const Encode &, const Format &);
 /// - a NaN makes an f8E8M0FNU scale NaN when the element has no NaN of its own (OCP MX);
 /// - a float scale that is 0 (a block of zeros, or one that underflows) is stored as 1; one beyond the largest finite
 ///   value of its type is stored as that value;
-/// - minmax with an integer zero point extends the block's range to contain 0, so that the zero point exists;
+/// - a finer integer scale that rounds to 0 is stored as 1: the codes still have a step;
+/// - of a union, each block of the select plane takes the alternative of least squared error, the first of equal ones;
+/// - positions in the tail count for no parameter, their values go to the tail plane;
+/// - minmax with an integer zero point extends the block's range to contain 0, so that the zero point exists; a zero
+///   point that several scales share comes from the range of its own block, and each scale covers its block on both
+///   sides of it;
 /// - absmax with a zero plane stores the middle of the range, ceil((lo + hi) / 2), as the zero point.
 std::string chooseParameters(const Format &, const Encode &, Span<const int64_t> shape, const float *x,
                              Span<const Bytes> planes, Span<const float> clip = {});
@@ -71,6 +76,7 @@ std::string encodeTensor(const Format &, const Encode &, Span<const int64_t> sha
 /// codes, the others are read. The rule of the encode is not used.
 /// - order zp_then_round, and any zero point that is a float: code = round(sat((x - min) / S + zero));
 /// - NaN gives the code of the value 0, or the NaN of a minifloat that has one; without either, the largest value;
+/// - two outliers in one pair: the second is the victim;
 /// - infinities saturate; S == 0 gives the code of 0 with the sign of x;
 /// - sat = wrap counts modulo hi - lo + 1; sat = error names the first element outside.
 std::string encodeCodes(const Format &, const Encode &, Span<const int64_t> shape, const float *x,
@@ -84,8 +90,9 @@ std::string blockErrors(const Format &, const Encode &, Span<const int64_t> shap
 /// The number of NaN and infinite elements, for the caller's diagnostic.
 int64_t countNonFinite(const float *x, int64_t n);
 
-/// The largest magnitude an encoder aims at: (hi - lo) / 2 * step for integer codes, else the largest finite value.
-/// `table`: the entries of a lut.
+/// The largest magnitude an encoder aims at: (hi - lo) / 2 * step for integer codes, else the largest finite value: of
+/// a pot that of code lo, of a pair that of its normal codes, of a union the smallest of its alternatives' (coarser
+/// scales fit them all). `table`: the entries of a lut.
 double encodeTarget(const Element &, const Encode &, Span<const float> table = {});
 
 } // namespace tern

@@ -1,5 +1,7 @@
 #include "lib/Formats/Format.h"
 
+#include <algorithm>
+
 namespace tern {
 
 const Plane *Format::find(Role role) const {
@@ -26,6 +28,25 @@ static int64_t packedPlaneBytes(Span<const int64_t> shape, int bits) {
   return rows * packedBytes(shape.empty() ? 1 : shape.back(), bits);
 }
 
+size_t tailAxis(const Plane &tail) {
+  for (size_t i = 0; i < tail.block.size(); ++i)
+    if (tail.block[i] != 1 && tail.block[i] != kWhole)
+      return i;
+  return 0;
+}
+
+int64_t tailExtent(Span<const int64_t> shape, const Format &format) {
+  const Plane *tail = format.find(Role::Tail);
+  if (!tail)
+    return 0;
+  size_t axis = tailAxis(*tail);
+  int64_t window = tail->block[axis], size = shape[axis];
+  for (const Plane &plane : format.planes)
+    if (plane.role != Role::Tail && !plane.block.empty() && plane.block[axis] != 1)
+      return size % window;
+  return std::min(size, window);
+}
+
 std::vector<PlaneShape> planeShapes(Span<const int64_t> shape, const Format &format) {
   std::vector<PlaneShape> result;
   result.reserve(1 + format.planes.size());
@@ -33,8 +54,11 @@ std::vector<PlaneShape> planeShapes(Span<const int64_t> shape, const Format &for
   for (const Plane &plane : format.planes) {
     PlaneShape p{plane.role, plane.type, {}, 0};
     assert((plane.block.empty() || plane.block.size() == shape.size()) && "the format must fit the shape");
+    bool isTail = plane.role == Role::Tail;
     for (size_t i = 0; i < plane.block.size(); ++i)
-      p.shape.push_back(blocksOf(shape[i], plane.block[i]));
+      p.shape.push_back(!isTail                ? blocksOf(shape[i], plane.block[i])
+                        : i == tailAxis(plane) ? plane.block[i]
+                                               : shape[i]);
     if (plane.role == Role::Table)
       p.shape.push_back(int64_t(1) << format.elem.bits);
     result.push_back(std::move(p));

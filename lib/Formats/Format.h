@@ -1,6 +1,8 @@
 // The format of a quantized tensor: which real number each code means (docs/FORMATS.md 1).
 //
-//   x^ = (dec(code, table) - zero) * PROD scale + PROD min
+//   x^ = (dec(code, select, table) - zero) * PROD scale + PROD min
+//
+// and positions that the tail covers are the entries of the tail plane (see tailExtent).
 //
 // Every plane is read at the block that holds the element. The scales multiply first, finest first, in f32; then the
 // value is multiplied by the product, then the minimum is added: each step rounds to f32, none is fused.
@@ -65,9 +67,17 @@ struct PlaneShape {
 };
 
 /// Which planes a tensor has, in order: the codes, then the planes of the format. A table has one more dimension of
-/// 2^b entries. A dynamic dimension stays dynamic, with its own negative number, unless its block is '*'.
-/// The format must fit the shape.
+/// 2^b entries. A tail has the tensor's extents, but along its window axis those of the window. A dynamic dimension
+/// stays dynamic, with its own negative number, unless its block is '*'. The format must fit the shape.
 std::vector<PlaneShape> planeShapes(Span<const int64_t> shape, const Format &);
+
+/// The axis along which the tail plane is a window: the one whose extent is neither 1 nor '*'.
+size_t tailAxis(const Plane &tail);
+/// How many of the last positions of a tensor are in its tail (KIVI). Blocks that span several positions of the window
+/// axis (keys) are quantized a window at a time: size % window are left. Blocks of one position (values) leave the
+/// window as soon as they are the oldest: the last `window` positions stay. The tail plane begins with the oldest of
+/// them; entries without a position are 0, as are codes and parameters of the positions it covers.
+int64_t tailExtent(Span<const int64_t> shape, const Format &);
 
 /// Bytes of all planes together, without alignment.
 int64_t planeBytes(Span<const int64_t> shape, const Format &);

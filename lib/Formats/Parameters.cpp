@@ -62,6 +62,8 @@ public:
         scales.push_back(i);
       if (format.planes[i].role == Role::Zero || format.planes[i].role == Role::Min)
         offset = int(i);
+      if (format.planes[i].role == Role::Select)
+        select = i;
     }
     lo = encode.low(format.elem);
     hi = encode.high(format.elem);
@@ -76,9 +78,9 @@ public:
              std::to_string(clip.size());
     switch (encode.rule) {
     case Rule::Absmax:
-      return absmax(map);
+      return format.elem.isUnion() ? chooseAlternatives(map) : absmax(map);
     case Rule::Minmax:
-      minmax(map);
+      format.planes[size_t(offset)].block == format.planes[scales[0]].block ? minmax(map) : sharedMinmax(map);
       return "";
     case Rule::Absmean:
       writeScales(meanMagnitude(map, shape, x), 1.0);
@@ -88,7 +90,7 @@ public:
       break;
     case Rule::FloorPow2:
     case Rule::CeilPow2:
-      return powers(map);
+      return format.elem.isUnion() ? chooseAlternatives(map) : powers(map);
     case Rule::Given:
       return "rule given takes its planes from an import, a plan or a method; use encodeCodes";
     }
@@ -127,15 +129,54 @@ private:
     return "";
   }
 
+  /// Every block tries all alternatives of the union and keeps the one of least squared error, the first of equal ones.
+  std::string chooseAlternatives(const BlockMap &map) {
+    std::vector<float> most = magnitudes(map);
+    std::vector<double> targets;
+    for (int a = 0; a < format.elem.alternatives(); ++a) {
+      double q = 0;
+      for (uint32_t code = 0; code < (1u << format.elem.bits); ++code)
+        q = std::max(q, std::fabs(format.elem.valueOf(code, a)));
+      targets.push_back(q);
+    }
+    std::vector<float> chosen(most.size(), 0.0f), all;
+    std::vector<double> best, errors, q(most.size());
+    bool isPow2 = encode.rule != Rule::Absmax;
+    for (size_t a = 0; a < targets.size(); ++a) {
+      write(select, std::vector<float>(most.size(), float(a)));
+      isPow2 ? writePowers(map, most, std::vector<double>(most.size(), targets[a]))
+             : (void)writeScales(most, encodeTarget(format.elem, encode), std::vector<double>(most.size(), targets[a]));
+      if (std::string error = blockErrors(format, encode, shape, x, planes, errors); !error.empty())
+        return error;
+      best.resize(errors.size(), std::numeric_limits<double>::infinity());
+      for (size_t i = 0; i < errors.size(); ++i)
+        if (errors[i] < best[i] || a == 0) {
+          best[i] = errors[i];
+          chosen[i] = float(a);
+        }
+    }
+    for (size_t i = 0; i < chosen.size(); ++i)
+      q[i] = targets[size_t(chosen[i])];
+    write(select, chosen);
+    isPow2 ? writePowers(map, most, q) : (void)writeScales(most, encodeTarget(format.elem, encode), q);
+    return "";
+  }
+
   std::string powers(const BlockMap &map) {
     double q;
     if (std::string error = target(q); !error.empty())
       return error;
     std::vector<float> values = magnitudes(map);
-    int emax = floorLog2(q);
+    writePowers(map, values, std::vector<double>(values.size(), q));
+    middleZero();
+    return "";
+  }
+
+  /// The only scale plane, a power of two for each block by its largest magnitude and its target.
+  void writePowers(const BlockMap &map, std::vector<float> values, const std::vector<double> &q) {
     for (size_t i = 0; i < values.size(); ++i)
       if (float &v = values[i] *= clipOf(i); v > 0) {
-        int k = encode.rule == Rule::FloorPow2 ? floorLog2(v) - emax : ceilPow2(v, q);
+        int k = encode.rule == Rule::FloorPow2 ? floorLog2(v) - floorLog2(q[i]) : ceilPow2(v, q[i]);
         v = std::ldexp(1.0f, std::min(std::max(k, -127), 127));
       }
     // OCP MX: a NaN that the element cannot hold makes the scale of its block NaN.
@@ -146,8 +187,6 @@ private:
           values[i] = std::numeric_limits<float>::quiet_NaN();
     }
     write(scales[0], values);
-    middleZero();
-    return "";
   }
 
   /// Range and offset of each block.
@@ -182,6 +221,33 @@ private:
     write(size_t(offset), least);
   }
 
+  /// An integer zero point for several scales: from the range of its own block as for one scale, then each scale is the
+  /// smallest that covers both sides of it.
+  void sharedMinmax(const BlockMap &map) {
+    const Plane &zero = format.planes[size_t(offset)];
+    BlockMap zeroMap(shape, zero.block);
+    auto lowest = [](int32_t o) { return o == Smallest::start ? 0 : std::min(fromOrdered(o), 0.0f); };
+    auto highest = [](int32_t o) { return o == Largest::start ? 0 : std::max(fromOrdered(o), 0.0f); };
+    std::vector<int32_t> low = reduce<Smallest>(zeroMap, shape, x), high = reduce<Largest>(zeroMap, shape, x);
+    std::vector<float> z(low.size());
+    for (size_t i = 0; i < z.size(); ++i) {
+      double mn = lowest(low[i]), mx = highest(high[i]), range = mx - mn;
+      double at = range > 0 ? double(lo) - mn / range * double(hi - lo) : double(lo);
+      z[i] = float(std::min(std::max(std::nearbyint(at), double(lo)), double(hi)));
+    }
+    low = reduce<Smallest>(map, shape, x);
+    high = reduce<Largest>(map, shape, x);
+    std::vector<size_t> entry = coarserEntries(shape, format.planes[scales[0]], zero);
+    std::vector<float> most(low.size());
+    for (size_t i = 0; i < most.size(); ++i) {
+      double below = double(z[entry[i]]) - double(lo), above = double(hi) - double(z[entry[i]]);
+      double down = below > 0 ? -double(lowest(low[i])) / below : 0, up = above > 0 ? highest(high[i]) / above : 0;
+      most[i] = float(std::max(down, up) / format.elem.step());
+    }
+    writeScales(most, 1.0);
+    write(size_t(offset), z);
+  }
+
   /// A zero plane beside a symmetric rule holds the middle of the range.
   void middleZero() {
     if (offset < 0)
@@ -191,8 +257,9 @@ private:
   }
 
   /// Writes all scale planes, coarsest first: each is the value that the finer types leave over. `numerator` has one
-  /// value per block of the finest plane. Returns the product of the stored scales for each of these blocks.
-  std::vector<float> writeScales(const std::vector<float> &numerator, double q) {
+  /// value per block of the finest plane; `targets`, where a block has a target of its own, one for the finest scale.
+  /// Returns the product of the stored scales for each of these blocks.
+  std::vector<float> writeScales(const std::vector<float> &numerator, double q, Span<const double> targets = {}) {
     size_t n = numerator.size();
     std::vector<float> coarser; // product of the scales that are already written, per finest block
     const Plane &finest = format.planes[scales[0]];
@@ -203,7 +270,8 @@ private:
       std::vector<size_t> entry = coarserEntries(shape, finest, format.planes[scales[level]]);
       std::vector<float> values(size_t(entriesOf(shapes[scales[level] + 1])), 0.0f);
       for (size_t i = 0; i < n; ++i) {
-        float v = numerator[i] * (level ? 1.0f : clipOf(i)) / float(room);
+        double most = level || targets.empty() ? room : targets[i];
+        float v = numerator[i] * (level ? 1.0f : clipOf(i)) / float(most);
         if (!coarser.empty())
           v = coarser[i] == 0 ? 0.0f : v / coarser[i];
         if (std::fabs(v) > std::fabs(values[entry[i]]))
@@ -226,9 +294,11 @@ private:
     uint8_t *out = planes[plane + 1].data();
     encodeEntries(p.type, rows, length, values.data(), out);
     decodeEntries(p.type, rows, length, out, values.data());
-    if (p.role != Role::Scale || !p.type.isFloat())
+    bool isFinerInteger = p.type.isInteger() && plane != scales.back();
+    if (p.role != Role::Scale || !(p.type.isFloat() || isFinerInteger))
       return values;
-    // Zero has no reciprocal: it is stored as 1, and the block is 0 anyhow.
+    // Zero has no reciprocal: it is stored as 1. A block of zeros is 0 anyhow; one that a finer integer scale is too
+    // coarse for keeps the smallest step there is.
     bool any = false;
     for (float &v : values) {
       any |= v == 0;
@@ -248,6 +318,7 @@ private:
   std::vector<PlaneShape> shapes;
   std::vector<size_t> scales; // finest first
   int offset = -1;            // the zero or min plane
+  size_t select = 0;          // of a union
   int64_t lo, hi;
 };
 
@@ -256,6 +327,18 @@ private:
 double encodeTarget(const Element &elem, const Encode &encode, Span<const float> table) {
   if (elem.hasIntegerCodes())
     return double(encode.high(elem) - encode.low(elem)) / 2 * elem.step();
+  if (elem.kind == ElementKind::Pot)
+    return elem.valueOf(uint32_t(encode.low(elem)));
+  if (elem.isUnion() || elem.kind == ElementKind::Pair) {
+    double least = std::numeric_limits<double>::infinity();
+    for (int a = 0; a < elem.alternatives(); ++a) {
+      double most = 0;
+      for (uint32_t code = 0; code < (1u << elem.bits); ++code)
+        most = std::max(most, std::fabs(elem.valueOf(code, a)));
+      least = std::min(least, most);
+    }
+    return least;
+  }
   if (elem.kind != ElementKind::Lut)
     return elem.maxValue();
   float most = 0;
@@ -272,6 +355,10 @@ std::string chooseParameters(const Format &format, const Encode &encode, Span<co
     return error;
   if (std::string error = checkPlanes(format, planes, planeShapes(shape, format)); !error.empty())
     return error;
+  if (TailSplit tail(format, shape); tail) {
+    tail.writeTail(x, planes[tail.plane]);
+    return chooseParameters(tail.closed(), encode, shape, tail.closedValues(x).data(), tail.closedPlanes(planes), clip);
+  }
   return Chooser(format, encode, shape, x, planes, clip).run();
 }
 

@@ -2,6 +2,7 @@
 // module; the reader here serves plan.json, the command line and tests.
 #include "lib/Formats/Format.h"
 
+#include <array>
 #include <cctype>
 #include <cstdlib>
 #include <cstring>
@@ -61,6 +62,15 @@ std::string Element::str() const {
     return "#tern.lut<" + b + ">";
   case ElementKind::Bipolar:
     return "#tern.bipolar<" + b + ">";
+  case ElementKind::Pot:
+    return "#tern.pot<" + b + ">";
+  case ElementKind::Bitmod:
+    return "#tern.bitmod<" + b + ">";
+  case ElementKind::Abfloat:
+    return "#tern.abfloat<" + std::to_string(exponent) + ", " + std::to_string(mantissa) + ", " + std::to_string(bias) +
+           ">";
+  case ElementKind::Pair:
+    return "#tern.pair<" + Element(normal).str() + ", " + Element(outlier).str() + ", " + std::to_string(marker) + ">";
   default:
     return "#tern.minifloat<" + std::to_string(exponent) + ", " + std::to_string(mantissa) + ", " +
            std::to_string(bias) + ", \"" + specialNames[int(special)] + "\">";
@@ -215,43 +225,75 @@ bool simpleElement(const std::string &word, Element &out) {
   return true;
 }
 
-Element readElement(Cursor &c) {
-  Element out;
+/// "<" A "," B ... ">"; each number in a range that its field can hold.
+template <size_t N> std::array<int, N> readNumbers(Cursor &c, const std::pair<int, int> (&ranges)[N]) {
+  std::array<int, N> numbers;
+  c.expect("<");
+  for (size_t i = 0; i < N; ++i) {
+    if (i)
+      c.expect(",");
+    numbers[i] = int(c.numberIn(ranges[i].first, ranges[i].second));
+  }
+  c.expect(">");
+  return numbers;
+}
+
+Element readMinifloat(Cursor &c) {
+  c.expect("<");
+  int exponent = int(c.numberIn(0, 100));
+  c.expect(",");
+  int mantissa = int(c.numberIn(0, 100));
+  c.expect(",");
+  int bias = int(c.numberIn(-1000, 1000));
+  c.expect(",");
+  c.expect("\"");
+  Special special = Special::Ieee;
+  c.keyword(specialNames, "a policy of the special codes", special);
+  c.expect("\"");
+  c.expect(">");
+  return Element::minifloat(exponent, mantissa, bias, special);
+}
+
+Element readElement(Cursor &c, bool isInPair = false);
+
+Element readPair(Cursor &c) {
+  c.expect("<");
+  Element normal = readElement(c, true);
+  c.expect(",");
+  Element outlier = readElement(c, true);
+  c.expect(",");
+  int marker = int(c.numberIn(0, 255));
+  c.expect(">");
+  return Element::pair(normal, outlier, marker);
+}
+
+Element readElement(Cursor &c, bool isInPair) {
   if (c.eat("#tern.fixed")) {
-    c.expect("<");
-    int64_t width = c.numberIn(0, 255);
-    c.expect(",");
-    out = Element::fixed(int(width), int(c.numberIn(-127, 127)));
-    c.expect(">");
-  } else if (c.eat("#tern.lut")) {
-    c.expect("<");
-    out = Element::lut(int(c.numberIn(0, 255)));
-    c.expect(">");
-  } else if (c.eat("#tern.bipolar")) {
-    c.expect("<");
-    out = Element::bipolar(int(c.numberIn(0, 255)));
-    c.expect(">");
-  } else if (c.eat("#tern.minifloat")) {
-    c.expect("<");
-    int exponent = int(c.numberIn(0, 100));
-    c.expect(",");
-    int mantissa = int(c.numberIn(0, 100));
-    c.expect(",");
-    int bias = int(c.numberIn(-1000, 1000));
-    c.expect(",");
-    c.expect("\"");
-    Special special = Special::Ieee;
-    c.keyword(specialNames, "a policy of the special codes", special);
-    c.expect("\"");
-    c.expect(">");
-    out = Element::minifloat(exponent, mantissa, bias, special);
-  } else {
-    Cursor before = c;
-    std::string name = c.word();
-    if (!simpleElement(name, out)) {
-      c = before;
-      c.fail("expected an element or plane type (siN, uiN, f32, f16, bf16, f8E4M3FN, ..., #tern.fixed<8, 2>, ...)");
-    }
+    auto [width, integerBits] = readNumbers(c, {{0, 255}, {-127, 127}});
+    return Element::fixed(width, integerBits);
+  }
+  if (c.eat("#tern.lut"))
+    return Element::lut(readNumbers(c, {{0, 255}})[0]);
+  if (c.eat("#tern.bipolar"))
+    return Element::bipolar(readNumbers(c, {{0, 255}})[0]);
+  if (c.eat("#tern.pot"))
+    return Element::pot(readNumbers(c, {{0, 255}})[0]);
+  if (c.eat("#tern.bitmod"))
+    return Element::bitmod(readNumbers(c, {{0, 255}})[0]);
+  if (c.eat("#tern.abfloat")) {
+    auto [exponent, mantissa, bias] = readNumbers(c, {{0, 100}, {0, 100}, {-1000, 1000}});
+    return Element::abfloat(exponent, mantissa, bias);
+  }
+  if (c.eat("#tern.minifloat"))
+    return readMinifloat(c);
+  if (!isInPair && c.eat("#tern.pair"))
+    return readPair(c);
+  Element out;
+  Cursor before = c;
+  std::string name = c.word();
+  if (!simpleElement(name, out)) {
+    c = before;
+    c.fail("expected an element or plane type (siN, uiN, f32, f16, bf16, f8E4M3FN, ..., #tern.fixed<8, 2>, ...)");
   }
   return out;
 }

@@ -21,6 +21,33 @@ static std::string verifyMinifloat(const Element &e) {
   return "";
 }
 
+static std::string verifyAbfloat(const Element &e) {
+  if (e.exponent < 1 || e.bits < 3 || e.bits > 8)
+    return e.str() + " has " + std::to_string(e.exponent) + " exponent bits and " + std::to_string(e.bits) +
+           " bits; allowed are at least 1 and 3 to 8";
+  if (e.bias < -32 || e.bias > 32 || e.exponent > 6)
+    return e.str() + " has values that f32 does not hold; the exponent has at most 6 bits and the bias is -32 to 32";
+  return "";
+}
+
+// format_e2
+static std::string verifyPair(const Element &e) {
+  Element normal(e.normal), outlier(e.outlier);
+  for (const Element &part : {normal, outlier})
+    if (std::string error = verify(part); !error.empty())
+      return error;
+  bool isNormal = normal.isInteger() || (normal.kind == ElementKind::Minifloat && normal.special == Special::Finite);
+  if (!isNormal || outlier.kind != ElementKind::Abfloat)
+    return "E2: a pair is an integer or a finite minifloat, and an abfloat; found " + e.str();
+  if (normal.bits != outlier.bits)
+    return "E2: the elements of a pair have equal width; found " + normal.str() + " and " + outlier.str();
+  if (e.marker >= (1 << normal.bits) || e.marker == 0 || outlier.valueOf(e.marker) != 0)
+    return "E2: the marker is a code that the outlier does not use (magnitude 0) and that is not 0, as 8 of "
+           "#tern.pair<si4, #tern.abfloat<2, 1, 2>, 8>; found " +
+           std::to_string(e.marker);
+  return "";
+}
+
 std::string verify(const Element &e) {
   auto bits = [&](int lo, int hi) -> std::string {
     if (e.bits >= lo && e.bits <= hi)
@@ -38,8 +65,16 @@ std::string verify(const Element &e) {
   case ElementKind::Lut:
   case ElementKind::Bipolar:
     return bits(1, 8);
+  case ElementKind::Pot:
+    return bits(1, 7); // 2^-127 is the last that f32 holds with room to spare
+  case ElementKind::Bitmod:
+    return bits(3, 4);
   case ElementKind::Minifloat:
     return verifyMinifloat(e);
+  case ElementKind::Abfloat:
+    return verifyAbfloat(e);
+  case ElementKind::Pair:
+    return verifyPair(e);
   case ElementKind::Float:
   case ElementKind::E8M0:
   case ElementKind::Ternary:
@@ -50,9 +85,10 @@ std::string verify(const Element &e) {
 
 static std::string planeName(const Plane &plane) { return std::string("plane '") + str(plane.role) + "'"; }
 
-/// Types whose codes need no other plane and no scale of their own.
+/// Types whose codes need no other plane and no scale of their own, and that have a name of their own in the IR.
 static bool isPlaneType(const Element &e) {
-  return e.isInteger() || e.isFloat() || e.kind == ElementKind::Minifloat || e.kind == ElementKind::E8M0;
+  bool isNamed = e.kind == ElementKind::Minifloat && e.str()[0] != '#';
+  return e.isInteger() || e.isFloat() || isNamed || e.kind == ElementKind::E8M0;
 }
 
 static std::string verifyPlane(const Plane &plane) {
@@ -64,6 +100,8 @@ static std::string verifyPlane(const Plane &plane) {
     return planeName(plane) + " cannot have type f8E8M0FNU, which has no zero and no sign; only a scale can";
   if (plane.role == Role::Select && plane.type.kind != ElementKind::UInt)
     return planeName(plane) + " needs an unsigned integer type; found " + plane.type.str();
+  if (plane.role == Role::Tail && !plane.type.isFloat())
+    return planeName(plane) + " holds values, not codes: its type is f32, f16 or bf16; found " + plane.type.str();
   // format_f1
   for (int64_t extent : plane.block)
     if (extent != kWhole && extent <= 0)
@@ -99,6 +137,26 @@ static std::string verifyNesting(const Format &format) {
   return "";
 }
 
+// format_f1_tail, format_f2_tail
+static std::string verifyTail(const Format &format) {
+  const Plane *tail = format.find(Role::Tail);
+  if (!tail)
+    return "";
+  int windows = 0;
+  for (int64_t extent : tail->block)
+    windows += extent != 1 && extent != kWhole;
+  if (windows != 1)
+    return "F1: the block of a tail is a window along one axis: one extent above 1, the others 1 or '*'; found " +
+           tail->str();
+  size_t axis = tailAxis(*tail);
+  for (const Plane &plane : format.planes)
+    if (plane.role != Role::Tail && !plane.block.empty() &&
+        (plane.block[axis] == kWhole || tail->block[axis] % plane.block[axis] != 0))
+      return "F2: the window of " + tail->str() + " must be a multiple of the blocks along its axis; found " +
+             plane.str();
+  return "";
+}
+
 std::string verify(const Format &format) {
   const Element &elem = format.elem;
   if (std::string error = verify(elem); !error.empty())
@@ -126,8 +184,19 @@ std::string verify(const Format &format) {
   if (isLut != (format.find(Role::Table) != nullptr))
     return isLut ? "F4: element " + elem.str() + " needs a table plane"
                  : "F4: a table plane goes with #tern.lut<b> only; the element is " + elem.str();
-  if (format.find(Role::Select))
-    return "F4: a select plane goes with a union element only; the element is " + elem.str();
+  const Plane *select = format.find(Role::Select);
+  if (elem.isUnion() != (select != nullptr))
+    return elem.isUnion() ? "F4: element " + elem.str() + " is a union and needs a select plane"
+                          : "F4: a select plane goes with a union element only; the element is " + elem.str();
+  // format_e1
+  if (select && (1 << select->type.bits) < elem.alternatives())
+    return "E1: " + elem.str() + " has " + std::to_string(elem.alternatives()) +
+           " alternatives, the select plane needs a type that counts them, as ui2; found " + select->type.str();
+  if (std::string error = verifyTail(format); !error.empty())
+    return error;
+  // format_e2_zero
+  if (elem.kind == ElementKind::Pair && zero)
+    return "E2: " + elem.str() + " takes no zero plane: the victim is 0";
   // format_e3
   if (elem.kind == ElementKind::Bipolar && zero)
     return "E3: " + elem.str() + " takes no zero plane; it may carry a min plane";
@@ -150,16 +219,24 @@ std::string verify(const Format &format, Span<const int64_t> shape) {
     if (!plane.block.empty() && plane.block.size() != shape.size())
       return "F1: the block of " + planeName(plane) + " has " + std::to_string(plane.block.size()) +
              " extents; the tensor has rank " + std::to_string(shape.size());
-    if (plane.role >= Role::Tail)
+    // format_f1_tail_rank: planes without blocks fit any rank, a window does not
+    if (plane.role == Role::Tail && shape.empty())
+      return planeName(plane) + " needs a tensor with axes; found a scalar";
+    if (plane.role > Role::Tail)
       return planeName(plane) + " has no plain form: its size does not follow from shape and format";
   }
+  // format_e2_extent
+  if (format.elem.kind == ElementKind::Pair && (shape.empty() || shape.back() % 2 != 0) &&
+      !(shape.size() && shape.back() < 0))
+    return "E2: the last extent of a tensor of " + format.elem.str() + " is even; found " +
+           (shape.empty() ? std::string("a scalar") : std::to_string(shape.back()));
   return "";
 }
 
 // encode_f6
 static std::string verifyRange(const Encode &encode, const Element &elem) {
   std::string range = std::to_string(encode.lo) + " to " + std::to_string(encode.hi);
-  if (!elem.hasIntegerCodes())
+  if (!elem.hasCodeRange())
     return "F6: a code range needs an element with integer codes; found " + range + " on " + elem.str();
   if (encode.lo > encode.hi)
     return "F6: a code range goes from the smaller to the larger code; found " + range;
@@ -191,8 +268,10 @@ static std::string verifyMinmax(const Format &format, const std::vector<const Pl
     planes += plane.role == Role::Min;
   if (planes > 1)
     return "rule minmax computes one min plane, not several; use given";
-  if (offset->block != scales[0]->block)
-    return "rule minmax needs one block shape for " + scales[0]->str() + " and " + offset->str();
+  bool isShared = zero && zero->type.isInteger() && nested(*scales[0], *zero);
+  if (offset->block != scales[0]->block && !isShared)
+    return "rule minmax needs one block shape for " + scales[0]->str() + " and " + offset->str() +
+           ", or an integer zero point with coarser blocks";
   return "";
 }
 
@@ -230,6 +309,13 @@ std::string verify(const Encode &encode, const Format &format) {
     return std::string("rule ") + str(encode.rule) + " computes no min plane; use minmax or given";
   if (const Plane *table = format.find(Role::Table); table && !table->block.empty())
     return std::string("rule ") + str(encode.rule) + " needs one table for the whole tensor; use given";
+  if (elem.isUnion()) {
+    if (encode.rule == Rule::Absmean)
+      return "rule absmean chooses no alternative of " + elem.str() + "; use absmax, floor_pow2, ceil_pow2 or given";
+    if (const Plane *select = format.find(Role::Select); select->block != scales[0]->block)
+      return std::string("rule ") + str(encode.rule) + " needs one block shape for " + select->str() + " and " +
+             scales[0]->str() + "; use given";
+  }
   const Plane *zero = format.find(Role::Zero);
   if (zero && !elem.hasIntegerCodes())
     return std::string("rule ") + str(encode.rule) + " with a zero plane needs integer codes; found " + elem.str();

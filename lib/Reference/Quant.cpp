@@ -83,12 +83,31 @@ static Results dequantize(DequantizeOp op, const QuantValue &q) {
                                                                   : fromReals(op.getType(), toReals(*values))};
 }
 
+/// A value holds plain planes, whatever its layout: buffers are unpacked here.
 static Results bundle(BundleOp op, Operands in) {
-  if (op.getType().getLayout())
-    return op.emitOpError("has layout ") << op.getType().getLayout() << "; only plain planes can be evaluated";
   QuantValue result{op.getType(), {}};
-  for (const Value &plane : in)
-    result.planes.push_back(asTensor(plane));
+  if (!op.getType().getLayout()) {
+    for (const Value &plane : in)
+      result.planes.push_back(asTensor(plane));
+    return SmallVector<Value>{result};
+  }
+  SmallVector<ConstBytes> buffers;
+  SmallVector<Bytes> planes;
+  for (const Value &buffer : in)
+    buffers.push_back(bytesOf(asTensor(buffer)));
+  for (RankedTensorType type : op.getType().getPlaneTypes()) {
+    Tensor plane(type);
+    MutableArrayRef<uint8_t> bytes = plane.mutableData<uint8_t>();
+    planes.push_back({bytes.data(), bytes.size()});
+    result.planes.push_back(plane);
+  }
+  std::string error = cast<LayoutInterface>(op.getType().getLayout())
+                          .getLayout()
+                          ->unpack(op.getType().getFormat().getFormat(), span(op.getType().getShape()),
+                                   Span<const ConstBytes>(buffers.data(), buffers.size()),
+                                   Span<const Bytes>(planes.data(), planes.size()));
+  if (!error.empty())
+    return op.emitOpError() << error;
   return SmallVector<Value>{result};
 }
 

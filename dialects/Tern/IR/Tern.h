@@ -3,6 +3,7 @@
 #define TERN_DIALECTS_TERN_IR_TERN_H
 
 #include "lib/Formats/Format.h"
+#include "lib/Formats/Layouts/Layout.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"

@@ -24,6 +24,12 @@ def Tern_ElementInterface : AttrInterface<"ElementInterface"> {
   let methods = [ InterfaceMethod<"The element of lib/Formats that this attribute spells.", "::tern::Element", "getElement"> ];
 }
 
+// LayoutInterface: how an attribute that orders the planes of a value in buffers says so to lib/Formats/Layouts.
+def Tern_LayoutInterface : AttrInterface<"LayoutInterface"> {
+  let cppNamespace = "::tern";
+  let methods = [ InterfaceMethod<"The layout that this attribute spells.", "std::unique_ptr<::tern::Layout>", "getLayout"> ];
+}
+
 class Tern_Enum<string name, list<string> cases, list<int> numbers> : I32EnumAttr<name, name, !foreach(i, numbers, I32EnumAttrCase<cases[i], i>)> {
   let cppNamespace = "::tern";
   let genSpecializedAttr = 0;
@@ -34,6 +40,8 @@ def Tern_EncodeRule : Tern_Enum<"EncodeRule", ["absmax", "signed_absmax", "absme
 def Tern_EncodeRound : Tern_Enum<"EncodeRound", ["rne", "rna", "rtz", "floor", "half_up", "tie_low"], !range(0, 6)>;
 def Tern_EncodeOrder : Tern_Enum<"EncodeOrder", ["round_then_zp", "zp_then_round"], !range(0, 2)>;
 def Tern_EncodeSat : Tern_Enum<"EncodeSat", ["clamp", "wrap", "error"], !range(0, 3)>;
+def Tern_GgmlType : Tern_Enum<"GgmlBlock", ["q4_0", "q4_1", "q8_0", "q4_K", "q6_K", "iq4_nl", "mxfp4", "nvfp4"], !range(0, 8)>;
+def Tern_GptqVersion : Tern_Enum<"GptqVersion", ["v1", "v2"], !range(0, 2)>;
 
 class Tern_Attr<string name, string m, list<Trait> traits = []> : AttrDef<Tern_Dialect, name, traits> { let mnemonic = m; }
 
@@ -63,6 +71,45 @@ def Tern_BipolarAttr : Tern_ElementAttr<"Bipolar", "bipolar", (ins "unsigned":$b
 def Tern_MinifloatAttr : Tern_ElementAttr<"Minifloat", "minifloat", (ins "unsigned":$exponent, "unsigned":$mantissa, "int":$bias, "::mlir::StringAttr":$special)> {
   let summary = "sign, exponent, mantissa; special codes: finite, ieee, fnuz or fn (E5)";
   let assemblyFormat = "`<` $exponent `,` $mantissa `,` $bias `,` $special `>`";
+}
+
+def Tern_PotAttr : Tern_ElementAttr<"Pot", "pot", (ins "unsigned":$bits)> {
+  let summary = "2^-code";
+  let assemblyFormat = "`<` $bits `>`";
+}
+def Tern_BitmodAttr : Tern_ElementAttr<"Bitmod", "bitmod", (ins "unsigned":$bits)> {
+  let summary = "Union of four tables of 2^bits values (3 or 4 bits); a select plane chooses one for each block (E1)";
+  let assemblyFormat = "`<` $bits `>`";
+}
+def Tern_AbfloatAttr : Tern_ElementAttr<"Abfloat", "abfloat", (ins "unsigned":$exponent, "unsigned":$mantissa, "int":$bias)> {
+  let summary = "sign, (2^mantissa bits + mantissa) * 2^(exponent + bias); magnitude code 0 is unused";
+  let assemblyFormat = "`<` $exponent `,` $mantissa `,` $bias `>`";
+}
+def Tern_PairAttr : Tern_ElementAttr<"Pair", "pair", (ins "::mlir::Attribute":$normal, "::mlir::Attribute":$outlier, "unsigned":$marker)> {
+  let summary = "Two neighbours share an escape code: beside the marker, which is 0, stands an outlier (E2)";
+  let assemblyFormat = "`<` $normal `,` $outlier `,` $marker `>`";
+  let genVerifyDecl = 1;
+}
+
+//===-- layouts of other projects (lib/Formats/Layouts) ---------------------------===//
+class Tern_LayoutAttr<string name, string m, dag params = (ins)> : Tern_Attr<name, m, [DeclareAttrInterfaceMethods<Tern_LayoutInterface>]> {
+  let parameters = params;
+}
+def Tern_MatMulNBitsAttr : Tern_LayoutAttr<"MatMulNBits", "matmulnbits"> { let summary = "com.microsoft:MatMulNBits"; }
+def Tern_OnnxLayoutAttr : Tern_LayoutAttr<"OnnxLayout", "onnx"> { let summary = "ONNX tensors: codes packed over the whole tensor"; }
+def Tern_GgmlAttr : Tern_LayoutAttr<"Ggml", "ggml", (ins EnumParameter<Tern_GgmlType>:$type)> {
+  let summary = "Blocks of ggml";
+  let assemblyFormat = "`<` $type `>`";
+}
+def Tern_AutoAwqAttr : Tern_LayoutAttr<"AutoAwq", "autoawq"> { let summary = "AutoAWQ, gemm version"; }
+def Tern_GptqAttr : Tern_LayoutAttr<"Gptq", "gptq", (ins EnumParameter<Tern_GptqVersion>:$version)> {
+  let summary = "GPTQ checkpoints; v1 stores zero - 1";
+  let assemblyFormat = "`<` $version `>`";
+}
+def Tern_Fp6LlmAttr : Tern_LayoutAttr<"Fp6Llm", "fp6llm"> { let summary = "FP6-LLM: planes of 1, 2 and 4 bits in tiles of 64 x 64"; }
+def Tern_TmacAttr : Tern_LayoutAttr<"Tmac", "tmac", (ins "int":$bm, "int":$kfactor)> {
+  let summary = "T-MAC: bit planes in tiles of bm bit rows and 4 * kfactor columns";
+  let assemblyFormat = "`<` struct(params) `>`";
 }
 
 def Tern_FormatAttr : Tern_Attr<"Format", "format"> {
@@ -121,6 +168,8 @@ def Tern_QuantType : TypeDef<Tern_Dialect, "Quant"> {
   let extraClassDeclaration = [{
     /// The tensor of real numbers this value stands for.
     ::mlir::RankedTensorType getExpressedTensor() const;
+    /// Types of the buffers of the layout; without one, those of the planes.
+    ::llvm::SmallVector<::mlir::RankedTensorType> getStoredTypes() const;
     /// Types of the plain planes, codes first, as planeShapes() gives them: signless; below 8 bits packed bytes along the last axis.
     ::llvm::SmallVector<::mlir::RankedTensorType> getPlaneTypes() const;
     static QuantType get(::mlir::RankedTensorType tensor, FormatAttr format);

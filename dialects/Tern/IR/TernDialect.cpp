@@ -37,75 +37,6 @@ LogicalResult TernDialect::verifyOperationAttribute(Operation *op, NamedAttribut
   return success();
 }
 
-//===-- elements ------------------------------------------------------------===//
-
-Element LutAttr::getElement() const { return Element::lut(getBits()); }
-Element FixedAttr::getElement() const { return Element::fixed(getWidth(), getIntegerBits()); }
-Element TernaryAttr::getElement() const { return Element::ternary(); }
-Element BipolarAttr::getElement() const { return Element::bipolar(getBits()); }
-Element MinifloatAttr::getElement() const {
-  Special special = llvm::StringSwitch<Special>(getSpecial().getValue())
-                        .Case("ieee", Special::Ieee)
-                        .Case("fn", Special::Fn)
-                        .Case("fnuz", Special::Fnuz)
-                        .Default(Special::Finite);
-  return Element::minifloat(getExponent(), getMantissa(), getBias(), special);
-}
-
-std::optional<Element> tern::elementOf(Type type) {
-  std::string text;
-  llvm::raw_string_ostream(text) << type;
-  Result<Element> element = parseElement(text);
-  if (!element)
-    return std::nullopt;
-  return *element;
-}
-
-std::optional<Element> tern::elementOf(Attribute elem) {
-  if (auto type = dyn_cast<TypeAttr>(elem))
-    return elementOf(type.getValue());
-  if (auto own = dyn_cast<ElementInterface>(elem))
-    return own.getElement();
-  return std::nullopt;
-}
-
-Attribute tern::attrOf(MLIRContext *context, const Element &element) {
-  switch (element.kind) {
-  case ElementKind::Lut:
-    return LutAttr::get(context, element.bits);
-  case ElementKind::Fixed:
-    return FixedAttr::get(context, element.bits, element.integerBits);
-  case ElementKind::Ternary:
-    return TernaryAttr::get(context);
-  case ElementKind::Bipolar:
-    return BipolarAttr::get(context, element.bits);
-  default:
-    break;
-  }
-  if (Type type = typeOf(context, element))
-    return TypeAttr::get(type);
-  static const char *const specials[] = {"finite", "ieee", "fn", "fnuz"};
-  return MinifloatAttr::get(context, element.exponent, element.mantissa, element.bias,
-                            StringAttr::get(context, specials[int(element.special)]));
-}
-
-Type tern::typeOf(MLIRContext *context, const Element &element) {
-  if (element.isInteger())
-    return IntegerType::get(context, element.bits,
-                            element.kind == ElementKind::Int ? IntegerType::Signed : IntegerType::Unsigned);
-  const std::pair<Element, Type> floats[] = {
-      {Element::f32(), Float32Type::get(context)},        {Element::f16(), Float16Type::get(context)},
-      {Element::bf16(), BFloat16Type::get(context)},      {Element::e4m3(), Float8E4M3FNType::get(context)},
-      {Element::e5m2(), Float8E5M2Type::get(context)},    {Element::e3m2(), Float6E3M2FNType::get(context)},
-      {Element::e2m3(), Float6E2M3FNType::get(context)},  {Element::e2m1(), Float4E2M1FNType::get(context)},
-      {Element::e8m0(), Float8E8M0FNUType::get(context)},
-  };
-  for (const auto &[known, type] : floats)
-    if (known == element)
-      return type;
-  return {};
-}
-
 //===-- planes and formats --------------------------------------------------===//
 
 static ParseResult parseBlock(AsmParser &parser, SmallVectorImpl<int64_t> &block) {
@@ -211,7 +142,7 @@ static Result<Format> plainFormat(Attribute elem, ArrayRef<PlaneAttr> planes) {
   if (!element) {
     result.error = "'" + describe(elem) +
                    "' is no element; allowed: siN, uiN, f32, f16, bf16, the f8, f6 and f4 types, #tern.fixed, #tern.lut, "
-                   "#tern.ternary, #tern.bipolar, #tern.minifloat";
+                   "#tern.ternary, #tern.bipolar, #tern.minifloat, #tern.pot, #tern.bitmod, #tern.pair, #tern.abfloat";
     return result;
   }
   result.value.elem = *element;
@@ -365,7 +296,28 @@ LogicalResult QuantType::verify(function_ref<InFlightDiagnostic()> emitError, Ar
   std::string error = tern::verify(format.getFormat(), Span<const int64_t>(shape.data(), shape.size()));
   if (!error.empty())
     return emitError() << error;
+  if (!layout)
+    return success();
+  auto known = dyn_cast<LayoutInterface>(layout);
+  if (!known)
+    return emitError() << layout << " is no layout; it has no LayoutInterface";
+  error = known.getLayout()->verify(format.getFormat(), Span<const int64_t>(shape.data(), shape.size()));
+  if (!error.empty())
+    return emitError() << error;
   return success();
+}
+
+SmallVector<RankedTensorType> QuantType::getStoredTypes() const {
+  if (!getLayout())
+    return getPlaneTypes();
+  SmallVector<RankedTensorType> types;
+  Span<const int64_t> shape(getShape().data(), getShape().size());
+  for (const Buffer &buffer : cast<LayoutInterface>(getLayout()).getLayout()->buffers(getFormat().getFormat(), shape)) {
+    int bits = (buffer.type.bits + 7) / 8 * 8;
+    Type element = buffer.type.isFloat() ? typeOf(getContext(), buffer.type) : Type(IntegerType::get(getContext(), bits));
+    types.push_back(RankedTensorType::get(buffer.shape, element));
+  }
+  return types;
 }
 
 RankedTensorType QuantType::getExpressedTensor() const { return RankedTensorType::get(getShape(), getExpressed()); }

@@ -14,7 +14,7 @@ using namespace tern;
 static LogicalResult verifyPlanes(Operation *op, ValueRange planes, ArrayRef<RankedTensorType> expected,
                                   StringRef what) {
   if (planes.size() != expected.size())
-    return op->emitOpError() << "has " << planes.size() << " " << what << "; the format has " << expected.size();
+    return op->emitOpError() << "has " << planes.size() << " " << what << "; the type has " << expected.size();
   for (auto [index, plane] : llvm::enumerate(planes))
     if (plane.getType() != expected[index])
       return op->emitOpError() << what << " " << index << " is " << plane.getType() << "; the format says "
@@ -51,9 +51,7 @@ LogicalResult DequantizeOp::verify() {
 
 LogicalResult BundleOp::verify() {
   QuantType type = getResult().getType();
-  if (type.getLayout())
-    return success(); // the layout's own buffers
-  return verifyPlanes(*this, getPlanes(), type.getPlaneTypes(), "planes");
+  return verifyPlanes(*this, getPlanes(), type.getStoredTypes(), type.getLayout() ? "buffers" : "planes");
 }
 
 LogicalResult UnbundleOp::verify() {

@@ -36,6 +36,9 @@ std::string whyNotLowered(QuantizeOp op) {
     return std::string("rule ") + str(encode.rule) + " is neither absmax nor minmax";
   if (llvm::count_if(format.planes, [](const Plane &plane) { return plane.role == Role::Scale; }) != 1)
     return "planes are computed for one level of scales";
+  const Plane *zero = format.find(Role::Zero);
+  if (encode.rule == Rule::Minmax && zero && zero->block != format.find(Role::Scale)->block)
+    return "a zero point that several scales share is computed in tern-encode-weights";
   return "";
 }
 

@@ -79,6 +79,24 @@ TEST(Rules, MinmaxWithAnIntegerZeroPointContainsZero) {
   EXPECT_EQ(e.codes(), (std::vector<int32_t>{-28, 127}));
 }
 
+TEST(Rules, MinmaxWithAZeroPointThatScalesShare) {
+  // Range -1 to 3 of the tensor: the zero point is rint(1 / 4 * 15) = 4.
+  Encoded e = encoded("<ui4, scale<f32, [2]>, zero<ui4>>", "<minmax>", {6}, {-1, 0, 3, 1, 0.5f, -0.25f});
+  EXPECT_EQ(e.values(2), (std::vector<float>{4}));
+  EXPECT_EQ(e.values(1), (std::vector<float>{1.0f / 4, 3.0f / 11, 0.25f / 4}));
+  EXPECT_EQ(e.codes(), (std::vector<int32_t>{0, 4, 15, 8, 12, 0}));
+  // One side only: the zero point is at the end, nothing clips.
+  e = encoded("<ui4, scale<f16, [1, 4]>, zero<ui4>>", "<minmax>", {2, 4}, {1, 2, 3, 4, 5, 6, 7, 8});
+  EXPECT_EQ(e.values(2), (std::vector<float>{0}));
+  EXPECT_EQ(e.codes()[3], 15);
+  EXPECT_EQ(e.codes()[7], 15);
+  e = encoded("<ui4, scale<f32, [1, 4]>, zero<ui4>>", "<minmax>", {1, 4}, {0, 0, 0, 0});
+  EXPECT_EQ(e.decoded(), (std::vector<float>{0, 0, 0, 0}));
+  EXPECT_EQ(verify(encode("<minmax>"), format("<ui4, scale<f32, [4]>, min<f32>>")),
+            "rule minmax needs one block shape for scale<f32, [4]> and min<f32>, or an integer zero point with coarser "
+            "blocks");
+}
+
 TEST(Rules, MinmaxIsDynamicQuantizeLinear) {
   // The example of the ONNX operator.
   Encoded e = encoded("<ui8, scale<f32>, zero<ui8>>", "<minmax>", {6}, {0, 2, -3, -2.5f, 1.34f, 0.5f});
@@ -271,10 +289,10 @@ TEST(Rules, CodebooksTakeTheNearestEntry) {
   e.setPlane(1, {3, -1, 0, 3, 0.5f, 0.25f, -8, NAN});
   std::vector<float> x = {-5, -0.5f, 1.5f, 2, NAN, 1, 0.375f, -4, -3.875f, -INFINITY};
   ASSERT_EQ(encodeCodes(e.format, encode("<given, round = tie_low>"), e.shape, x.data(), e.bytes()), "");
-  EXPECT_EQ(e.codes(), (std::vector<int32_t>{1, 1, 2, 0, 0, 0, 1, 2, 2, 2}));
+  EXPECT_EQ(e.codes(), (std::vector<int32_t>{1, 1, 2, 0, 2, 0, 1, 2, 2, 2})); // NaN: the entry 0
   // Ties to the even code.
   ASSERT_EQ(encodeCodes(e.format, encode("<given>"), e.shape, x.data(), e.bytes()), "");
-  EXPECT_EQ(e.codes(), (std::vector<int32_t>{1, 2, 2, 0, 0, 0, 0, 2, 2, 2}));
+  EXPECT_EQ(e.codes(), (std::vector<int32_t>{1, 2, 2, 0, 2, 0, 0, 2, 2, 2}));
 }
 
 TEST(Rules, BipolarIsTwiceTheSignedCodePlusOne) {

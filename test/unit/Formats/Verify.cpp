@@ -31,6 +31,7 @@ TEST(Verify, ElementWidths) {
                  {"<ui32>", "ui32 has 32 bits; allowed are 1 to 16"},
                  {"<#tern.fixed<17, 2>>", "#tern.fixed<17, 2> has 17 bits; allowed are 2 to 16"},
                  {"<#tern.bipolar<9>>", "#tern.bipolar<9> has 9 bits; allowed are 1 to 8"},
+                 {"<#tern.pot<8>>", "#tern.pot<8> has 8 bits; allowed are 1 to 7"},
                  {"<#tern.lut<0>, table<f32>>", "#tern.lut<0> has 0 bits; allowed are 1 to 8"},
                  {"<f8E8M0FNU>", "f8E8M0FNU is a type for scales, not an element"}});
 }
@@ -104,6 +105,56 @@ TEST(Verify, F6_CodeRange) {
                  {"<absmax, sat = wrap>", "sat = wrap needs an element with integer codes; found f4E2M1FN"}});
 }
 
+TEST(Verify, F1_F2_Tails) {
+  expectFormats({{"<ui2, scale<f16, [1, 1, 32, 1]>, min<f16, [1, 1, 32, 1]>, tail<f16, [1, 1, 128, *]>>", ""},
+                 {"<ui2, scale<f16, [1, 1, 1, 32]>, min<f16, [1, 1, 1, 32]>, tail<f16, [1, 1, 128, *]>>", ""},
+                 {"<ui2, tail<f16, [1, *]>>",
+                  "F1: the block of a tail is a window along one axis: one extent above 1, the others 1 or '*'; found "
+                  "tail<f16, [1, *]>"},
+                 {"<ui2, tail<f16>>",
+                  "F1: the block of a tail is a window along one axis: one extent above 1, the others 1 or '*'; found "
+                  "tail<f16>"},
+                 {"<ui2, scale<f16, [48, 1]>, tail<f16, [128, *]>>",
+                  "F2: the window of tail<f16, [128, *]> must be a multiple of the blocks along its axis; found "
+                  "scale<f16, [48, 1]>"},
+                 {"<ui2, tail<ui8, [128, *]>>",
+                  "plane 'tail' holds values, not codes: its type is f32, f16 or bf16; found ui8"}});
+}
+
+TEST(Verify, E1_Unions) {
+  expectFormats(
+      {{"<#tern.bitmod<4>, select<ui2, [1, 128]>, scale<ui8, [1, 128]>, scale<f16, [1, *]>>", ""},
+       {"<#tern.bitmod<4>, scale<f16>>", "F4: element #tern.bitmod<4> is a union and needs a select plane"},
+       {"<#tern.bitmod<3>, select<ui1>>",
+        "E1: #tern.bitmod<3> has 4 alternatives, the select plane needs a type that counts them, as ui2; found "
+        "ui1"},
+       {"<#tern.bitmod<5>, select<ui2>>", "#tern.bitmod<5> has 5 bits; allowed are 3 to 4"}});
+  expectEncodes(
+      "<#tern.bitmod<4>, select<ui2, [1, 128]>, scale<f16, [1, 64]>>",
+      {{"<given>", ""},
+       {"<absmean>", "rule absmean chooses no alternative of #tern.bitmod<4>; use absmax, floor_pow2, ceil_pow2 "
+                     "or given"},
+       {"<absmax>", "rule absmax needs one block shape for select<ui2, [1, 128]> and scale<f16, [1, 64]>; use "
+                    "given"}});
+}
+
+TEST(Verify, E2_Pairs) {
+  expectFormats({{"<#tern.pair<si4, #tern.abfloat<2, 1, 2>, 8>, scale<f32, [1, *]>>", ""},
+                 {"<#tern.pair<si4, si4, 8>>",
+                  "E2: a pair is an integer or a finite minifloat, and an abfloat; found #tern.pair<si4, si4, 8>"},
+                 {"<#tern.pair<si4, #tern.abfloat<4, 3, 2>, 8>>",
+                  "E2: the elements of a pair have equal width; found si4 and #tern.abfloat<4, 3, 2>"},
+                 {"<#tern.pair<si4, #tern.abfloat<2, 1, 2>, 7>>",
+                  "E2: the marker is a code that the outlier does not use (magnitude 0) and that is not 0, as 8 of "
+                  "#tern.pair<si4, #tern.abfloat<2, 1, 2>, 8>; found 7"},
+                 {"<#tern.pair<si4, #tern.abfloat<2, 1, 2>, 8>, zero<si4>>",
+                  "E2: #tern.pair<si4, #tern.abfloat<2, 1, 2>, 8> takes no zero plane: the victim is 0"},
+                 {"<#tern.abfloat<0, 3, 2>>",
+                  "#tern.abfloat<0, 3, 2> has 0 exponent bits and 4 bits; allowed are at least 1 and 3 to 8"}});
+  EXPECT_EQ(verify(format("<#tern.pair<si4, #tern.abfloat<2, 1, 2>, 8>>"), {2, 3}),
+            "E2: the last extent of a tensor of #tern.pair<si4, #tern.abfloat<2, 1, 2>, 8> is even; found 3");
+}
+
 TEST(Verify, E3_Bipolar) {
   expectFormats({{"<#tern.bipolar<4>, scale<f16>, zero<si4>>",
                   "E3: #tern.bipolar<4> takes no zero plane; it may carry a min plane"}});
@@ -134,7 +185,7 @@ TEST(Verify, RulesNeedTheirPlanes) {
                 {{"<minmax>", "rule minmax needs an element with integer codes; found f4E2M1FN"},
                  {"<absmax>", "rule absmax computes no min plane; use minmax or given"}});
   expectEncodes("<ui4, scale<f16, [1, 32]>, zero<ui4>>",
-                {{"<minmax>", "rule minmax needs one block shape for scale<f16, [1, 32]> and zero<ui4>"},
+                {{"<minmax>", ""},
                  {"<absmax>", ""},
                  {"<signed_absmax>", "rule signed_absmax needs integer codes that start below zero, one signed scale "
                                      "plane and no zero plane; found <ui4, scale<f16, [1, 32]>, zero<ui4>>"}});
