@@ -1,4 +1,4 @@
-"""The C structures of artifact.h and compile.h, and where their libraries are."""
+"""The C structures of artifact.h, compile.h and formats.h, and where their libraries are."""
 import ctypes
 import os
 import pathlib
@@ -60,6 +60,15 @@ COMPILER = {
     "tern_compile_version": (c_uint32, []),
     "tern_compile": (c_int32, [c_char_p, LINE, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
     "tern_string_free": (None, [c_void_p]),
+    "tern_format_info": (c_int32, [c_char_p, POINTER(c_int64), c_size_t, POINTER(c_void_p), POINTER(c_void_p)]),
+    "tern_encode": (c_int32, [c_char_p, c_char_p, c_char_p, POINTER(c_int64), c_size_t, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
+    "tern_decode": (c_int32, [c_char_p, POINTER(c_int64), c_size_t, POINTER(c_void_p), c_void_p, POINTER(c_void_p)]),
+    "tern_plane_values": (c_int32, [c_char_p, c_int64, c_int64, c_void_p, c_void_p, POINTER(c_void_p)]),
+    "tern_plane_pack": (c_int32, [c_char_p, c_int64, c_int64, c_void_p, c_void_p, POINTER(c_void_p)]),
+    "tern_layout_info": (c_int32, [c_char_p, c_char_p, POINTER(c_int64), c_size_t, POINTER(c_void_p), POINTER(c_void_p)]),
+    "tern_layout_pack": (c_int32, [c_char_p, c_char_p, POINTER(c_int64), c_size_t, POINTER(c_void_p), POINTER(c_void_p), POINTER(c_void_p)]),
+    "tern_layout_unpack": (c_int32, [c_char_p, c_char_p, POINTER(c_int64), c_size_t, POINTER(c_void_p), POINTER(c_void_p), POINTER(c_void_p)]),
+    "tern_formats": (c_void_p, []),
 }
 
 
