@@ -258,7 +258,7 @@ class Api(unittest.TestCase):
         self.assertAlmostEqual(rows["NVFP4"].bits, 4.5)
         self.assertIn("cpu.gemm.u8s8", rows["INT8 per channel, symmetric"].kernels["cpu"]["w"])
         for row in rows.values():
-            shape = (1, 1, 64, 64) if "[1, 1" in row.format else (8, 256)
+            shape = (1, 1, 64, 64) if "[1, 1, " in row.format else (8, 256)
             x = gauss(8, int(np.prod(shape))).reshape(shape)
             with self.subTest(row.name):
                 if "given" in row.encode:
