@@ -174,6 +174,42 @@ class Operators(unittest.TestCase):
         self.check("Attention", [q, real(B, G, S, D), real(B, G, S, D), None, real(B, G, 3, D), real(B, G, 3, D)], 3, domain="", is_causal=1)
         self.check("Attention", [real(B, S, 32), real(B, T, 16), real(B, T, 16)], domain="", q_num_heads=H, kv_num_heads=G)
 
+    def refused(self, text, op, shapes, domain="com.microsoft", types=None, **attributes):
+        """Compiling one node ends in a diagnostic that names it and says `text`."""
+        names = ["" if s is None else f"x{i}" for i, s in enumerate(shapes)]
+        node = helper.make_node(op, names, ["y"], name="culprit", domain=domain, **attributes)
+        inputs = [helper.make_tensor_value_info(n, (types or {}).get(n, 1), s) for n, s in zip(names, shapes) if n]
+        graph = helper.make_graph([node], "graph", inputs, [helper.make_empty_tensor_value_info("y")])
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        path = FOLDER / "refused.onnx"
+        path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23), helper.make_opsetid("com.microsoft", 1)],
+                                           ir_version=10).SerializeToString())
+        with self.assertRaises(programs.tern.Error) as caught:
+            programs.compile_model(path, "transformer_ops/refused", "float", target="native")
+        self.assertIn("culprit", str(caught.exception))
+        self.assertIn(text, str(caught.exception))
+
+    def test_malformed_nodes(self):
+        self.refused("axis 5 is outside -3..2", "LayerNormalization", [(2, 3, 8), (8,)], "", axis=5)
+        self.refused("do not broadcast", "SkipLayerNormalization", [(2, 3, 8), (5, 3, 8), (8,)])
+        self.refused("divide into 4 groups", "GroupNormalization", [(2, 6, 4), (6,), (6,)], "", num_groups=4)
+        self.refused("input 5 of EmbedLayerNormalization is missing", "EmbedLayerNormalization", [(2, 4), None, (9, 8), (9, 8)], types={"x0": 6})
+        self.refused("does not take scalars", "FusedMatMul", [(), (3, 3)])
+        self.refused("all have 3 or all have 4", "Attention", [(2, 4, 8), (2, 4, 5, 8), (2, 4, 5, 8)], "")
+        self.refused("q_num_heads and kv_num_heads must say", "Attention", [(2, 4, 8)] * 3, "")
+        self.refused("does not divide into 3 heads", "Attention", [(2, 4, 8)] * 3, "", q_num_heads=3, kv_num_heads=3)
+        self.refused("sizes of a head of q and k are 8 and 9", "Attention", [(2, 4, 3, 8), (2, 4, 5, 9), (2, 4, 5, 8)], "")
+        self.refused("past_key and past_value come together", "Attention", [(2, 4, 3, 8)] * 3 + [None, (2, 4, 3, 8)], "")
+        self.refused("do not divide into q, k and v", "Attention", [(2, 4, 8), (8, 24)], num_heads=2, qkv_hidden_sizes=[8, 9, 7])
+        self.refused("num_heads is 0", "MultiHeadAttention", [(2, 4, 8)] * 3, num_heads=0)
+        self.refused("a mask of type", "MultiHeadAttention", [(2, 4, 8)] * 3 + [None, (2, 9)], num_heads=2, types={"x4": 6})
+        self.refused("kv_num_heads 3", "GroupQueryAttention", [(1, 4, 8)] * 3 + [None, None, (1,), (1,)], num_heads=4, kv_num_heads=3,
+                     types={"x5": 6, "x6": 6})
+        self.refused("do_rotary needs cos_cache", "GroupQueryAttention", [(1, 4, 32)] * 3 + [None, None, (1,), (1,)], num_heads=2,
+                     kv_num_heads=2, do_rotary=1, types={"x5": 6, "x6": 6})
+        self.refused("do not fit heads", "RotaryEmbedding", [(2, 4, 10), (2, 4), (9, 4), (9, 4)], types={"x1": 7})
+        self.refused("must divide", "RotaryEmbedding", [(2, 4, 10), (9, 4), (9, 4), (2, 4)], "", num_heads=3, types={"x3": 7})
+
     def test_refusals(self):
         with self.assertRaisesRegex(programs.tern.Error, "share a buffer"):
             self.check("MultiHeadAttention", [real(B, 1, 32), real(B, 1, 32), real(B, 1, 32), None, None, None, real(B, H, 8, 8),
