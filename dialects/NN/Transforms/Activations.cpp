@@ -32,7 +32,9 @@ std::string whyNotQuantizable(Operation *op) {
     return "its tensors are not f32";
   if (x.getDefiningOp<DequantizeOp>() || w.getDefiningOp<DequantizeOp>())
     return "the model quantizes it already";
-  if (!typeOf(x).hasStaticShape() || !typeOf(w).hasStaticShape())
+  // The rows of a matrix product may be any number.
+  bool known = isa<MatmulOp>(op) ? typeOf(x).getRank() > 0 && !typeOf(x).isDynamicDim(typeOf(x).getRank() - 1) : typeOf(x).hasStaticShape();
+  if (!known || !typeOf(w).hasStaticShape())
     return "its sizes are not known; bind them with --dim";
   if (!isConstantExpression(w))
     return "its weight is not constant";

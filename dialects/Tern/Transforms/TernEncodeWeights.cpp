@@ -3,6 +3,7 @@
 #include "dialects/Tern/IR/Tern.h"
 #include "dialects/Tern/Transforms/Passes.h"
 #include "lib/Reference/Reference.h"
+#include "lib/Support/GrowingFile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/StringSet.h"
@@ -50,11 +51,13 @@ struct TernEncodeWeights : tern::impl::TernEncodeWeightsBase<TernEncodeWeights> 
 
   void runOnOperation() override {
     symbols.emplace(getOperation());
+    file = std::make_shared<GrowingFile>();
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (failed(encode(function)))
         return signalPassFailure();
     removeUnusedGlobals();
     symbols.reset();
+    file.reset();
   }
 
 private:
@@ -187,6 +190,7 @@ private:
   //===-- everything else that is constant --------------------------------------===//
   LogicalResult materialize(func::FuncOp function) {
     nn::ConstantExpressions constants;
+    function.walk([](nn::MatmulOp op) { readAsStored(op); });
     SmallVector<std::pair<OpOperand *, std::string>> wanted;
     llvm::StringMap<unsigned> unnamed;
     function.walk([&](Operation *op) {
@@ -222,6 +226,16 @@ private:
       if (isOpTriviallyDead(op))
         op->erase();
     return success();
+  }
+
+  /// matmul(x, transpose(w)) {transpose_b} -> matmul(x, w): kernels pack a float weight from either order, a copy of it is not needed.
+  static void readAsStored(nn::MatmulOp op) {
+    auto transpose = op.getRhs().getDefiningOp<nn::TransposeOp>();
+    if (!op.getTransposeB() || !transpose || !transpose.getX().getDefiningOp<ml_program::GlobalLoadConstOp>() ||
+        cast<RankedTensorType>(op.getRhs().getType()).getRank() != 2 || transpose.getPerm() != ArrayRef<int64_t>{1, 0})
+      return;
+    op.getRhsMutable().assign(transpose.getX());
+    op.setTransposeB(false);
   }
 
   /// A constant as it stays, or the bundle of such constants.
@@ -270,7 +284,7 @@ private:
       unique = name + "_" + std::to_string(i);
     RankedTensorType type = tensor.getType();
     ArrayRef<char> bytes = tensor.bytes();
-    auto blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64, /*dataIsMutable=*/false);
+    AsmResourceBlob blob = stored(bytes);
     auto attr = DenseResourceElementsAttr::get(type, unique, std::move(blob));
     OpBuilder top = OpBuilder::atBlockBegin(getOperation().getBody());
     if (lastGlobal)
@@ -281,6 +295,16 @@ private:
     lastGlobal = global;
     return ml_program::GlobalLoadConstOp::create(builder, loc, type,
                                                  FlatSymbolRefAttr::get(builder.getContext(), unique));
+  }
+
+  /// Large data lie in a file: only the weight at hand is in memory (W3).
+  AsmResourceBlob stored(ArrayRef<char> bytes) {
+    char *to = bytes.size() >= 64 << 10 ? file->append(bytes.size()) : nullptr;
+    if (!to)
+      return HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64, /*dataIsMutable=*/false);
+    llvm::copy(bytes, to);
+    file->release(to, bytes.size());
+    return AsmResourceBlob(ArrayRef<char>(to, bytes.size()), 64, [file = file](void *, size_t, size_t) {}, /*dataIsMutable=*/false);
   }
 
   bool isTaken(StringRef key) {
@@ -319,6 +343,7 @@ private:
   }
 
   std::optional<SymbolTable> symbols;
+  std::shared_ptr<GrowingFile> file;
   Operation *lastGlobal = nullptr;
 };
 } // namespace

@@ -51,6 +51,7 @@ GemmLayout::GemmLayout(const GemmProblem &p) : n(p.out.c), k(p.in.c) {
   panels = (n + width - 1) / width;
   scaleBytes = p.group ? bytesOf(p.groupScale) : 0;
   zeroBytes = p.zeros ? 1 : 0;
+  startBytes = p.xGroup && blockK * p.bits >= 512 ? 4 : 0;
 }
 
 int64_t GemmLayout::stepsOf(int64_t block) const {
@@ -67,6 +68,11 @@ void tern::cpu::packGemm(const GemmProblem &p, const GemmWeights &w, MutableArra
   for (int64_t panel = 0; panel < l.panels; ++panel) {
     uint8_t *base = out.data() + panel * l.panelBytes();
     std::memset(base, 0, l.panelBytes());
+    if (p.floatWeights() && w.transposed) {
+      for (int64_t c = 0, valid = std::min(l.width, l.n - panel * l.width); c < l.k; ++c)
+        std::memcpy(base + c * l.width * 4, &w.values[c * l.n + panel * l.width], valid * 4);
+      continue;
+    }
     for (int64_t column = 0; column < std::min(l.width, l.n - panel * l.width); ++column) {
       int64_t n = panel * l.width + column;
       if (p.floatWeights()) {
@@ -96,6 +102,13 @@ void tern::cpu::packGemm(const GemmProblem &p, const GemmWeights &w, MutableArra
         }
         if (l.zeroBytes)
           parameter[l.width * l.scaleBytes + column] = zero;
+        if (l.startBytes) {
+          int32_t sum = 0;
+          for (int64_t c = 0; c < channels; ++c)
+            sum += row[first + c] - zero;
+          sum *= -128 * (1 << p.accShift());
+          std::memcpy(parameter + l.width * (l.scaleBytes + l.zeroBytes) + 4 * column, &sum, 4);
+        }
       });
     }
   }

@@ -16,6 +16,7 @@ struct GemmWeights {
   std::function<void(int64_t n, int8_t *codes)> codes;
   llvm::ArrayRef<float> scales;  ///< [n, ceil(k / group)], with groups
   llvm::ArrayRef<uint8_t> zeros; ///< [n, ceil(k / group)] or [n], with zero points
+  bool transposed = false;       ///< the values are [k, n]
 };
 
 /// Packs; `out` has GemmLayout::bytes(). One form serves every instruction set.

@@ -43,7 +43,7 @@ std::string print(const GemmProblem &);
 std::string refuse(const GemmProblem &);
 
 /// How the weights lie: panels of 32 outputs; inside a panel blocks of channels; inside a block steps of 4 bytes for each output
-/// (one f32, or the codes of 4, 8 or 16 channels), then the scales and zero points of the block. The codes of channels 4 i + j, j < 4,
+/// (one f32, or the codes of 4, 8 or 16 channels), then the scales, zero points and starts of the block. The codes of channels 4 i + j, j < 4,
 /// of a step are bits [bits * i, bits * (i + 1)) of byte j. Outputs and channels that do not exist are 0 (the zero point where there is one).
 struct GemmLayout {
   static constexpr int64_t width = 32;
@@ -53,10 +53,11 @@ struct GemmLayout {
   int64_t blockK;         ///< channels of a block: k without groups
   int64_t blocks, panels; ///< of a panel; of the matrix
   int64_t scaleBytes, zeroBytes; ///< of one output in a block
+  int64_t startBytes; ///< 4: with xGroup each output has -128 * sum(w) of a block, where that adds little to its codes
 
   int64_t stepsOf(int64_t block) const;      ///< steps of a block; the last one may be shorter
   int64_t codeBytes(int64_t block) const { return stepsOf(block) * width * 4; }
-  int64_t blockBytes(int64_t block) const { return codeBytes(block) + width * (scaleBytes + zeroBytes); }
+  int64_t blockBytes(int64_t block) const { return codeBytes(block) + width * (scaleBytes + zeroBytes + startBytes); }
   int64_t panelBytes() const { return (blocks - 1) * blockBytes(0) + blockBytes(blocks - 1); }
   int64_t bytes() const { return panels * panelBytes(); }
 };

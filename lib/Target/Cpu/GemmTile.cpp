@@ -1,6 +1,7 @@
 //===- GemmTile.cpp - the register tiles of a matrix product --------------===//
 #include "lib/Target/Cpu/GemmTile.h"
 #include "dialects/Micro/IR/Micro.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
@@ -85,10 +86,21 @@ Values GemmTile::reduceBlock(const Tile &tile, const Index &block, int64_t numbe
   Index at = tile.weights + block * unit(layout.blockBytes(0)), from = tile.x + block * layout.blockK;
   int64_t channels = std::min(layout.blockK, layout.k - number * layout.blockK), n = tile.size();
   Block parameter = parameters(tile, at, number);
-  if (!p.integer())
-    return steps(tile, at, from, channels, parameter, std::move(acc), 1);
+  if (!p.integer()) {
+    // Few rows: the sums are scaled; many: the weights, which takes fewer multiplications and no registers.
+    if (tile.rows > 2 || !p.group)
+      return steps(tile, at, from, channels, parameter, std::move(acc), 1);
+    int64_t ways = std::min<int64_t>(2, waysOf(n));
+    Values sums = steps(tile, at, from, channels, {{}, parameter.zeros, {}}, Values(n * ways, k.f32(0, L)), ways);
+    for (int64_t i = 0; i < n; ++i)
+      acc[i] = k.fma(ways == 2 ? k.add(sums[i], sums[n + i]) : sums[i], parameter.scales[i % tile.vectors], acc[i]);
+    return acc;
+  }
   int64_t all = rowsOf(tile) * tile.vectors, ways = channels > 4 * unrolledParts ? std::min<int64_t>(2, waysOf(all)) : 1;
-  Values sums = steps(tile, at, from, channels, parameter, Values(all * ways, k.i32(0, L)), ways);
+  Values sums(all * ways, k.i32(0, L));
+  for (int64_t i = 0; i < n && !parameter.starts.empty(); ++i)
+    sums[i] = parameter.starts[i % tile.vectors];
+  sums = steps(tile, at, from, channels, parameter, sums, ways);
   for (int64_t w = 1; w < ways; ++w)
     for (int64_t i = 0; i < all; ++i)
       sums[i] = k.addi(sums[i], sums[w * all + i]);
@@ -120,6 +132,10 @@ GemmTile::Block GemmTile::parameters(const Tile &tile, const Index &at, int64_t 
     if (layout.zeroBytes) {
       Value zero = k.zext(k.load(weights, behind + layout.width * layout.scaleBytes + tile.column + v * L, L));
       block.zeros.push_back(p.integer() ? k.bitcast(k.muli(zero, k.i32(0x01010101, L)), k.type(Elem::U8, 4 * L)) : k.toF32(zero));
+    }
+    if (layout.startBytes) {
+      Index start = behind + layout.width * (layout.scaleBytes + layout.zeroBytes) + tile.column * 4 + v * L * 4;
+      block.starts.push_back(k.bitcast(k.load(weights, start, 4 * L), k.i32Type(L)));
     }
   }
   return block;
@@ -187,11 +203,27 @@ Value GemmTile::integerWeights(Value loaded, int64_t part, Value zero) {
   return zero ? k.subi(field, zero) : field;
 }
 
+/// The values of codes in the low bits of 16 lanes: from 0, or in two's complement.
+Value GemmTile::lookUp(Value index, bool fromZero) {
+  SmallVector<float> values;
+  for (int64_t i = 0, count = int64_t(1) << p.bits; i < 16; ++i)
+    values.push_back(float(fromZero || i % count < count / 2 ? i % count : i % count - count));
+  auto type = cast<VectorType>(k.f32Type(16));
+  Value table = k.constant(DenseElementsAttr::get(type, ArrayRef<float>(values)));
+  return LLVM::CallIntrinsicOp::create(k.builder(), k.loc(), type, k.builder().getStringAttr("llvm.x86.avx512.permvar.sf.512"),
+                                       ValueRange{table, index})
+      .getResults();
+}
+
 /// The weight of one channel as f32.
 Value GemmTile::floatWeights(Value loaded, int64_t channel, Value zero, Value scale) {
   int64_t at = 8 * (channel % 4) + p.bits * (channel / 4), above = 32 - at - p.bits;
   Value w = loaded;
-  if (zero) {
+  if (k.target().level == 2 && p.bits <= 4) {
+    // One permutation reads the value of a code from a register: its low four bits are the index.
+    w = lookUp(at ? k.shru(w, k.i32(at, L)) : w, bool(zero));
+    w = zero ? k.sub(w, zero) : w;
+  } else if (zero) {
     w = at ? k.shru(w, k.i32(at, L)) : w;
     w = above ? k.andi(w, k.i32((1 << p.bits) - 1, L)) : w;
     w = k.sub(k.toF32(w), zero);

@@ -39,7 +39,7 @@ private:
   };
   /// The parameters of a block of weights, one vector each.
   struct Block {
-    Values scales, zeros; ///< zeros: bytes (integer) or f32
+    Values scales, zeros, starts; ///< zeros: bytes (integer) or f32; starts: i32
   };
 
   Values reduce(const Tile &tile);
@@ -48,11 +48,13 @@ private:
   void step(const Tile &tile, const Index &weights, const Index &x, int64_t channels, const Block &block, llvm::MutableArrayRef<mlir::Value> acc);
   Block parameters(const Tile &tile, const Index &weights, int64_t number);
   mlir::Value integerWeights(mlir::Value loaded, int64_t part, mlir::Value zero);
+  mlir::Value lookUp(mlir::Value index, bool fromZero);
   mlir::Value floatWeights(mlir::Value loaded, int64_t channel, mlir::Value zero, mlir::Value scale);
 
   int64_t unit(int64_t bytes) const { return p.floatWeights() ? bytes / 4 : bytes; }
-  /// Sums of codes + 128 of x contain 128 * sum(w), which every block subtracts: one more row of the tile, whose x is 128.
-  bool hasShiftRow() const { return p.xGroup > 0; }
+  /// Sums of codes + 128 of x contain 128 * sum(w). Where no start takes it off, every block subtracts it: one more row of the tile, whose
+  /// x is 128.
+  bool hasShiftRow() const { return p.xGroup && !layout.startBytes; }
   int64_t rowsOf(const Tile &tile) const { return tile.rows + hasShiftRow(); }
   static int64_t waysOf(int64_t accumulators) { return std::clamp<int64_t>(8 / accumulators, 1, 4); }
 

@@ -54,7 +54,7 @@ GemmCase::GemmCase(const GemmProblem &p, int64_t rows, Random &random) : p(p) {
 
 GemmWeights GemmCase::plain() const {
   auto row = [this](int64_t n, int8_t *to) { std::copy_n(codes.begin() + n * p.in.c, p.in.c, to); };
-  return {values, row, scales, zeros};
+  return {values, row, scales, zeros, false};
 }
 
 double GemmCase::weight(int64_t n, int64_t k) const {

@@ -175,6 +175,15 @@ TEST(ProblemPrint, RowsAndHeads) {
                                    SET(RnnProblem, inputForget = true), SET(RnnProblem, clip = 9), SET(RnnProblem, weight = Elem::S8), SET(RnnProblem, activations.resize(1))});
 }
 
+TEST(ProblemPrint, Gemm) {
+  GemmProblem p;
+  p.in = image(Elem::F32, 1, 3, 8), p.out = image(Elem::F32, 1, 3, 16);
+  expectInjective<GemmProblem>(p, {SET(GemmProblem, in.w = 4), SET(GemmProblem, out.c = 17), SET(GemmProblem, bits = 8),
+                                   SET(GemmProblem, group = 32), SET(GemmProblem, groupScale = Elem::F32),
+                                   SET(GemmProblem, zeros = true), SET(GemmProblem, xGroup = 32),
+                                   SET(GemmProblem, epilogue = unary(ExprOp::Relu, ExprInput::Acc, {}))});
+}
+
 TEST(ProblemPrint, Maps) {
   expectInjective<Map>(image(Elem::F32, 2, 3, 4),
                        {SET(Map, elem = Elem::U8), SET(Map, n = 9), SET(Map, h = 9), SET(Map, w = 9), SET(Map, c = 9),

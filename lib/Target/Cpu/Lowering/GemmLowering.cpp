@@ -59,12 +59,13 @@ bool GemmLowering::readActivation(Value x) {
 bool GemmLowering::run() {
   auto result = cast<RankedTensorType>(anchor->getResult(0).getType());
   integerResult = result.getElementType().isInteger(32);
-  bool transposed = true;
-  if (auto op = dyn_cast<nn::MatmulOp>(anchor))
-    transposed = op.getTransposeB() && !op.getTransposeA();
-  if (!transposed)
-    return refuse("a right operand that is not [n, k]");
-  if (!readActivation(anchor->getOperand(0)) || !weight.read(anchor->getOperand(1), operands, xZero.has_value(), gemm))
+  bool transposed = false;
+  if (auto op = dyn_cast<nn::MatmulOp>(anchor)) {
+    transposed = !op.getTransposeB();
+    if (op.getTransposeA())
+      return refuse("a left operand that is [k, m]");
+  }
+  if (!readActivation(anchor->getOperand(0)) || !weight.read(anchor->getOperand(1), transposed, operands, xZero.has_value(), gemm))
     return refuse(why.empty() ? weight.error() : StringRef(why));
   if (weight.channels() != gemm.in.c || weight.outputs() != gemm.out.c)
     return refuse("a weight of another size");

@@ -12,7 +12,8 @@ bool WeightReader::refuse(const Twine &reason) {
   return false;
 }
 
-bool WeightReader::read(Value weight, ArrayRef<CallOperand> operands, bool codes, GemmProblem &problem) {
+bool WeightReader::read(Value weight, bool isTransposed, ArrayRef<CallOperand> operands, bool codes, GemmProblem &problem) {
+  transposed = isTransposed;
   if (auto dequantize = weight.getDefiningOp<DequantizeOp>())
     weight = dequantize.getQ();
   SmallVector<Value> sources{weight};
@@ -25,7 +26,9 @@ bool WeightReader::read(Value weight, ArrayRef<CallOperand> operands, bool codes
   }
   if (!type || type.getRank() != 2 || (!quantized && !type.getElementType().isF32()))
     return refuse("a weight that is no [n, k] matrix of f32 or codes");
-  n = type.getDimSize(0), k = type.getDimSize(1);
+  if (transposed && quantized)
+    return refuse("a quantized weight that is [k, n]");
+  n = type.getDimSize(transposed), k = type.getDimSize(!transposed);
   for (Value source : sources) {
     int index = operandIndex(source);
     ElementsAttr attr = index >= 0 ? operands[index].constant : constantOf(source);
@@ -156,6 +159,7 @@ bool WeightReader::readZeros(GemmProblem &problem) {
 GemmWeights WeightReader::plain(const GemmProblem &problem) {
   GemmWeights w;
   if (problem.floatWeights()) {
+    w.transposed = transposed;
     w.values = ArrayRef(reinterpret_cast<const float *>(raw[0].data()), raw[0].size() / sizeof(float));
     if (quantized) {
       values.resize(n * k);

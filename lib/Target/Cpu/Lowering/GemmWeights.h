@@ -15,7 +15,8 @@ public:
   /// `weight`: an operand of the anchor, possibly dequantized. False: error() says why no kernel reads it.
   /// `codes`: the activations are codes, so the weights must be, too. Fills bits, group, groupScale and zeros of `problem`; float activations
   /// get f32 weights where no packed form has the format.
-  bool read(mlir::Value weight, llvm::ArrayRef<CallOperand> operands, bool codes, GemmProblem &problem);
+  /// transposed: the weight is [k, n]; f32 only.
+  bool read(mlir::Value weight, bool transposed, llvm::ArrayRef<CallOperand> operands, bool codes, GemmProblem &problem);
   /// What the packer reads; valid as long as this object and the constants.
   GemmWeights plain(const GemmProblem &problem);
   /// One scale for each output (or one for all) that the epilogue multiplies; empty: none.
@@ -32,7 +33,7 @@ private:
 
   int64_t n = 0, k = 0, group = 0;
   Format format;
-  bool quantized = false;
+  bool quantized = false, transposed = false;
   llvm::SmallVector<llvm::ArrayRef<char>> raw; ///< codes or f32 first, then the planes
   llvm::SmallVector<std::vector<char>> owned;  ///< of constants whose bytes had to be expanded
   llvm::SmallVector<std::vector<float>> planes; ///< decoded, without the codes

@@ -73,7 +73,7 @@ static KernelInfo classifyAnchor(Operation *op) {
         return KernelInfo{KernelClass::Conv, op, ""};
       })
       .Case<nn::MatmulOp>([&](auto matmul) {
-        if (rankOf(matmul.getRhs()) != 2 || matmul.getTransposeA() || !matmul.getTransposeB() || !isArgument(matmul.getRhs()))
+        if (rankOf(matmul.getRhs()) != 2 || matmul.getTransposeA() || !isArgument(matmul.getRhs()))
           return isF32(matmul.getResult()) ? KernelInfo{KernelClass::Product, op, ""} : portable("a product of other elements than f32");
         return KernelInfo{KernelClass::Matmul, op, ""};
       })

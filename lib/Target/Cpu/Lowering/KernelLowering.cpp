@@ -317,8 +317,14 @@ bool Lowering::matmul() {
   if (!oneResult())
     return false;
   GemmLowering lowered(info.anchor, operands, results[0], dry);
-  if (!lowered.run())
-    return refuse(lowered.error());
+  if (!lowered.run()) {
+    // Nothing to pack: a product of two activations.
+    int index = isa<nn::MatmulOp>(info.anchor) ? operandIndex(info.anchor->getOperand(1)) : -1;
+    if (index < 0 || operands[index].constant)
+      return refuse(lowered.error());
+    info.kind = KernelClass::Product;
+    return rows();
+  }
   SmallVector<KernelArg> args = lowered.takeArgs();
   GemmProblem problem = lowered.problem();
   if (!epilogue(problem.epilogue, args, [&](ExprBuilder &builder) { lowered.prepareEpilogue(builder); }))
@@ -432,9 +438,19 @@ bool Lowering::dynamicQuant() {
   DynamicQuantProblem problem;
   problem.in = x->place.map;
   problem.out = results[0].map;
-  problem.perTensor = cast<RankedTensorType>(terminator->getOperand(1).getType()).getNumElements() == 1 && problem.in.pixels() != 1;
-  if (!problem.perTensor && problem.in.pixels() != cast<RankedTensorType>(terminator->getOperand(1).getType()).getNumElements())
-    return refuse("scales that are neither one nor one a row");
+  // One scale for the tensor or for each row.
+  QuantType type = op.getResult().getType();
+  Format format = type.getFormat().getFormat();
+  const std::vector<int64_t> &block = format.planes.front().block;
+  problem.perTensor = block.empty() && problem.in.pixels() != 1;
+  for (auto [axis, extent] : llvm::enumerate(block)) {
+    int64_t size = type.getShape()[axis];
+    bool isRow = axis + 1 == block.size() ? x->place.form == Form::Plain && (extent == kWhole || extent >= size) : extent == 1 || size == 1;
+    if (!isRow)
+      return refuse("scales that are neither one nor one a row");
+  }
+  if (std::string reason = cpu::refuse(problem); !reason.empty())
+    return refuse(reason);
   if (!problem.perTensor) {
     push(problem, {operandArg(index, Elem::F32), resultArg(0), resultArg(1)}, "cpu.dynamic_quant");
     return true;
