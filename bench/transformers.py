@@ -83,7 +83,7 @@ def minilm(a, folder, rows):
     for length in a.lengths:
         ids = np.random.default_rng(1).integers(1000, 20000, (1, length))
         feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        programs = {f"tern {s}": artifact(model, s, {"n": 1, "s": length}, folder) for s in schemes}
+        programs = {f"tern {s}": artifact(model, s, {"batch": 1, "sequence": length}, folder) for s in schemes}
         baselines = {f"tern {s}": [p for p in files if (p == "ort int8") == (s != "float")] for s in schemes}
         for threads in a.threads:
             case(f"minilm, {length} tokens", files, programs, feeds, threads, a.rounds, baselines, rows)

@@ -10,12 +10,15 @@ namespace tern::cpu {
 
 /// A block of at most this many multiplies of one vector leaves no loop.
 static constexpr int64_t unrolledParts = 8;
+/// Channels of a block from which tiles are tall (GemmTile::sumsInBuffer).
+static constexpr int64_t tallBlock = 64;
 
 SmallVector<GemmShape, 6> gemmShapes(const GemmProblem &p, const Isa &isa) {
   // Registers hold accumulators, weights as loaded and as multiplied, one x, masks; with blocks the accumulators twice.
   bool blocks = p.integer() && p.block();
   if (isa.level == 2) {
-    if (blocks)
+    // Sums of short blocks are scaled too often to lie in memory.
+    if (blocks && p.block() < tallBlock)
       return {{6, 2}, {4, 2}, {2, 2}, {1, 2}};
     return {{12, 2}, {8, 2}, {4, 2}, {2, 2}, {1, 2}};
   }
@@ -51,6 +54,8 @@ void GemmTile::emit(const GemmShape &shape, const Index &row, const Index &panel
   k.loop(0, layout.width, shape.vectors * L, [&](Index column) {
     Tile tile{shape.rows, shape.vectors, first, row, base + column * unit(4), column};
     Values acc = reduce(tile);
+    if (sumsInBuffer(tile))
+      return;
     for (int64_t r = 0; r < tile.rows; ++r)
       for (int64_t v = 0; v < tile.vectors; ++v)
         k.store(acc[r * tile.vectors + v], buffer, column + (r * layout.width + v * L));
@@ -75,6 +80,11 @@ Values GemmTile::reduce(const Tile &tile) {
   }
   int64_t whole = layout.k / layout.blockK;
   Values acc(n, k.f32(0, L));
+  if (sumsInBuffer(tile)) {
+    for (int64_t i = 0; i < n; ++i)
+      k.store(acc[i], buffer, tile.column + (i / tile.vectors * layout.width + i % tile.vectors * L));
+    acc.clear();
+  }
   acc = k.loop(0, whole, 1, acc, [&](Index block, ValueRange v) { return reduceBlock(tile, block, 0, Values(v)); });
   if (whole < layout.blocks)
     acc = reduceBlock(tile, whole, whole, acc);
@@ -114,6 +124,11 @@ Values GemmTile::reduceBlock(const Tile &tile, const Index &block, int64_t numbe
       if (hasShiftRow())
         sum = k.subi(sum, sums[n + v]);
       Value factor = !p.group ? row : row ? k.mul(parameter.scales[v], row) : parameter.scales[v];
+      if (sumsInBuffer(tile)) {
+        Index place = tile.column + (r * layout.width + v * L);
+        k.store(k.fma(k.toF32(sum), factor, k.load(buffer, place, L)), buffer, place);
+        continue;
+      }
       acc[r * tile.vectors + v] = k.fma(k.toF32(sum), factor, acc[r * tile.vectors + v]);
     }
   }

@@ -55,6 +55,8 @@ private:
   /// Sums of codes + 128 of x contain 128 * sum(w). Where no start takes it off, every block subtracts it: one more row of the tile, whose
   /// x is 128.
   bool hasShiftRow() const { return p.xGroup && !layout.startBytes; }
+  /// Tall tiles of blocks have no registers for a second set of accumulators: the scaled sums stay in the buffer.
+  bool sumsInBuffer(const Tile &tile) const { return p.integer() && p.block() && tile.rows > 6; }
   int64_t rowsOf(const Tile &tile) const { return tile.rows + hasShiftRow(); }
   static int64_t waysOf(int64_t accumulators) { return std::clamp<int64_t>(8 / accumulators, 1, 4); }
 
