@@ -61,8 +61,9 @@ public:
 
   /// Calls fn(entry, begin, end) for each block of the elements [begin, end) of a row, bounds relative to the row.
   template <typename Fn> void forBlocks(int64_t rowStart, int64_t begin, int64_t end, Fn fn) const {
-    for (int64_t i = begin, entry = rowStart + begin / last; i < end; ++entry) {
-      int64_t stop = std::min(end, i - i % last + last);
+    int64_t entry = rowStart + begin / last, bound = begin - begin % last + last;
+    for (int64_t i = begin; i < end; ++entry, bound += last) {
+      int64_t stop = std::min(end, bound);
       fn(entry, i, stop);
       i = stop;
     }
@@ -85,6 +86,26 @@ public:
 private:
   std::vector<int64_t> outerBlock, outerStride;
 };
+
+/// Calls fn(begin, end, entry) for stretches of entries of the finer plane in order, with the entry of the coarser
+/// plane that holds their blocks (rule F2).
+template <typename Fn> void forCoarser(Span<const int64_t> shape, const Plane &fine, const Plane &coarse, Fn fn) {
+  if (fine.block.empty())
+    return fn(int64_t(0), int64_t(1), int64_t(0));
+  // Blocks of the coarser plane, counted in blocks of the finer one.
+  std::vector<int64_t> fineShape, ratio;
+  for (size_t d = 0; d < fine.block.size(); ++d) {
+    bool whole = coarse.block.empty() || coarse.block[d] == kWhole || fine.block[d] == kWhole;
+    fineShape.push_back(fine.block[d] == kWhole ? 1 : (shape[d] + fine.block[d] - 1) / fine.block[d]);
+    ratio.push_back(whole ? kWhole : coarse.block[d] / fine.block[d]);
+  }
+  BlockMap map(fineShape, ratio);
+  Rows rows(fineShape);
+  for (int64_t r = 0; r < rows.count; ++r, rows.next())
+    map.forBlocks(map.rowStart(rows), 0, rows.length, [&](int64_t entry, int64_t i, int64_t stop) {
+      fn(r * rows.length + i, r * rows.length + stop, entry);
+    });
+}
 
 /// A sentence when the bytes do not fit the planes, else empty.
 template <typename B>
@@ -137,7 +158,8 @@ private:
 /// The parameters of a tensor in f32, ready to be spread over runs of a row.
 class Parameters {
 public:
-  /// `planes` as planeShapes lists them, sizes already checked; planes[0] is not read.
+  /// `planes` as planeShapes lists them, sizes already checked; planes[0] is not read. Planes of one role are
+  /// multiplied here, finest first, where the finest has blocks: elements then read one value.
   Parameters(const Format &format, Span<const int64_t> shape, Span<const ConstBytes> planes);
 
   void startRow(const Rows &rows);

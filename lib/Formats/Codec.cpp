@@ -23,7 +23,16 @@ Parameters::Parameters(const Format &format, Span<const int64_t> shape, Span<con
                                : plane.role == Role::Min   ? min
                                : plane.role == Role::Table ? table
                                                            : select;
-    parts.push_back(std::move(part));
+    const Plane *finest = format.find(plane.role);
+    if (parts.empty() || finest->block.empty()) {
+      parts.push_back(std::move(part));
+      continue;
+    }
+    float *product = parts[0].values.data();
+    forCoarser(shape, *finest, plane, [&](int64_t begin, int64_t end, int64_t entry) {
+      for (int64_t e = begin; e < end; ++e)
+        product[e] = product[e] * part.values[size_t(entry)];
+    });
   }
 }
 

@@ -22,27 +22,6 @@ int ceilPow2(double x, double q) {
   return k;
 }
 
-/// For each entry of the finer plane, the entry of the coarser one that holds its block (rule F2).
-std::vector<size_t> coarserEntries(Span<const int64_t> shape, const Plane &fine, const Plane &coarse) {
-  if (fine.block.empty())
-    return {0};
-  // Blocks of the coarser plane, counted in blocks of the finer one.
-  std::vector<int64_t> fineShape, ratio;
-  for (size_t d = 0; d < fine.block.size(); ++d) {
-    bool whole = coarse.block.empty() || coarse.block[d] == kWhole || fine.block[d] == kWhole;
-    fineShape.push_back(fine.block[d] == kWhole ? 1 : (shape[d] + fine.block[d] - 1) / fine.block[d]);
-    ratio.push_back(whole ? kWhole : coarse.block[d] / fine.block[d]);
-  }
-  BlockMap map(fineShape, ratio);
-  Rows rows(fineShape);
-  std::vector<size_t> result;
-  for (int64_t r = 0; r < rows.count; ++r, rows.next())
-    map.forBlocks(map.rowStart(rows), 0, rows.length, [&](int64_t entry, int64_t i, int64_t stop) {
-      result.insert(result.end(), size_t(stop - i), size_t(entry));
-    });
-  return result;
-}
-
 int64_t entriesOf(const PlaneShape &plane) {
   int64_t entries = 1;
   for (int64_t extent : plane.shape)
@@ -237,13 +216,14 @@ private:
     }
     low = reduce<Smallest>(map, shape, x);
     high = reduce<Largest>(map, shape, x);
-    std::vector<size_t> entry = coarserEntries(shape, format.planes[scales[0]], zero);
     std::vector<float> most(low.size());
-    for (size_t i = 0; i < most.size(); ++i) {
-      double below = double(z[entry[i]]) - double(lo), above = double(hi) - double(z[entry[i]]);
-      double down = below > 0 ? -double(lowest(low[i])) / below : 0, up = above > 0 ? highest(high[i]) / above : 0;
-      most[i] = float(std::max(down, up) / format.elem.step());
-    }
+    forCoarser(shape, format.planes[scales[0]], zero, [&](int64_t begin, int64_t end, int64_t entry) {
+      double below = double(z[size_t(entry)]) - double(lo), above = double(hi) - double(z[size_t(entry)]);
+      for (size_t i = size_t(begin); i < size_t(end); ++i) {
+        double down = below > 0 ? -double(lowest(low[i])) / below : 0, up = above > 0 ? highest(high[i]) / above : 0;
+        most[i] = float(std::max(down, up) / format.elem.step());
+      }
+    });
     writeScales(most, 1.0);
     write(size_t(offset), z);
   }
@@ -267,20 +247,31 @@ private:
       double room = q;
       for (size_t finer = 0; finer < level; ++finer)
         room *= format.planes[scales[finer]].type.maxValue();
-      std::vector<size_t> entry = coarserEntries(shape, finest, format.planes[scales[level]]);
-      std::vector<float> values(size_t(entriesOf(shapes[scales[level] + 1])), 0.0f);
-      for (size_t i = 0; i < n; ++i) {
+      const Plane &plane = format.planes[scales[level]];
+      std::vector<float> values(size_t(entriesOf(shapes[scales[level] + 1])), 0.0f), product(n);
+      auto value = [&](size_t i) {
         double most = level || targets.empty() ? room : targets[i];
         float v = numerator[i] * (level ? 1.0f : clipOf(i)) / float(most);
-        if (!coarser.empty())
-          v = coarser[i] == 0 ? 0.0f : v / coarser[i];
-        if (std::fabs(v) > std::fabs(values[entry[i]]))
-          values[entry[i]] = v;
-      }
-      std::vector<float> stored = write(scales[level], values);
-      std::vector<float> product(n);
-      for (size_t i = 0; i < n; ++i)
-        product[i] = stored[entry[i]] * (coarser.empty() ? 1.0f : coarser[i]);
+        if (coarser.empty())
+          return v;
+        return coarser[i] == 0 ? 0.0f : v / coarser[i];
+      };
+      if (level == 0)
+        for (size_t i = 0; i < n; ++i)
+          values[i] = value(i);
+      else
+        forCoarser(shape, finest, plane, [&](int64_t begin, int64_t end, int64_t entry) {
+          float largest = values[size_t(entry)];
+          for (size_t i = size_t(begin); i < size_t(end); ++i)
+            if (float v = value(i); std::fabs(v) > std::fabs(largest))
+              largest = v;
+          values[size_t(entry)] = largest;
+        });
+      std::vector<float> stored = write(scales[level], std::move(values));
+      forCoarser(shape, finest, plane, [&](int64_t begin, int64_t end, int64_t entry) {
+        for (size_t i = size_t(begin); i < size_t(end); ++i)
+          product[i] = stored[size_t(entry)] * (coarser.empty() ? 1.0f : coarser[i]);
+      });
       coarser = std::move(product);
     }
     return coarser;

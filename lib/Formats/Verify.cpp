@@ -280,6 +280,8 @@ std::string verify(const Encode &encode, const Format &format) {
   if (encode.hasRange)
     if (std::string error = verifyRange(encode, elem); !error.empty())
       return error;
+  if (elem.isFloat() && encode.round != Round::Rne)
+    return "elements of type " + elem.str() + " round to nearest even only; found round = " + str(encode.round);
   if (encode.sat == Sat::Wrap && !elem.hasIntegerCodes())
     return "sat = wrap needs an element with integer codes; found " + elem.str();
   std::vector<const Plane *> scales;

@@ -105,6 +105,12 @@ TEST(Verify, F6_CodeRange) {
                  {"<absmax, sat = wrap>", "sat = wrap needs an element with integer codes; found f4E2M1FN"}});
 }
 
+TEST(Verify, FloatsRoundToNearestEven) {
+  expectEncodes("<f16>",
+                {{"<given>", ""},
+                 {"<given, round = rtz>", "elements of type f16 round to nearest even only; found round = rtz"}});
+}
+
 TEST(Verify, F1_F2_Tails) {
   expectFormats({{"<ui2, scale<f16, [1, 1, 32, 1]>, min<f16, [1, 1, 32, 1]>, tail<f16, [1, 1, 128, *]>>", ""},
                  {"<ui2, scale<f16, [1, 1, 1, 32]>, min<f16, [1, 1, 1, 32]>, tail<f16, [1, 1, 128, *]>>", ""},
