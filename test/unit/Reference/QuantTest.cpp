@@ -21,6 +21,44 @@ TEST_F(QuantTest, StaticQuantize) {
   EXPECT_EQ(toReals(asTensor(result[1])), Numbers({-5, 0, 0, 1, 122.5}));
 }
 
+TEST_F(QuantTest, BuffersOfALayout) {
+  // One block of ggml's q8_0: f16 2.0, then 32 signed bytes.
+  std::vector<double> block = {0x00, 0x40}, wanted;
+  for (int i = 0; i < 32; ++i) {
+    block.push_back(i - 16);
+    wanted.push_back(2 * (i - 16));
+  }
+  llvm::SmallVector<Value> result = runModule(R"(
+    func.func @main(%b: tensor<1x34xi8>) -> tensor<1x32xf32> {
+      %q = tern.bundle %b : (tensor<1x34xi8>) -> !tern.quant<1x32xf32, #tern.format<si8, scale<f16, [1, 32]>>, #tern.ggml<q8_0>>
+      %d = tern.dequantize %q : (!tern.quant<1x32xf32, #tern.format<si8, scale<f16, [1, 32]>>, #tern.ggml<q8_0>>) -> tensor<1x32xf32>
+      return %d : tensor<1x32xf32>
+    })",
+                                              {tensor("tensor<1x34xi8>", block)});
+  ASSERT_EQ(result.size(), 1u);
+  EXPECT_EQ(toReals(asTensor(result[0])), Numbers(wanted));
+}
+
+TEST_F(QuantTest, UnionsPairsAndPowersOfTwo) {
+  // An outlier beside its victim; the value of minus zero that the select plane chooses; 2^-code.
+  llvm::SmallVector<Value> result =
+      runModule(R"(
+    func.func @main(%x: tensor<4xf32>, %p: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+      %a = tern.quantize %x by <absmax> : (tensor<4xf32>) -> !tern.quant<4xf32, #tern.format<#tern.pair<si4, #tern.abfloat<2, 1, 2>, 8>>>
+      %b = tern.quantize %x by <absmax> : (tensor<4xf32>) -> !tern.quant<4xf32, #tern.format<#tern.bitmod<4>, select<ui2>, scale<f32>>>
+      %c = tern.quantize %p by <absmax> : (tensor<4xf32>) -> !tern.quant<4xf32, #tern.format<#tern.pot<4>>>
+      %da = tern.dequantize %a : (!tern.quant<4xf32, #tern.format<#tern.pair<si4, #tern.abfloat<2, 1, 2>, 8>>>) -> tensor<4xf32>
+      %db = tern.dequantize %b : (!tern.quant<4xf32, #tern.format<#tern.bitmod<4>, select<ui2>, scale<f32>>>) -> tensor<4xf32>
+      %dc = tern.dequantize %c : (!tern.quant<4xf32, #tern.format<#tern.pot<4>>>) -> tensor<4xf32>
+      return %da, %db, %dc : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+    })",
+                {tensor("tensor<4xf32>", {3, 16, -4, 2}), tensor("tensor<4xf32>", {1, 0.3, 0.1, 0})});
+  ASSERT_EQ(result.size(), 3u);
+  EXPECT_EQ(toReals(asTensor(result[0])), Numbers({0, 16, -4, 2}));
+  EXPECT_EQ(toReals(asTensor(result[1])), Numbers({3, 16, -4, 2}));
+  EXPECT_EQ(toReals(asTensor(result[2])), Numbers({1, 0.25, 0.125, 0.000030517578125}));
+}
+
 TEST_F(QuantTest, DynamicQuantizePerRow) {
   llvm::SmallVector<Value> result = runModule(R"(
     func.func @main(%x: tensor<2x2xf32>) -> (tensor<2x2xi8>, tensor<2x1xf32>) {
