@@ -154,8 +154,10 @@ static Scheme schemeOf(const PlanOp &op) {
   scheme.activationBits = op.x ? 8 : 16;
   scheme.asymmetric = op.w->find(Role::Zero) != nullptr;
   const Plane *scale = op.w->find(Role::Scale);
-  int64_t block = scale && !scale->block.empty() ? scale->block.back() : kWhole;
-  scheme.group = block == kWhole ? 0 : block;
+  // Blocks of [out, in...]: [1, B] of a matrix, [1, B, 1, 1] of a convolution.
+  if (scale)
+    for (int64_t block : scale->block)
+      scheme.group = std::max(scheme.group, block == kWhole || block == 1 ? 0 : block);
   return scheme;
 }
 
@@ -172,6 +174,8 @@ LogicalResult Exporter::takePlan() {
   }
   for (const PlanOp &op : options.plan->ops) {
     Decision *d = byName.lookup(op.name);
+    if (!d && options.partialPlan)
+      continue;
     if (!d) {
       auto diag = emitError(graph.model.loc()) << "the plan names the op '" << op.name << "', which the model does not have";
       std::vector<std::string> near = nearestNames(op.name, names, 1);
@@ -411,6 +415,9 @@ LogicalResult Exporter::decide() {
   findWeights();
   if (failed(options.plan ? takePlan() : chooseSchemes()))
     return failure();
+  for (const Decision &d : decisions)
+    if (auto it = options.rangesByOp.find(d.name); it != options.rangesByOp.end())
+      options.ranges[d.node->inputs[1 - std::min(d.input, 1u)]] = it->second;
   for (Decision &d : decisions)
     chooseForm(d);
   tieWeights();

@@ -16,6 +16,9 @@ LogicalResult Exporter::run() {
   if (failed(decide()) || failed(chooseOpset()))
     return failure();
   writePlan();
+  report.oldBytes = graph.file.size();
+  if (options.planOnly)
+    return success();
   std::string temporary = options.out + ".tmp." + std::to_string(sys::Process::getProcessId());
   uint64_t expected = estimate();
   external = expected > options.externalFrom;

@@ -32,12 +32,15 @@ struct ExportOptions {
   std::vector<std::string> excludes;
   /// Decisions that are taken instead of those of the scheme.
   const Plan *plan = nullptr;
+  bool partialPlan = false; ///< ops that the plan does not name stay float, and nobody is told; names it alone has are left out
   /// Ranges of activations by the name of the value. Without: activations are quantized at run time.
   llvm::StringMap<ExportRange> ranges;
+  llvm::StringMap<ExportRange> rangesByOp; ///< the same by the name of an op that reads the value
   std::string calibrationNote; ///< for the metadata: which data the ranges come from
   unsigned jobs = 1;
   /// Bytes from which on tensor data go to a file of their own; protobuf ends at 2 GiB.
   uint64_t externalFrom = 1500000000;
+  bool planOnly = false; ///< decide, and write nothing
   std::function<void(double part)> progress;
 };
 
@@ -63,7 +66,7 @@ struct ExportReport {
 /// The profiles of ExportOptions and what each means.
 std::vector<std::pair<std::string, std::string>> exportProfiles();
 
-/// Reads `model`, writes `options.out`. Values whose ranges static activations need, for the calibration.
+/// Reads `model`, writes `options.out`.
 /// Fails with one diagnostic; then nothing has been written.
 mlir::LogicalResult exportOnnx(llvm::StringRef model, mlir::MLIRContext &context, const ExportOptions &options,
                                ExportReport &report);

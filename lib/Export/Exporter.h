@@ -201,7 +201,7 @@ private:
   static Element scaleElement(int32_t type);
 
   OnnxGraph &graph;
-  const ExportOptions &options;
+  ExportOptions options;
   ExportReport &report;
   Patch patch;
   const Profile &profile;

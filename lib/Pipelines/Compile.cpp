@@ -106,6 +106,8 @@ LogicalResult Compilation::run() {
   if (failed(lower()) || failed(emit()))
     return failure();
   module = {};
+  if ((emits("onnx-qdq") || emits("onnx-nbits")) && failed(exportModel(exportPath())))
+    return failure();
   summary.status = CompileStatus::Done;
   measure();
   return success();

@@ -44,6 +44,8 @@ LogicalResult Compilation::checkExport() {
 LogicalResult Compilation::checkExportOutput() {
   namespace fs = llvm::sys::fs;
   out = outputOf(options);
+  if (options.planOnly)
+    return checkOutput();
   bool isFile = StringRef(out).ends_with(".onnx");
   SmallString<256> parent(llvm::sys::path::parent_path(out));
   if (parent.empty())
@@ -106,6 +108,7 @@ LogicalResult Compilation::exportModel(StringRef path) {
   request.method = options.method;
   request.overrides = overrides;
   request.excludes = options.excludes;
+  request.planOnly = options.planOnly;
   request.jobs = jobs;
   request.progress = [&](double part) {
     if (listener.progress)
@@ -121,6 +124,10 @@ LogicalResult Compilation::exportModel(StringRef path) {
       return fail("--plan: the plan was made for another model; make one with --plan-only, or remove \"sha256\" from it");
     request.plan = &given;
   }
+  request.partialPlan = !exportsOnly();
+  // The data have been read when a program was made.
+  if (!exportsOnly() && !options.calibration.empty() && failed(openData()))
+    return failure();
   if (data && usesStaticActivations()) {
     FailureOr<std::vector<std::string>> values = exportActivations(options.model, context, request);
     if (failed(values) || failed(observe(*values, options.qdqProfile == "tensorrt", request.ranges)))
@@ -161,6 +168,8 @@ LogicalResult Compilation::exportModel(StringRef path) {
   auto bytes = [](uint64_t n) {
     return n < 1000000 ? llvm::formatv("{0:f1} kB", double(n) / 1e3).str() : llvm::formatv("{0:f1} MB", double(n) / 1e6).str();
   };
+  if (options.planOnly)
+    return success();
   done("wrote", path.str() + "  " + bytes(report.oldBytes) + " -> " + bytes(report.newBytes) +
                     (report.hasExternalData ? ", data in " + llvm::sys::path::filename(path).str() + ".data" : ""));
   return success();
@@ -181,6 +190,12 @@ LogicalResult Compilation::runExport() {
     note("--calib is not needed: scheme " + scheme.str() + " has no activations of 8 bits");
   } else if (usesStaticActivations() && emits("onnx-qdq")) {
     note("no --calib: activations are quantized at run time where ONNX has integer ops for that");
+  }
+  if (options.planOnly) {
+    if (failed(exportModel("")) || failed(writePlanOnly()))
+      return failure();
+    summary.status = CompileStatus::Done;
+    return success();
   }
   bool isFile = StringRef(out).ends_with(".onnx");
   bool made = false;

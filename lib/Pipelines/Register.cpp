@@ -6,6 +6,7 @@
 #include "dialects/NN/Transforms/Passes.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "dialects/Tern/Transforms/Passes.h"
+#include "lib/Export/Passes.h"
 #include "lib/Pipelines/Pipelines.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
@@ -45,5 +46,6 @@ void tern::registerPasses() {
   registerTernPasses();
   micro::registerMicroPasses();
   cpu::registerCpuPasses();
+  exporter::registerExportPasses();
   registerPipelines();
 }

@@ -1,15 +1,17 @@
 #include "lib/Quantize/ClipSearch.h"
 
+#include "lib/Quantize/GridSearch.h"
+
 namespace tern {
 
-std::string quantizeRtnMse(const WeightJob &job) {
+std::string searchClip(const WeightJob &job, std::vector<float> &clip) {
   std::vector<double> best, errors;
-  std::vector<float> clip, candidate;
+  std::vector<float> candidate;
   for (int i = 0; i < kClipCandidates; ++i) {
     float factor = 1.0f - kClipStep * float(i);
     candidate.assign(best.size(), factor);
     if (std::string error =
-            chooseParameters(job.format, job.encode, job.shape, job.w, job.planes, i ? candidate : clip);
+            chooseParameters(job.format, job.encode, job.shape, job.w, job.planes, i ? candidate : std::vector<float>());
         !error.empty())
       return error;
     if (std::string error = blockErrors(job.format, job.encode, job.shape, job.w, job.planes, errors); !error.empty())
@@ -25,6 +27,15 @@ std::string quantizeRtnMse(const WeightJob &job) {
         clip[block] = factor;
       }
   }
+  return "";
+}
+
+std::string quantizeRtnMse(const WeightJob &job) {
+  std::vector<float> clip;
+  if (isGrid(job))
+    clip = searchGrid(job);
+  else if (std::string error = searchClip(job, clip); !error.empty())
+    return error;
   if (std::string error = chooseParameters(job.format, job.encode, job.shape, job.w, job.planes, clip); !error.empty())
     return error;
   return encodeCodes(job.format, job.encode, job.shape, job.w, job.planes);

@@ -1,8 +1,10 @@
 // Codes, scales and zero points of a weight as tensors of the file.
 #include "lib/Export/Exporter.h"
+#include "lib/Formats/Layouts/Layout.h"
 #include "lib/Formats/Pack.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/Support/MathExtras.h"
+#include <mutex>
 
 using namespace llvm;
 using namespace mlir;
@@ -141,57 +143,72 @@ LogicalResult Exporter::storeQdq(Constant *root, const Decision &d, Stored &stor
   return success();
 }
 
-/// B [N, ceil(K / block), block * bits / 8], codes unsigned, LSB first; scales [N, blocks]; zero points [N, ...] packed the
-/// same way, absent: 2^(bits-1) (ONNX Runtime docs/ContribOperators.md, MatMulNBits).
+/// The buffers of com.microsoft.MatMulNBits, packed by the layout of lib/Formats.
 LogicalResult Exporter::storeNBits(Constant *root, const Decision &d, Stored &stored) {
   const CodeFormat &code = d.code;
   RowLayout layout(root->shape, d.grouping);
   int64_t block = nbitsBlock(d.grouping.block, layout.columns), bits = code.bits;
   int64_t own = divideCeil(layout.columns, d.grouping.block), blocks = divideCeil(layout.columns, block);
-  int64_t blob = block * bits / 8, rowBytes = blocks * blob, zeroBytes = divideCeil(blocks * bits, 8);
   unsigned scaleBytes = code.scale.bits / 8;
-  std::string codes(size_t(layout.rows * rowBytes), '\0'), scales(size_t(layout.rows * blocks) * scaleBytes, '\0');
-  std::string zeros(code.asymmetric ? size_t(layout.rows * zeroBytes) : 0, '\0');
+  Element elem = Element::ui(int(bits));
+  std::vector<int64_t> planeBlock{1, block};
+  Format format{elem, {{Role::Scale, code.scale, planeBlock},
+                       {Role::Zero, elem, code.asymmetric ? planeBlock : std::vector<int64_t>()}}};
+  std::unique_ptr<Layout> packer = matMulNBitsLayout();
+  std::vector<int64_t> shape{layout.rows, layout.columns};
+  std::vector<Buffer> buffers = packer->buffers(format, shape);
+  std::vector<std::string> bytes;
+  for (const Buffer &buffer : buffers)
+    bytes.emplace_back(size_t(buffer.bytes()), '\0');
   int half = code.asymmetric ? 0 : 1 << (bits - 1);
-  int64_t perByte = 8 / bits;
-  unsigned mask = (1u << bits) - 1;
+  std::mutex lock;
+  std::string error;
   auto sink = [&](const CodeRows &part) {
+    // Plain planes of these rows: unsigned codes, one scale and zero point a block.
+    int64_t rowBytes = packedBytes(part.columns, int(bits)), zeroBytes = packedBytes(blocks, int(bits));
+    std::vector<uint8_t> codes(size_t(part.rows * rowBytes)), scales(size_t(part.rows * blocks) * scaleBytes), zeros;
+    zeros.assign(code.asymmetric ? size_t(part.rows * zeroBytes) : 1, uint8_t(half));
+    std::vector<int32_t> row(size_t(part.columns)), zeroRow(static_cast<size_t>(blocks));
     for (int64_t r = 0; r < part.rows; ++r) {
-      int64_t row = part.firstRow + r;
-      auto *to = reinterpret_cast<uint8_t *>(codes.data()) + row * rowBytes;
       const int8_t *from = part.codes + r * part.columns;
-      int64_t whole = part.columns / perByte;
-      for (int64_t i = 0; i < whole; ++i) {
-        unsigned byte = 0;
-        for (int64_t j = 0; j < perByte; ++j)
-          byte |= (unsigned(from[i * perByte + j] + half) & mask) << (j * bits);
-        to[i] = uint8_t(byte);
-      }
-      for (int64_t c = whole * perByte; c < part.columns; ++c)
-        to[c / perByte] |= uint8_t((unsigned(from[c] + half) & mask) << (c % perByte * bits));
+      for (int64_t c = 0; c < part.columns; ++c)
+        row[size_t(c)] = uint8_t(from[c] + half);
+      packCodes(int(bits), part.columns, row.data(), codes.data() + r * rowBytes);
       for (int64_t b = 0; b < blocks; ++b) {
         int64_t source = r * own + std::min(b, own - 1);
-        std::memcpy(&scales[size_t(row * blocks + b) * scaleBytes], part.scale + source * scaleBytes, scaleBytes);
-        if (part.zero)
-          zeros[size_t(row * zeroBytes + b * bits / 8)] |=
-              char((unsigned(uint8_t(part.zero[source])) & mask) << (b * bits % 8));
+        std::memcpy(&scales[size_t(r * blocks + b) * scaleBytes], part.scale + source * scaleBytes, scaleBytes);
+        zeroRow[size_t(b)] = part.zero ? uint8_t(part.zero[source]) : 0;
       }
+      if (code.asymmetric)
+        packCodes(int(bits), blocks, zeroRow.data(), zeros.data() + r * zeroBytes);
+    }
+    std::vector<int64_t> rows{part.rows, part.columns};
+    std::vector<Bytes> slices;
+    for (auto [buffer, data] : llvm::zip(buffers, bytes)) {
+      size_t stride = data.size() / size_t(layout.rows);
+      slices.emplace_back(reinterpret_cast<uint8_t *>(data.data()) + size_t(part.firstRow) * stride,
+                          size_t(part.rows) * stride);
+    }
+    std::vector<ConstBytes> planes{codes, scales, zeros};
+    std::string why = packer->pack(format, rows, planes, slices);
+    if (!why.empty()) {
+      std::lock_guard<std::mutex> guard(lock);
+      error = why;
     }
   };
   if (failed(encode(root, d, {}, sink)))
     return failure();
+  if (!error.empty())
+    return emitError(graph.loc(*d.node)) << error;
   stored.blocks = blocks;
   stored.blockSize = block;
   Scope *scope = root->scope;
   Node *user = byRoot[root].front()->node;
-  StringRef name = root->name;
-  std::string suffix = ("_Q" + Twine(bits)).str();
-  stored.codes =
-      addTensor(scope, (name + suffix).str(), importer::UINT8, {layout.rows, blocks, blob}, codes, root, user);
-  stored.scale = addTensor(scope, (name + "_scales").str(), scaleType(code), {layout.rows, blocks}, scales, root, user);
-  if (code.asymmetric)
-    stored.zero =
-        addTensor(scope, (name + "_zero_points").str(), importer::UINT8, {layout.rows, zeroBytes}, zeros, root, user);
+  std::string *names[] = {&stored.codes, &stored.scale, &stored.zero};
+  std::string suffixes[] = {("_Q" + Twine(bits)).str(), "_scales", "_zero_points"};
+  int32_t types[] = {importer::UINT8, scaleType(code), importer::UINT8};
+  for (size_t i = 0; i < buffers.size(); ++i)
+    *names[i] = addTensor(scope, (root->name + suffixes[i]).str(), types[i], buffers[i].shape, bytes[i], root, user);
   return success();
 }
 

@@ -1,4 +1,6 @@
 #include "../Formats/Support.h"
+#include "lib/Quantize/ClipSearch.h"
+#include "lib/Quantize/GridSearch.h"
 #include "lib/Quantize/Method.h"
 
 namespace tern {
@@ -84,6 +86,30 @@ TEST(Methods, ClipSearchOfZerosAndNonFiniteValues) {
   std::vector<float> w = {0, 0, 0, 0, 1, INFINITY, NAN, -1};
   std::vector<float> q = quantized("rtn-mse", "<si4, scale<f32, [1, *]>>", "<absmax, -7 to 7>", {2, 4}, w);
   EXPECT_EQ(q, (std::vector<float>{0, 0, 0, 0, 1, 1, 0, -1}));
+}
+
+TEST(Methods, GridSearchFindsWhatTheGeneralSearchFinds) {
+  const char *formats[][2] = {{"<si4, scale<f32, [1, 32]>>", "<signed_absmax, -8 to 7>"},
+                              {"<si4, scale<f16, [1, 128]>>", "<absmax, -7 to 7>"},
+                              {"<si8, scale<f32, [1, *]>>", "<absmax, -127 to 127>"},
+                              {"<si2, scale<bf16, [1, 32]>>", "<signed_absmax, -2 to 1>"},
+                              {"<ui4, scale<f32, [1, 32]>, zero<ui4, [1, 32]>>", "<minmax>"},
+                              {"<ui8, scale<f16, [1, *]>, zero<ui8, [1, *]>>", "<minmax>"}};
+  std::vector<float> w = gaussTensor(7, 6 * 1500);
+  for (size_t i = 0; i < 40; ++i)
+    w[i] = 0;
+  w[70] = -w[71];
+  for (auto &[f, e] : formats) {
+    SCOPED_TRACE(f);
+    Encoded q(format(f), {6, 1500});
+    Encode rule = encode(e);
+    std::vector<Bytes> planes = q.bytes();
+    WeightJob job{w.data(), q.shape, q.format, rule, planes};
+    ASSERT_TRUE(isGrid(job));
+    std::vector<float> clip;
+    ASSERT_EQ(searchClip(job, clip), "");
+    EXPECT_EQ(searchGrid(job), clip);
+  }
 }
 
 } // namespace
