@@ -29,7 +29,10 @@ void buildQuantize(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createTernSinkDequantize());
 }
 
-void buildFuse(OpPassManager &pm) { pm.addNestedPass<func::FuncOp>(createTernFuse()); }
+void buildFuse(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createTernMergeProducts());
+  pm.addNestedPass<func::FuncOp>(createTernFuse());
+}
 
 void buildEncode(OpPassManager &pm, bool keepSources) {
   TernEncodeWeightsOptions options;

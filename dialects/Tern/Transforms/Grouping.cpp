@@ -264,7 +264,7 @@ private:
 
   //===-- rows ---------------------------------------------------------------===//
 
-  /// Kernels of rows take more than an epilogue: heads are read and written through transposes, a norm computes the sum
+  /// Kernels of rows take more than an epilogue: heads are read through slices and transposes and written through the latter, a norm computes the sum
   /// it normalizes, and what computes rows also quantizes them.
   void fuseRows(Group &group) {
     if (group.ops.empty() || !group.anchor)
@@ -314,8 +314,28 @@ private:
   }
   void takeTranspose(Value operand, Group &group) {
     nn::TransposeOp transpose = alone(operand.getDefiningOp());
-    if (transpose && llvm::all_of(transpose->getUsers(), [&](Operation *user) { return user == group.anchor; }))
+    Operation *reader = group.anchor;
+    if (transpose && llvm::all_of(transpose->getUsers(), [&](Operation *user) { return user == reader; })) {
       move(*groupOf[transpose], group);
+      operand = transpose.getX();
+      reader = transpose;
+    }
+    // Some heads of a wider tensor.
+    auto slice = operand.getDefiningOp<nn::SliceOp>();
+    if (slice && !slice->hasAttr(kProbe) && groupOf.lookup(slice)->ops.size() == 1 && cutsHeads(slice) &&
+        llvm::all_of(slice->getUsers(), [&](Operation *user) { return user == reader; }))
+      move(*groupOf[slice], group);
+  }
+  /// A slice that leaves the elements of heads neighbours and whose place is known.
+  static bool cutsHeads(nn::SliceOp slice) {
+    int64_t rank = slice.getSteps().size();
+    bool isWhole = rank > 1 && slice.getStarts()[rank - 1] == 0 && shapeOf(slice.getResult()).back() == shapeOf(slice.getX()).back();
+    return isWhole && llvm::all_of(slice.getSteps(), [](int64_t step) { return step == 1; }) &&
+           llvm::none_of(slice.getStarts(), ShapedType::isDynamic) && !ShapedType::isDynamic(shapeOf(slice.getX()).back()) &&
+           llvm::all_of(llvm::seq<int64_t>(0, rank), [&](int64_t d) {
+             // An offset along a dimension needs sizes behind it that are known.
+             return slice.getStarts()[d] == 0 || llvm::none_of(shapeOf(slice.getX()).drop_front(d + 1), ShapedType::isDynamic);
+           });
   }
   void addTranspose(Group &group) {
     Value result = group.anchor->getResult(0);

@@ -28,6 +28,31 @@ def TernSinkDequantize : TernPass<"tern-sink-dequantize", "::mlir::func::FuncOp"
   let statistics = [Statistic<"moved", "moved", "moves that work on codes">];
 }
 
+def TernMergeProducts : TernPass<"tern-merge-products", "::mlir::func::FuncOp"> {
+  let summary = "products of one x whose results are only divided into heads become one product";
+  let description = [{
+    The query, key and value projections of attention: their weights lie below one another, and the heads of each are a slice that attention and
+    rotary embeddings read where it lies. Only products with equal choices are merged, and only weights of which each row is encoded on its own, so that
+    plans, overrides and codes stay those of each. The merged op is named "q+k+v".
+
+    Test: test/dialects/Tern/tern-merge-products.mlir
+
+    ```mlir
+    %q = nn.matmul %x, %wq {name = "q", transpose_b} : (tensor<1x5x8xf32>, tensor<8x8xf32>) -> tensor<1x5x8xf32>
+    %k = nn.matmul %x, %wk {name = "k", transpose_b} : (tensor<1x5x8xf32>, tensor<4x8xf32>) -> tensor<1x5x4xf32>
+    %qh = nn.reshape %q : (tensor<1x5x8xf32>) -> tensor<1x5x2x4xf32>
+    %kh = nn.reshape %k : (tensor<1x5x4xf32>) -> tensor<1x5x1x4xf32>
+    // becomes
+    %w = nn.concat %wq, %wk {axis = 0 : i64} : (tensor<8x8xf32>, tensor<4x8xf32>) -> tensor<12x8xf32>
+    %y = nn.matmul %x, %w {name = "q+k", transpose_b} : (tensor<1x5x8xf32>, tensor<12x8xf32>) -> tensor<1x5x12xf32>
+    %h = nn.reshape %y : (tensor<1x5x12xf32>) -> tensor<1x5x3x4xf32>
+    %qh = nn.slice %h {starts = array<i64: 0, 0, 0, 0>, sizes = array<i64: 1, 5, 2, 4>, steps = array<i64: 1, 1, 1, 1>} : (...)
+    %kh = nn.slice %h {starts = array<i64: 0, 0, 2, 0>, sizes = array<i64: 1, 5, 1, 4>, steps = array<i64: 1, 1, 1, 1>} : (...)
+    ```
+  }];
+  let statistics = [Statistic<"products", "products", "products that became part of another">];
+}
+
 def TernFuse : TernPass<"tern-fuse", "::mlir::func::FuncOp"> {
   let summary = "QDQ form to fused form: tern.conv, tern.matmul, tern.requantize";
   let description = [{

@@ -57,3 +57,24 @@ func.func @heads(%q: tensor<1x4x2x8xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x
   %5 = nn.reshape %4 : (tensor<1x4x2x8xf32>) -> tensor<1x4x16xf32>
   return %5 : tensor<1x4x16xf32>
 }
+
+// -----
+
+// Heads of a wider tensor are read where they lie; a slice inside the elements of heads is a copy.
+// CHECK-LABEL: func.func @sliced_heads
+// CHECK:       %[[V:.*]] = tern.call @k.part(%arg1)
+// CHECK:       tern.call @k.att(%arg0, %[[V]])
+// CHECK:       func.func private @k.att(%arg0: tensor<1x4x4x8xf32>, %arg1: tensor<1x4x1x8xf32>)
+// CHECK:         nn.slice
+// CHECK:         nn.transpose
+// CHECK:         nn.attention
+func.func @sliced_heads(%h: tensor<1x4x4x8xf32>, %w: tensor<1x4x1x16xf32>) -> tensor<1x2x4x8xf32> {
+  %q = nn.slice %h {starts = array<i64: 0, 0, 0, 0>, sizes = array<i64: 1, 4, 2, 8>, steps = array<i64: 1, 1, 1, 1>} : (tensor<1x4x4x8xf32>) -> tensor<1x4x2x8xf32>
+  %k = nn.slice %h {starts = array<i64: 0, 0, 2, 0>, sizes = array<i64: 1, 4, 1, 8>, steps = array<i64: 1, 1, 1, 1>} : (tensor<1x4x4x8xf32>) -> tensor<1x4x1x8xf32>
+  %v = nn.slice %w {starts = array<i64: 0, 0, 0, 8>, sizes = array<i64: 1, 4, 1, 8>, steps = array<i64: 1, 1, 1, 1>, name = "part"} : (tensor<1x4x1x16xf32>) -> tensor<1x4x1x8xf32>
+  %q1 = nn.transpose %q {perm = array<i64: 0, 2, 1, 3>} : (tensor<1x4x2x8xf32>) -> tensor<1x2x4x8xf32>
+  %k1 = nn.transpose %k {perm = array<i64: 0, 2, 1, 3>} : (tensor<1x4x1x8xf32>) -> tensor<1x1x4x8xf32>
+  %v1 = nn.transpose %v {perm = array<i64: 0, 2, 1, 3>} : (tensor<1x4x1x8xf32>) -> tensor<1x1x4x8xf32>
+  %y = nn.attention %q1, %k1, %v1 {scale = 0.5 : f32, name = "att"} : (tensor<1x2x4x8xf32>, tensor<1x1x4x8xf32>, tensor<1x1x4x8xf32>) -> tensor<1x2x4x8xf32>
+  return %y : tensor<1x2x4x8xf32>
+}

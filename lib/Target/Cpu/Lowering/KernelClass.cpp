@@ -143,7 +143,7 @@ static std::optional<KernelInfo> classifyFused(func::FuncOp kernel) {
       if (quantize)
         return std::nullopt;
       quantize = &op;
-    } else if (isa<nn::TransposeOp>(op)) {
+    } else if (isa<nn::TransposeOp, nn::SliceOp>(op)) {
       moves = true;
     } else if (isElementwise(&op)) {
       computes |= !isa<arith::ConstantOp, BundleOp, UnbundleOp>(op);

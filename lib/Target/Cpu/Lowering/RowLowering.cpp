@@ -70,6 +70,21 @@ bool RowLowering::strided(Value value, Strided &view) {
     }
     return true;
   }
+  if (auto slice = value.getDefiningOp<nn::SliceOp>()) {
+    if (!strided(slice.getX(), view))
+      return false;
+    SmallVector<SizeCode> sizes = llvm::to_vector(sizesOf(value));
+    for (size_t d = 0; d < sizes.size(); d++) {
+      if (slice.getStarts()[d] == 0 && slice.getSteps()[d] == 1)
+        continue;
+      if (isDynamic(view.strides[d]) || ShapedType::isDynamic(slice.getStarts()[d]))
+        return refuse("a slice whose place is only known at run time");
+      view.base += slice.getStarts()[d] * view.strides[d];
+      view.strides[d] *= slice.getSteps()[d];
+    }
+    view.sizes.assign(sizes.begin(), sizes.end());
+    return true;
+  }
   int index = operandIndex(value);
   if (index < 0)
     return refuse("an operand that is computed inside the kernel");

@@ -23,7 +23,7 @@ public:
   llvm::StringRef error() const { return why; }
 
 private:
-  /// A value of the body that is an operand, or a transposed one. Strides are codes of sizes.
+  /// A value of the body that is an operand, or a transposed or sliced one. Strides are codes of sizes.
   struct Strided {
     int operand = -1;
     llvm::SmallVector<SizeCode, 4> sizes, strides;

@@ -1,0 +1,202 @@
+//===- TernMergeProducts.cpp - q, k and v as one product ------------------===//
+#include "dialects/NN/IR/NN.h"
+#include "dialects/NN/Transforms/Constants.h"
+#include "dialects/Tern/IR/Tern.h"
+#include "dialects/Tern/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
+#include <map>
+
+using namespace mlir;
+
+namespace tern {
+#define GEN_PASS_DEF_TERNMERGEPRODUCTS
+#include "dialects/Tern/Transforms/Passes.h.inc"
+} // namespace tern
+
+using namespace tern;
+
+static RankedTensorType tensorOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+namespace {
+/// A product whose result is only divided into heads: [.., H * D] -> [.., H, D].
+struct Projection {
+  nn::MatmulOp op;
+  QuantizeOp weight; ///< null: the weight stays float
+  SmallVector<nn::ReshapeOp, 1> splits;
+  int64_t heads() { return splits.front().getType().getShape().drop_back().back(); }
+  int64_t size() { return splits.front().getType().getShape().back(); }
+};
+} // namespace
+
+/// Each row of the weight is encoded on its own, so that the codes of several below one another are those of each.
+static bool hasRowsOfTheirOwn(QuantizeOp quantize) {
+  Format format = quantize.getResult().getType().getFormat().getFormat();
+  StringRef method = quantize.getMethodAttr() ? quantize.getMethodAttr().getValue() : StringRef("rtn");
+  return quantize.getPlanes().empty() && method.starts_with("rtn") && llvm::all_of(format.planes, [](const Plane &plane) {
+           bool simple = plane.role == Role::Scale || plane.role == Role::Zero || plane.role == Role::Min;
+           return simple && !plane.block.empty() && plane.block.front() == 1;
+         });
+}
+
+/// All readers are heads: attention, rotary embeddings, and transpositions in front of them, which read parts of a wider
+/// tensor where they lie.
+static bool isReadByHeads(Value value) {
+  return llvm::all_of(value.getUsers(), [](Operation *user) {
+    if (auto transpose = dyn_cast<nn::TransposeOp>(user)) {
+      bool keepsHeads = transpose.getPerm().back() == int64_t(transpose.getPerm().size()) - 1;
+      return keepsHeads && transpose->hasOneUse() && isa<nn::AttentionOp, nn::RopeOp>(*transpose->getUsers().begin());
+    }
+    return isa<nn::AttentionOp, nn::RopeOp>(user);
+  });
+}
+
+static std::optional<Projection> projectionOf(nn::MatmulOp op) {
+  if (op.getTransposeA() || !op.getTransposeB() || tensorOf(op.getRhs()).getRank() != 2 || op.getResult().use_empty() ||
+      !tensorOf(op.getResult()).getElementType().isF32())
+    return std::nullopt;
+  Projection projection{op, {}, {}};
+  if (auto dequantize = op.getRhs().getDefiningOp<DequantizeOp>()) {
+    projection.weight = dequantize.getQ().getDefiningOp<QuantizeOp>();
+    if (!projection.weight || !hasRowsOfTheirOwn(projection.weight) || !nn::isConstantExpression(projection.weight.getX()))
+      return std::nullopt;
+  } else if (!nn::isConstantExpression(op.getRhs())) {
+    return std::nullopt;
+  }
+  if (op.getBias() && !nn::isConstantExpression(op.getBias()))
+    return std::nullopt;
+  for (StringRef attr : {"tern.probe", "tern.codes"})
+    if (op->hasAttr(attr))
+      return std::nullopt;
+  for (Operation *user : op->getUsers()) {
+    auto split = dyn_cast<nn::ReshapeOp>(user);
+    ArrayRef<int64_t> from = op.getType().getShape(), to = split ? split.getType().getShape() : ArrayRef<int64_t>();
+    if (!split || to.size() != from.size() + 1 || to.drop_back(2) != from.drop_back() || ShapedType::isDynamic(to.back()) ||
+        to[to.size() - 2] * to.back() != from.back() || !isReadByHeads(split.getResult()) || split->hasAttr("tern.codes") ||
+        split->hasAttr("tern.probe"))
+      return std::nullopt;
+    if (!projection.splits.empty() && split.getType() != projection.splits.front().getType())
+      return std::nullopt;
+    projection.splits.push_back(split);
+  }
+  return projection;
+}
+
+/// What two projections must share to be one product.
+static SmallVector<const void *> keyOf(Projection p) {
+  Value x = p.op.getLhs();
+  if (auto dequantize = x.getDefiningOp<DequantizeOp>())
+    x = dequantize.getQ();
+  SmallVector<const void *> key{x.getAsOpaquePointer(), p.op->getBlock(), p.op->getAttr("tern.choice").getAsOpaquePointer(),
+                                reinterpret_cast<const void *>(uintptr_t(p.size())),
+                                reinterpret_cast<const void *>(uintptr_t(bool(p.op.getBias()))),
+                                p.op.getLhs().getType().getAsOpaquePointer()};
+  if (QuantizeOp weight = p.weight) {
+    key.push_back(weight.getResult().getType().getFormat().getAsOpaquePointer());
+    key.push_back(weight.getByAttr() ? weight.getByAttr().getAsOpaquePointer() : nullptr);
+    key.push_back(weight.getMethodAttr() ? weight.getMethodAttr().getAsOpaquePointer() : nullptr);
+  }
+  return key;
+}
+
+/// The sizes of a result that are not known are those of another op's result with the same leading dimensions.
+static void copySizes(Operation *from, Operation *to) {
+  if (Attribute sizes = from->getDiscardableAttr("nn.sizes"))
+    to->setDiscardableAttr("nn.sizes", sizes);
+}
+
+/// A constant expression is computed before `place`.
+static void hoist(Value value, Operation *place) {
+  Operation *op = value.getDefiningOp();
+  if (!op || op->getBlock() != place->getBlock() || op->isBeforeInBlock(place))
+    return;
+  for (Value operand : op->getOperands())
+    hoist(operand, place);
+  op->moveBefore(place);
+}
+
+/// A name without the path that it shares with another: "0.self.key" beside "0.self.query" is "key".
+static StringRef lastPart(StringRef name, StringRef other) {
+  size_t shared = 0;
+  for (size_t i = 0; i < std::min(name.size(), other.size()) && name[i] == other[i]; ++i)
+    if (name[i] == '.' || name[i] == '/')
+      shared = i + 1;
+  return name.drop_front(shared);
+}
+
+static void merge(MutableArrayRef<Projection> parts) {
+  Projection &first = parts.front();
+  OpBuilder builder(first.op);
+  Location loc = first.op.getLoc();
+  std::string name;
+  SmallVector<Value> weights, biases;
+  int64_t heads = 0;
+  for (Projection &part : parts) {
+    QuantizeOp quantize = part.weight;
+    nn::MatmulOp op = part.op;
+    name += name.empty() ? nn::nameOf(op).str() : ("+" + lastPart(nn::nameOf(op), nn::nameOf(first.op))).str();
+    weights.push_back(quantize ? quantize.getX() : op.getRhs());
+    hoist(weights.back(), first.op);
+    if (op.getBias()) {
+      biases.push_back(op.getBias());
+      hoist(op.getBias(), first.op);
+    }
+    heads += part.heads();
+  }
+  Value weight = nn::ConcatOp::create(builder, loc, weights, int64_t(0), StringAttr());
+  StringAttr nameAttr = builder.getStringAttr(name);
+  if (QuantizeOp like = first.weight) {
+    QuantType type = like.getResult().getType();
+    auto wide = RankedTensorType::get(tensorOf(weight).getShape(), tensorOf(like.getX()).getElementType());
+    auto merged = QuantType::get(wide, type.getFormat());
+    auto quantize = QuantizeOp::create(builder, loc, merged, weight, ValueRange(), like.getByAttr(), like.getMethodAttr(), nameAttr);
+    weight = DequantizeOp::create(builder, loc, wide, quantize.getResult(), StringAttr());
+  }
+  Value bias = biases.empty() ? Value() : nn::ConcatOp::create(builder, loc, biases, int64_t(0), StringAttr()).getResult();
+  auto product = nn::MatmulOp::create(builder, loc, first.op.getLhs(), weight, bias, /*transpose_a=*/false, /*transpose_b=*/true, nameAttr);
+  for (NamedAttribute attr : first.op->getDiscardableAttrs())
+    product->setDiscardableAttr(attr.getName(), attr.getValue());
+
+  nn::ReshapeOp like = first.splits.front();
+  SmallVector<int64_t> shape(like.getType().getShape());
+  shape[shape.size() - 2] = heads;
+  auto split = nn::ReshapeOp::create(builder, loc, like.getType().clone(shape), product.getResult(), StringAttr());
+  copySizes(like, split);
+  int64_t start = 0;
+  for (Projection &part : parts) {
+    SmallVector<int64_t> starts(shape.size(), 0), sizes(shape), steps(shape.size(), 1);
+    for (int64_t &size : sizes)
+      size = ShapedType::isDynamic(size) ? -1 : size;
+    starts[shape.size() - 2] = start;
+    sizes[shape.size() - 2] = part.heads();
+    start += part.heads();
+    for (nn::ReshapeOp old : part.splits) {
+      auto slice = nn::SliceOp::create(builder, loc, split.getResult(), starts, sizes, steps, old.getNameAttr());
+      copySizes(old, slice);
+      old.getResult().replaceAllUsesWith(slice.getResult());
+    }
+  }
+  for (Projection &part : parts) {
+    for (nn::ReshapeOp old : part.splits)
+      old.erase();
+    part.op.erase();
+  }
+}
+
+namespace {
+struct TernMergeProducts : tern::impl::TernMergeProductsBase<TernMergeProducts> {
+  void runOnOperation() override {
+    llvm::MapVector<SmallVector<const void *>, SmallVector<Projection>, std::map<SmallVector<const void *>, unsigned>> groups;
+    getOperation().walk([&](nn::MatmulOp op) {
+      if (std::optional<Projection> projection = projectionOf(op))
+        groups[keyOf(*projection)].push_back(*projection);
+    });
+    for (auto &[key, parts] : groups) {
+      if (parts.size() < 2)
+        continue;
+      merge(parts);
+      products += parts.size();
+    }
+  }
+};
+} // namespace
