@@ -176,12 +176,21 @@ private:
       return false;
     bool single = value.hasOneUse();
     for (Operation *user : value.getUsers()) {
+      if (isReadAsFloats(user))
+        return false;
       bool elementwise = isa<UnaryOp, BinaryOp, ClipOp>(user);
       bool reads = isa<ReduceOp, PoolOp, ResizeOp>(user) || movesCodes(user) || integer.contains(user);
       if ((single && elementwise) || (!elementwise && !reads))
         return false;
     }
     return true;
+  }
+
+  /// Behind its moves the value meets an op that has no kernel for codes: heads of an attention stay floats.
+  bool isReadAsFloats(Operation *user) {
+    if (isa<AttentionOp, RopeOp, SoftmaxOp, LayerNormOp, RmsNormOp, GroupNormOp, RnnOp>(user) || (isa<MatmulOp>(user) && !integer.contains(user)))
+      return true;
+    return movesCodes(user) && llvm::any_of(user->getUsers(), [&](Operation *next) { return isReadAsFloats(next); });
   }
 
   /// x * f(x): all readers are elementwise and end in one of them; they share the kernel of the value.

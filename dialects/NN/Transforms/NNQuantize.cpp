@@ -71,9 +71,14 @@ private:
     auto quantized = QuantizeOp::create(builder, loc, QuantType::get(typeOf(value), format), value, planes,
                                         EncodeAttr(), StringAttr(), name);
     auto restored = DequantizeOp::create(builder, loc, value.getType(), quantized, StringAttr());
-    // What the program yields is not rounded for the sake of those who read it inside.
-    value.replaceUsesWithIf(
-        restored, [&](OpOperand &use) { return use.getOwner() != quantized && !isa<func::ReturnOp>(use.getOwner()); });
+    // What the program yields is not rounded for the sake of those who read it inside; nor is the residual stream behind a norm.
+    bool isNorm = isa_and_nonnull<nn::LayerNormOp, nn::RmsNormOp>(value.getDefiningOp());
+    value.replaceUsesWithIf(restored, [&](OpOperand &use) {
+      Operation *reader = use.getOwner();
+      if (reader == quantized || isa<func::ReturnOp>(reader))
+        return false;
+      return !isNorm || nn::movesCodes(reader) || isa<nn::MatmulOp, nn::ConvOp, nn::ConvTransposeOp>(reader);
+    });
   }
 
   LogicalResult quantize(Operation *op) {

@@ -26,7 +26,14 @@ static bool isConstant(Value value) {
   return op && isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(op);
 }
 
-bool staysOutside(Operation *user) { return isa<nn::ReshapeOp>(user) || user->hasTrait<OpTrait::IsTerminator>(); }
+/// Kernels that read floats in memory only.
+static bool readsFloats(Operation *user) {
+  return isa<nn::AttentionOp, nn::RopeOp, nn::SoftmaxOp, nn::GroupNormOp, nn::ArgReduceOp>(user);
+}
+
+bool staysOutside(Operation *user) {
+  return isa<nn::ReshapeOp>(user) || user->hasTrait<OpTrait::IsTerminator>() || readsFloats(user);
+}
 
 bool isOutsideDequantize(Operation *op) {
   return isa<DequantizeOp>(op) && !op->use_empty() && llvm::all_of(op->getUsers(), staysOutside);

@@ -21,7 +21,7 @@ struct Group {
 bool isElementwise(mlir::Operation *op);
 /// bundle, unbundle, dequantize: they say how codes are read and are repeated wherever it matters.
 bool isView(mlir::Operation *op);
-/// A user that stays in the function and reads tensors in memory: reshapes and the terminator.
+/// A user that stays in the function and reads tensors in memory: reshapes and the terminator; also kernels that read floats only.
 bool staysOutside(mlir::Operation *user);
 /// A dequantize whose users all stay outside: real numbers that must lie in memory, so it is a kernel and no view.
 bool isOutsideDequantize(mlir::Operation *op);

@@ -29,7 +29,7 @@ class NormEmitter {
 public:
   NormEmitter(KernelBuilder &k, const NormProblem &p, unsigned prologueArgs, unsigned firstResult)
       : k(k), p(p), count(p.out.c), width(rowWidth(k.target(), count)), prologue(k, p.prologue, Elem::F32, 0),
-        epilogue(k, p.epilogue, Elem::F32, prologueArgs), prologueRow(prologue.row(0, 0)), epilogueRow(epilogue.row(0, 0)) {
+        epilogue(k, p.epilogue, p.quantize ? Elem::F32 : p.out.elem, prologueArgs), prologueRow(prologue.row(0, 0)), epilogueRow(epilogue.row(0, 0)) {
     if (p.storeSum)
       sum = k.arg(firstResult++);
     if (p.storeOut)
@@ -171,7 +171,7 @@ Kernel emitNorm(ModuleOp module, StringRef name, const NormProblem &p, const Isa
   if (p.storeSum)
     args.push_back(Elem::F32);
   if (p.storeOut)
-    args.push_back(Elem::F32);
+    args.push_back(p.out.elem);
   if (p.quantize)
     args.append({Elem::U8, Elem::F32});
   bool scratch = NormEmitter::needsScratch(p);
@@ -192,7 +192,8 @@ std::string refuse(const NormProblem &p) {
     return "rows that are not plain or whose length is only known at run time";
   if ((p.storeSum && !rows(p.sum)) || (p.quantize && !rows(p.codes)))
     return "results of different sizes";
-  if ((p.storeOut && p.out.elem != Elem::F32) || (p.storeSum && p.sum.elem != Elem::F32) || (p.quantize && p.codes.elem != Elem::U8))
+  bool codes = p.out.elem == Elem::U8 && !p.quantize && !p.epilogue.nodes.empty();
+  if ((p.storeOut && p.out.elem != Elem::F32 && !codes) || (p.storeSum && p.sum.elem != Elem::F32) || (p.quantize && p.codes.elem != Elem::U8))
     return "a result that is neither f32 nor codes";
   if (!p.storeOut && !p.quantize)
     return "no result";
@@ -211,7 +212,7 @@ std::string refuse(const NormProblem &p) {
     return "a program without inputs";
   if (std::string reason = refuseExpr(p.prologue, Elem::F32, /*acc=*/false); !reason.empty())
     return reason;
-  return p.epilogue.nodes.empty() ? "" : refuseExpr(p.epilogue, Elem::F32, /*acc=*/true);
+  return p.epilogue.nodes.empty() ? "" : refuseExpr(p.epilogue, p.out.elem, /*acc=*/true);
 }
 
 //===- Groups of channels ---------------------------------------------------===//

@@ -21,7 +21,7 @@ struct View {
 ///   x = prologue(inputs)              Layer: z = (x - mean) / sqrt(variance + epsilon)
 ///   [sum = x]                         Rms:   z = x / sqrt(mean(x x) + epsilon)
 ///   y = epilogue(z, inputs)           None:  z = x
-///   [out = y]
+///   [out = y: f32, or u8 when the epilogue ends in a quantization]
 ///   [codes, scales = y quantized: code = 128 + clamp(roundeven(y / s), -127, 127), s = max |y| / 127 of the row (of
 ///    each `group` elements), 1 where all are 0; scales f32[rows][ceil(c / group)]]
 /// Arguments: inputs of the prologue, inputs of the epilogue after Acc, [sum], [out], [codes, scales], task.

@@ -48,3 +48,21 @@ func.func @main(%x: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
   %s = nn.unary sigmoid %r : (tensor<2xf32>) -> tensor<2xf32>
   return %r, %s : tensor<2xf32>, tensor<2xf32>
 }
+
+// -----
+
+#u8 = #tern.format<ui8, scale<f32>, zero<ui8>>
+
+// The residual stream behind a norm stays in floats: only products read the codes.
+// CHECK-LABEL: func.func @main(
+// CHECK:         %[[N:.*]] = nn.layer_norm
+// CHECK:         %[[Q:.*]] = tern.quantize %[[N]]
+// CHECK:         %[[D:.*]] = tern.dequantize %[[Q]]
+// CHECK:         %[[M:.*]] = nn.matmul %[[D]]
+// CHECK:         nn.binary add %[[N]], %[[M]]
+func.func @main(%x: tensor<2x4xf32>, %w: tensor<4x4xf32>) -> tensor<2x4xf32> {
+  %n = nn.layer_norm %x {axis = 1 : i64, epsilon = 1.0e-5 : f32, name = "norm", tern.codes = {format = #u8, group = "norm", scale = 0.25 : f32, zero = 0 : i64}} : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  %m = nn.matmul %n, %w {transpose_b, name = "fc"} : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+  %y = nn.binary add %n, %m : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  return %y : tensor<2x4xf32>
+}

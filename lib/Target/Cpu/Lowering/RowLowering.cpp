@@ -187,8 +187,12 @@ bool RowLowering::norm() {
   // Results: the sum, the float result, codes and scales.
   int sumResult = -1, outResult = -1, codesResult = -1, scalesResult = -1;
   for (auto [index, value] : llvm::enumerate(terminator()->getOperands())) {
-    if (auto unbundle = value.getDefiningOp<UnbundleOp>()) {
-      if (unbundle.getQ() != (quantize ? quantize.getResult() : Value()))
+    auto unbundle = value.getDefiningOp<UnbundleOp>();
+    if (unbundle && !quantize) { // codes of a known scale
+      outResult = index;
+      y = value;
+    } else if (unbundle) {
+      if (unbundle.getQ() != quantize.getResult())
         return refuse("a quantized result of another op");
       (value == unbundle.getPlanes().front() ? codesResult : scalesResult) = index;
     } else if (norm && value == x) {
@@ -201,7 +205,7 @@ bool RowLowering::norm() {
         return refuse("a result that is neither the sum nor what is quantized");
     }
   }
-  if (!y || !typeOf(y).getElementType().isF32() || !typeOf(x).getElementType().isF32() || typeOf(x).getShape() != typeOf(y).getShape())
+  if (!y || (!typeOf(y).getElementType().isF32() && !typeOf(y).getElementType().isInteger(8)) || !typeOf(x).getElementType().isF32() || typeOf(x).getShape() != typeOf(y).getShape())
     return refuse("rows that are not f32");
 
   Placement place{Form::Plain, plainMap(typeOf(y))};
@@ -226,7 +230,9 @@ bool RowLowering::norm() {
     problem.group = block.back() == kWhole || block.back() >= problem.out.c ? 0 : block.back();
   }
 
-  ExprBuilder before(operands, typeOf(x), place);
+  Placement floats = place; // what the prologue makes
+  floats.map.elem = Elem::F32;
+  ExprBuilder before(operands, typeOf(x), floats);
   if (!before.finish(x))
     return refuse(before.error());
   problem.prologue = before.expr();
