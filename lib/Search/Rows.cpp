@@ -24,6 +24,11 @@ static int packedBits(RowOp op, const Format &w) {
 
 std::string rowFor(RowOp op, const std::optional<Format> &x, const std::optional<Format> &w) {
   auto isCodes = [](const Format &format, int bits) { return format.elem.isInteger() && format.elem.bits == bits; };
+  if (op == RowOp::Gather) {
+    // Rows of a table of floats, or of 8- or 4-bit codes with scales along the rows.
+    bool served = !w || (w->elem.isInteger() && (w->elem.bits == 8 || w->elem.bits == 4) && w->planes.size() <= 2);
+    return !x && served ? "cpu.gather" : "";
+  }
   std::string name = std::string("cpu.") + ops[int(op)] + ".";
   if (!w)
     return x ? "" : name + "f32";
@@ -43,6 +48,7 @@ std::vector<std::string> allRows() {
       rows.push_back(std::string("cpu.") + op + "." + type);
   for (const char *type : gemmTypes)
     rows.push_back(std::string("cpu.gemm.") + type);
+  rows.push_back("cpu.gather");
   return rows;
 }
 

@@ -24,7 +24,22 @@ bool keepsCodes(Operation *op) {
   return resize && resize.getMode() == ResizeMode::nearest;
 }
 
+unsigned weightOperand(Operation *op) { return isa<GatherOp>(op) ? 0 : 1; }
+
+/// Smaller tables save nothing.
+constexpr int64_t kLargeTable = 1 << 16;
+
+bool isEmbedding(Operation *op) {
+  auto gather = dyn_cast<GatherOp>(op);
+  if (!gather || gather.getAxis() != 0 || !isF32(gather.getX()) || !isConstantExpression(gather.getX()))
+    return false;
+  RankedTensorType table = typeOf(gather.getX());
+  return table.getRank() == 2 && table.hasStaticShape() && table.getNumElements() >= kLargeTable;
+}
+
 std::string whyNotQuantizable(Operation *op) {
+  if (isEmbedding(op))
+    return "";
   if (!isa<ConvOp, ConvTransposeOp, MatmulOp>(op))
     return "only convolutions and matrix products have integer kernels";
   Value x = op->getOperand(0), w = op->getOperand(1);

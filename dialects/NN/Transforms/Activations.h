@@ -20,8 +20,14 @@ bool movesCodes(mlir::Operation *op);
 /// result shares the scale of its input, and quantizing it again changes nothing.
 bool keepsCodes(mlir::Operation *op);
 
-/// conv, conv_transpose or matmul whose weight is a constant expression and whose formats a kernel exists for. Empty:
-/// quantizable, else why not.
+/// The operand of an op that is its weight: 0 of a gather (the table), else 1.
+unsigned weightOperand(mlir::Operation *op);
+
+/// A gather of rows of a large constant table of floats: an embedding.
+bool isEmbedding(mlir::Operation *op);
+
+/// conv, conv_transpose or matmul whose weight is a constant expression and whose formats a kernel exists for, or an
+/// embedding. Empty: quantizable, else why not.
 std::string whyNotQuantizable(mlir::Operation *op);
 
 /// Values that are quantized where they are defined, and share one scale and zero point.

@@ -92,11 +92,12 @@ private:
       return success();
     OpBuilder builder(op);
     Location loc = op->getLoc();
-    Value w = op->getOperand(1);
+    unsigned weight = nn::weightOperand(op);
+    Value w = op->getOperand(weight);
     auto name = builder.getStringAttr(nameOfValue(op->getResult(0)));
     auto quantized = QuantizeOp::create(builder, loc, QuantType::get(typeOf(w), choice.getW()), w, ValueRange(),
                                         choice.getWEncode(), choice.getMethod(), name);
-    op->setOperand(1, DequantizeOp::create(builder, loc, w.getType(), quantized, StringAttr()));
+    op->setOperand(weight, DequantizeOp::create(builder, loc, w.getType(), quantized, StringAttr()));
     if (!choice.getX())
       return success();
     if (!choice.getXScale()) {

@@ -7,6 +7,16 @@ using namespace mlir;
 namespace tern::nn {
 
 OpShape::OpShape(Operation *op) {
+  if (auto gather = dyn_cast<GatherOp>(op)) {
+    // A row of the table is copied for each index: no reduction.
+    w = cast<RankedTensorType>(gather.getX().getType());
+    auto y = cast<RankedTensorType>(gather.getResult().getType());
+    outAxis = 0, inAxis = 1;
+    n = w.getDimSize(1), k = 0;
+    m = !y.hasStaticShape() ? -1 : n ? y.getNumElements() / n : 0;
+    row = RowOp::Gather;
+    return;
+  }
   auto x = cast<RankedTensorType>(op->getOperand(0).getType()), y = cast<RankedTensorType>(op->getResult(0).getType());
   w = cast<RankedTensorType>(op->getOperand(1).getType());
   if (isa<MatmulOp>(op)) {
@@ -84,7 +94,7 @@ void writeTensors(const std::vector<ActivationGroup> &groups, ArrayRef<PlanTenso
 std::vector<Operation *> plannedOps(func::FuncOp function) {
   std::vector<Operation *> ops;
   function.walk([&](Operation *op) {
-    if (isa<ConvOp, ConvTransposeOp, MatmulOp>(op))
+    if (isa<ConvOp, ConvTransposeOp, MatmulOp>(op) || isEmbedding(op))
       ops.push_back(op);
   });
   return ops;

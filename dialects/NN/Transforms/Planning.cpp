@@ -139,7 +139,7 @@ LogicalResult makePlan(func::FuncOp function, const PlanRequest &request, Plan &
       // With 16 codes the sign of the largest weight decides which end gets the sixteenth: -7 to 7 would lose it.
       entry.wEncode = fourBits ? Encode(Rule::SignedAbsmax, -8, 7) : Encode(Rule::Absmax, -127, 127);
       entry.method = fourBits ? "rtn-mse" : "rtn";
-      if (scheme.activationBits == 8)
+      if (scheme.activationBits == 8 && !isa<GatherOp>(op))
         isStatic.insert(op);
     }
     plan.ops.push_back(std::move(entry));

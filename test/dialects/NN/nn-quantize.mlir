@@ -66,3 +66,18 @@ func.func @main(%x: tensor<2x4xf32>, %w: tensor<4x4xf32>) -> tensor<2x4xf32> {
   %y = nn.binary add %n, %m : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
   return %y : tensor<2x4xf32>
 }
+
+// -----
+
+#t8 = #tern.format<si8, scale<f32, [1, *]>>
+
+// The table of an embedding is operand 0.
+// CHECK-LABEL: func.func @main(
+// CHECK:         %[[Q:.*]] = tern.quantize %{{.*}} by <absmax, -127 to 127> {method = "rtn", name = "words"}
+// CHECK:         %[[D:.*]] = tern.dequantize %[[Q]]
+// CHECK:         nn.gather %[[D]], %arg0
+func.func @main(%ids: tensor<1x4xi64>) -> tensor<1x4x8xf32> {
+  %t = arith.constant dense<0.5> : tensor<16x8xf32>
+  %y = nn.gather %t, %ids {axis = 0 : i64, name = "words", tern.choice = #tern.choice<method = "rtn", w = #t8, w_encode = <absmax, -127 to 127>, kernels = <"cpu.gather", 1 to -1>>} : (tensor<16x8xf32>, tensor<1x4xi64>) -> tensor<1x4x8xf32>
+  return %y : tensor<1x4x8xf32>
+}
