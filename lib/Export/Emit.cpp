@@ -58,10 +58,31 @@ bool Exporter::onlyDequantized(Scope *scope, StringRef name, ArrayRef<Decision *
   return true;
 }
 
+/// What only removed nodes have read goes with them.
+void Exporter::removeInputs(const Node &node) {
+  for (StringRef input : node.inputs) {
+    Scope *where = input.empty() ? nullptr : graph.definer(node.scope, input);
+    if (!where || !remaining(graph, where, input, bypassed, removed).empty())
+      continue;
+    if (Constant *constant = where->constants.lookup(input)) {
+      if (!constant->isOutput && !removedConstants.contains(constant))
+        removeConstant(constant);
+    } else if (Node *producer = where->producers.lookup(input); producer && producer->outputs.size() == 1) {
+      if (removed.insert(producer).second) {
+        edits[producer].removed = true;
+        removeInputs(*producer);
+      }
+    }
+  }
+}
+
 void Exporter::removeConstant(Constant *constant) {
   removedConstants.insert(constant);
   if (constant->node) {
     edits[constant->node].removed = true;
+    removed.insert(constant->node);
+    if (constant->isDerived)
+      removeInputs(*constant->node);
     return;
   }
   patch.replace(constant->scope->around, constant->field.begin, constant->field.end, {});
@@ -306,7 +327,7 @@ uint64_t Exporter::estimate() const {
       continue;
     const Decision &d = *users.front();
     RowLayout layout(root->shape, d.grouping);
-    if (!root->isExternal)
+    if (!root->isExternal && !root->isDerived)
       bytes -= root->field.end - root->field.begin;
     uint64_t blocks = uint64_t(layout.rows) * uint64_t((layout.columns + d.grouping.block - 1) / d.grouping.block);
     bytes += uint64_t(root->elements()) * d.code.bits / 8 + blocks * (d.code.scale.bits + (d.code.asymmetric ? d.code.bits : 0)) / 8;
@@ -320,7 +341,7 @@ uint64_t Exporter::estimate() const {
 /// External data that nothing changes lie beside the old file: they move into the new one, or into its data file.
 LogicalResult Exporter::moveExternal() {
   for (Constant &constant : graph.constants) {
-    if (!constant.isExternal || removedConstants.contains(&constant) || constant.node)
+    if (!constant.isExternal || constant.isDerived || removedConstants.contains(&constant) || constant.node)
       continue;
     FailureOr<importer::TensorData> data = graph.read(constant);
     if (failed(data))

@@ -121,6 +121,7 @@ private:
   void removeDeadPaths();
   bool onlyDequantized(Scope *scope, llvm::StringRef name, llvm::ArrayRef<Decision *> users) const;
   void removeConstant(Constant *constant);
+  void removeInputs(const Node &node);
   mlir::LogicalResult moveExternal();
   void applyNodeEdits();
   std::string rebuildNode(const Node &node, const NodeEdit &edit) const;

@@ -374,6 +374,13 @@ SmallVector<int64_t> OnnxGraph::integers(const Node &node, StringRef name) const
 }
 
 mlir::FailureOr<importer::TensorData> OnnxGraph::read(const Constant &constant) {
+  if (constant.isDerived) {
+    SmallVector<int64_t> shape;
+    mlir::FailureOr<std::vector<float>> values = evaluate(constant.scope, constant.name, shape);
+    if (failed(values))
+      return mlir::failure();
+    return importer::ownTensor<float>(importer::FLOAT, shape, *values);
+  }
   // The message without its raw data, whose place is put there instead, as scanModel does it.
   std::string bytes;
   FieldReader reader(file, constant.field);

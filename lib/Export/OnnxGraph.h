@@ -28,6 +28,7 @@ struct Constant {
   bool isExternal = false;
   bool isInput = false;   ///< also an input of the graph
   bool isOutput = false;  ///< also an output of its graph
+  bool isDerived = false; ///< what `node`, arithmetic on constants, computes; float32
 
   int64_t elements() const;
   /// float, float16, bfloat16 or double.
@@ -99,6 +100,9 @@ public:
   llvm::SmallVector<int64_t> integers(const Node &node, llvm::StringRef attribute) const;
   llvm::StringRef text(const Node &node, llvm::StringRef attribute) const;
 
+  /// The value of a node that computes from constants alone, by Cast, Mul, Div, Add, Sub: how weights are stored as integers
+  /// without DequantizeLinear. Null when it is not of this kind.
+  Constant *derive(Scope *scope, llvm::StringRef name);
   /// The importer's view of a constant, for reading its values.
   mlir::FailureOr<importer::TensorData> read(const Constant &constant);
   mlir::Location loc(const Node &node) const;
@@ -114,9 +118,11 @@ private:
   void readSubgraphs(Scope &scope, Node &node);
   void nameNodes(Scope &scope, llvm::StringSet<> &taken, const std::string &prefix);
   void collectUses();
-  Scope *localDefiner(Scope *scope, llvm::StringRef name) const;
+  std::optional<llvm::SmallVector<int64_t>> derivedShape(Scope *scope, llvm::StringRef name, int depth) const;
+  mlir::FailureOr<std::vector<float>> evaluate(Scope *scope, llvm::StringRef name, llvm::SmallVectorImpl<int64_t> &shape);
 
   llvm::StringSet<> names;
+  std::map<const Node *, Constant *> derived;
   /// By the defining graph, then by name.
   std::map<const Scope *, llvm::StringMap<std::vector<Use>>> uses;
   std::map<const Scope *, llvm::StringSet<>> defined;

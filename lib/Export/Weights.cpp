@@ -22,7 +22,7 @@ static bool isConstantExpression(const OnnxGraph &graph, Scope *scope, StringRef
   });
 }
 
-std::optional<WeightView> viewConstant(const OnnxGraph &graph, Scope *scope, StringRef name, std::string &why) {
+std::optional<WeightView> viewConstant(OnnxGraph &graph, Scope *scope, StringRef name, std::string &why) {
   WeightView view;
   SmallVector<Node *> path; // the op's end first
   int32_t type = 0;
@@ -41,6 +41,10 @@ std::optional<WeightView> viewConstant(const OnnxGraph &graph, Scope *scope, Str
       return std::nullopt;
     }
     bool casts = node->is("Cast");
+    if (Constant *derived = graph.derive(scope, name)) {
+      view.root = derived;
+      break;
+    }
     if (!casts && !node->is("Identity") && !node->is("Transpose")) {
       why = isConstantExpression(graph, node->scope, node->outputs[0], 8)
                 ? "its weight is computed from constants by " + node->op.str() + "; fold it first"

@@ -8,7 +8,7 @@
 
 namespace tern::exporter {
 
-/// A constant behind nothing but Identity, Transpose and casts between float types.
+/// A constant behind nothing but Identity, Transpose and casts between float types; or what arithmetic makes of constants.
 struct WeightView {
   Constant *root = nullptr;
   llvm::SmallVector<int64_t> perm; ///< axis i of the view is axis perm[i] of the root
@@ -20,7 +20,7 @@ struct WeightView {
 };
 
 /// The constant that a value is, or why it is none.
-std::optional<WeightView> viewConstant(const OnnxGraph &graph, Scope *scope, llvm::StringRef name, std::string &why);
+std::optional<WeightView> viewConstant(OnnxGraph &graph, Scope *scope, llvm::StringRef name, std::string &why);
 
 /// Which elements share a scale, on the axes of the root. Every row has its own: per channel a row is everything at one
 /// index of `axis`; else it runs along `axis`, in blocks of `block`.

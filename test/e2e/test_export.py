@@ -129,6 +129,20 @@ class Weights(Case):
             self.quantize(model, "w4a16", emit, "--jobs=2")
             self.assertEqual(first, self.out.read_bytes())
 
+    def test_round_trip(self):
+        """The exported file, imported: the format of the plan, and a second export finds nothing left to quantize."""
+        opt = programs.BUILD / "bin" / "quant-opt"
+        for scheme, spelled in (("w8a16", "si8, scale<f32, [*, 1]>"), ("w4a16", "si4, scale<f32, [32, 1]>"),
+                                ("w4a16:asym", "ui4, scale<f32, [32, 1]>, zero<ui4, [32, 1]>")):
+            quantized = self.quantize(matmul(), scheme, "onnx-qdq", name="first")
+            first = self.out
+            text = subprocess.run([str(opt), str(first), "--mlir-print-local-scope"], capture_output=True, text=True).stdout
+            self.assertIn(f"!tern.quant<64x48xf32, #tern.format<{spelled}>>", text)
+            self.assertIn("tern.dequantize", text)
+            again = self.quantize(quantized, scheme, "onnx-qdq", name="second")
+            self.assertIn("quantized already", self.text)
+            self.assertEqual(quantized.graph.SerializeToString(), again.graph.SerializeToString())
+
     def test_plan_is_taken_back(self):
         model = matmul(100)
         self.quantize(model, "w4a16:128:asym", "onnx-nbits")
@@ -217,6 +231,18 @@ class Weights(Case):
         self.check(model, feeds(x=(3, 64)), "w8a16", "onnx-qdq", STEP["w8"])
         quantized = self.check(model, feeds(x=(3, 64)), "w4a16", "onnx-nbits", STEP["w4"])
         self.assertEqual([n.op_type for n in quantized.graph.node], ["MatMulNBits"])
+
+    def test_weight_of_cast_and_scale(self):
+        """Weight-only int8 of the wild: Cast(codes) * scale. It becomes one of our forms, and the old nodes go."""
+        codes = np.random.default_rng(1).integers(-127, 128, (64, 48)).astype(np.int8)
+        weights = [numpy_helper.from_array(codes, "q"), tensor("s", 1, 48, scale=0.01)]
+        nodes = [helper.make_node("Cast", ["q"], ["c"], to=FLOAT), helper.make_node("Mul", ["c", "s"], ["w"]),
+                 helper.make_node("MatMul", ["x", "w"], ["y"], name="fc")]
+        model = model_of(nodes, [value("x", ["b", 64])], [value("y", None)], weights)
+        for scheme, emit in (("w8a16", "onnx-qdq"), ("w4a16", "onnx-nbits"), ("w8a8", "onnx-qdq"), ("w4a16", "onnx-qdq")):
+            quantized = self.check(model, feeds(x=(3, 64)), scheme, emit, STEP[scheme[:2]] * 1.5)
+            self.assertNotIn("q", [t.name for t in quantized.graph.initializer])
+            self.assertNotIn("w", [n.output[0] for n in quantized.graph.node if n.op_type == "Mul"])
 
     def test_recurrent(self):
         for directions in (1, 2):

@@ -73,7 +73,7 @@ Node *Exporter::foldableNorm(const Decision &d) const {
       graph.integer(*norm, "training_mode", 0) || graph.integer(*norm, "spatial", 1) == 0)
     return nullptr;
   // The weight must be this op's alone, and all else constant.
-  if (!d.view->path.empty() || graph.usesOf(d.view->root->scope, d.view->root->name).size() != 1)
+  if (!d.view->path.empty() || d.view->root->isDerived || graph.usesOf(d.view->root->scope, d.view->root->name).size() != 1)
     return nullptr;
   int64_t channels = d.view->size(d.channelAxis);
   auto isVector = [&](StringRef name) {
