@@ -43,25 +43,40 @@ void tern_parallel_for(void *context, int32_t step, void (*fn)(void *arguments, 
                        int64_t tasks);
 
 /* Hash of weights.bin: FNV-1a on 64-bit words in eight interleaved lanes (memory speed), the rest bytewise. */
-static inline uint64_t tern_hash(const void *data, uint64_t size) {
-  const uint64_t basis = 0xcbf29ce484222325u, prime = 0x100000001b3u;
-  const unsigned char *p = (const unsigned char *)data;
-  uint64_t lane[8], word, hash = basis ^ size, rest = size & 63;
+#define TERN_HASH_BASIS 0xcbf29ce484222325u
+#define TERN_HASH_PRIME 0x100000001b3u
+static inline void tern_hash_begin(uint64_t lane[8]) {
   for (int i = 0; i < 8; i++)
-    lane[i] = basis + (uint64_t)i;
+    lane[i] = TERN_HASH_BASIS + (uint64_t)i;
+}
+/* Pieces of a multiple of 64 bytes, in order. */
+static inline void tern_hash_add(uint64_t lane[8], const void *data, uint64_t size) {
+  const unsigned char *p = (const unsigned char *)data;
+  uint64_t word;
   for (uint64_t at = 0; at + 64 <= size; at += 64)
     for (int i = 0; i < 8; i++) {
       memcpy(&word, p + at + 8 * i, 8);
-      lane[i] = (lane[i] ^ word) * prime;
+      lane[i] = (lane[i] ^ word) * TERN_HASH_PRIME;
       lane[i] ^= lane[i] >> 32; /* a product moves bits upwards only */
     }
+}
+/* `tail`: the size % 64 bytes behind the pieces. */
+static inline uint64_t tern_hash_end(uint64_t lane[8], const unsigned char *tail, uint64_t size) {
+  const uint64_t prime = TERN_HASH_PRIME;
+  uint64_t hash = TERN_HASH_BASIS ^ size, rest = size & 63;
   for (int i = 0; i < 8; i++) {
     hash = (hash ^ lane[i]) * prime;
     hash ^= hash >> 32;
   }
   for (uint64_t i = 0; i < rest; i++)
-    hash = (hash ^ p[size - rest + i]) * prime;
+    hash = (hash ^ tail[i]) * prime;
   return hash;
+}
+static inline uint64_t tern_hash(const void *data, uint64_t size) {
+  uint64_t lane[8];
+  tern_hash_begin(lane);
+  tern_hash_add(lane, data, size);
+  return tern_hash_end(lane, (const unsigned char *)data + (size & ~(uint64_t)63), size);
 }
 
 /* The compiler writes these structs as constants: their layout is part of the ABI. */

@@ -5,6 +5,8 @@
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,6 +17,16 @@ namespace {
 /// Addresses only: larger than any model.
 constexpr int64_t reserved = int64_t(1) << 40;
 constexpr int64_t step = int64_t(64) << 20;
+
+/// The files that are open, for releaseAnywhere.
+struct OpenFiles {
+  std::mutex mutex;
+  std::set<GrowingFile *> files;
+};
+OpenFiles &openFiles() {
+  static OpenFiles all;
+  return all;
+}
 } // namespace
 
 GrowingFile::GrowingFile() {
@@ -27,9 +39,15 @@ GrowingFile::GrowingFile() {
   file = mkstemp(name.data());
   if (file >= 0)
     unlink(name.c_str());
+  std::lock_guard<std::mutex> lock(openFiles().mutex);
+  openFiles().files.insert(this);
 }
 
 GrowingFile::~GrowingFile() {
+  {
+    std::lock_guard<std::mutex> lock(openFiles().mutex);
+    openFiles().files.erase(this);
+  }
   if (base)
     munmap(base, reserved);
   if (file >= 0)
@@ -71,6 +89,12 @@ void GrowingFile::release(const char *begin, int64_t size) {
   int64_t page = sysconf(_SC_PAGESIZE), first = alignTo(begin - base, page), last = alignDown(begin - base + size, page);
   if (last > first)
     madvise(base + first, last - first, MADV_DONTNEED);
+}
+
+void GrowingFile::releaseAnywhere(ArrayRef<char> bytes) {
+  std::lock_guard<std::mutex> lock(openFiles().mutex);
+  for (GrowingFile *file : openFiles().files)
+    file->release(bytes.data(), bytes.size());
 }
 
 } // namespace tern

@@ -22,6 +22,8 @@ public:
   void removeLast();
   /// The pages of these bytes need not stay resident.
   void release(const char *begin, int64_t size);
+  /// The same of bytes that may lie in some GrowingFile; others stay.
+  static void releaseAnywhere(llvm::ArrayRef<char> bytes);
 
   int64_t size() const { return used; }
   llvm::ArrayRef<char> bytes() const { return {base, size_t(used)}; }

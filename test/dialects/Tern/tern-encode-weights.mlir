@@ -68,3 +68,18 @@ func.func @float(%x: tensor<1x2xf32>) -> tensor<1x1xf32> {
   %y = nn.matmul %x, %t {name = "fc", transpose_b} : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x1xf32>
   return %y : tensor<1x1xf32>
 }
+
+// -----
+
+// A float weight is packed from the order it has: no transposed copy is made.
+ml_program.global private @fc.weight(dense<[[1.0, -2.0, 3.0], [0.5, 0.25, 4.0]]> : tensor<2x3xf32>) : tensor<2x3xf32>
+
+// CHECK-LABEL: func.func @stored_order
+// CHECK:         %[[W:.*]] = ml_program.global_load_const @fc.weight : tensor<2x3xf32>
+// CHECK-NEXT:    nn.matmul %arg0, %[[W]] {name = "fc"}
+func.func @stored_order(%x: tensor<?x2xf32>) -> tensor<?x3xf32> {
+  %w = ml_program.global_load_const @fc.weight : tensor<2x3xf32>
+  %t = nn.transpose %w {perm = array<i64: 1, 0>} : (tensor<2x3xf32>) -> tensor<3x2xf32>
+  %y = nn.matmul %x, %t {name = "fc", transpose_b} : (tensor<?x2xf32>, tensor<3x2xf32>) -> tensor<?x3xf32>
+  return %y : tensor<?x3xf32>
+}

@@ -1,6 +1,7 @@
 //===- Artifact.cpp - the outlined module becomes a folder -------------------===//
 #include "lib/Target/Cpu/Lowering/Artifact.h"
 #include "lib/Runtime/RuntimeObject.h"
+#include "lib/Support/GrowingFile.h"
 #include "lib/Support/Manifest.h"
 #include "lib/Target/Cpu/LowerToLLVM.h"
 #include "lib/Target/Cpu/Lowering/Link.h"
@@ -54,7 +55,11 @@ public:
     std::error_code ec;
     llvm::raw_fd_ostream os(path(name), ec);
     if (!ec) {
-      os.write(bytes.data(), bytes.size());
+      for (size_t at = 0, step = size_t(16) << 20; at < bytes.size(); at += step) {
+        ArrayRef<char> piece = bytes.slice(at, std::min(step, bytes.size() - at));
+        os.write(piece.data(), piece.size());
+        GrowingFile::releaseAnywhere(piece); // written bytes need not stay in memory
+      }
       os.close();
       ec = os.error();
       os.clear_error();

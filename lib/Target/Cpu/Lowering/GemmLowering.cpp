@@ -115,6 +115,7 @@ bool GemmLowering::pack() {
     arg.size = GemmLayout(gemm).bytes();
     arg.write = [reader = reader, gemm = gemm](char *to) {
       packGemm(gemm, reader->plain(gemm), MutableArrayRef<uint8_t>(reinterpret_cast<uint8_t *>(to), GemmLayout(gemm).bytes()));
+      reader->release();
     };
     kernelArgs.push_back(std::move(arg));
     if (gemm.hasInit() && gemm.accElem() == Elem::I32)

@@ -1,6 +1,7 @@
 //===- GemmWeights.cpp - the constant weight of a matrix product -----------===//
 #include "lib/Target/Cpu/Lowering/GemmWeights.h"
 #include "dialects/Tern/IR/Tern.h"
+#include "lib/Support/GrowingFile.h"
 #include "lib/Target/Cpu/Lowering/Constants.h"
 
 using namespace mlir;
@@ -154,6 +155,12 @@ bool WeightReader::readZeros(GemmProblem &problem) {
     zeros.push_back(uint8_t(zero - lo));
   }
   return true;
+}
+
+void WeightReader::release() {
+  std::vector<float>().swap(values);
+  for (ArrayRef<char> bytes : raw)
+    GrowingFile::releaseAnywhere(bytes);
 }
 
 GemmWeights WeightReader::plain(const GemmProblem &problem) {

@@ -19,6 +19,8 @@ public:
   bool read(mlir::Value weight, bool transposed, llvm::ArrayRef<CallOperand> operands, bool codes, GemmProblem &problem);
   /// What the packer reads; valid as long as this object and the constants.
   GemmWeights plain(const GemmProblem &problem);
+  /// The constants need not stay in memory.
+  void release();
   /// One scale for each output (or one for all) that the epilogue multiplies; empty: none.
   const std::vector<double> &outputScales() const { return perOutput; }
   int64_t outputs() const { return n; }

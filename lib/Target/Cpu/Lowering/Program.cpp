@@ -1,4 +1,5 @@
 //===- Program.cpp - the description of a lowered model ---------------------===//
+#include "lib/Support/GrowingFile.h"
 #include "lib/Target/Cpu/Lowering/Program.h"
 #include "lib/Runtime/Program.h"
 #include "lib/Target/Cpu/Isa.h"
@@ -113,6 +114,19 @@ FailureOr<ArrayRef<char>> weightsOf(ModuleOp module) {
   return blob->getData();
 }
 
+/// tern_hash; what has been read need not stay in memory.
+static uint64_t hashOf(ArrayRef<char> bytes) {
+  uint64_t lanes[8];
+  tern_hash_begin(lanes);
+  size_t whole = bytes.size() & ~size_t(63), step = size_t(16) << 20;
+  for (size_t at = 0; at < whole; at += step) {
+    ArrayRef<char> piece = bytes.slice(at, std::min(step, whole - at));
+    tern_hash_add(lanes, piece.data(), piece.size());
+    GrowingFile::releaseAnywhere(piece);
+  }
+  return tern_hash_end(lanes, reinterpret_cast<const unsigned char *>(bytes.data()) + whole, bytes.size());
+}
+
 FailureOr<Program> readProgram(ModuleOp module, StringRef name) {
   Program program;
   program.name = identifierOf(name);
@@ -127,7 +141,7 @@ FailureOr<Program> readProgram(ModuleOp module, StringRef name) {
   program.outputs = std::move(*outputs);
   program.arenaBytes = arena.getInt();
   program.weightsBytes = weights->size();
-  program.weightsHash = tern_hash(weights->data(), weights->size());
+  program.weightsHash = hashOf(*weights);
   for (const Isa &isa : isas()) {
     auto function = module.lookupSymbol<func::FuncOp>(("run_" + isa.name).str());
     if (!function)
