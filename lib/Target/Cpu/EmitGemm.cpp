@@ -48,7 +48,9 @@ Grid gridOf(const GemmProblem &p, const Isa &isa) {
   grid.panelBlocks = ceilDiv(layout.panels, grid.panels);
   int64_t tall = gemmShapes(p, isa).front().rows;
   double perRow = double(grid.panels * layout.width * layout.k) / ratePerUs(p, isa);
-  grid.rows = ceilDiv(std::clamp<int64_t>(int64_t(15 / std::max(perRow, 1e-3)), 1, 240), tall) * tall;
+  // Rows of a result whose length is a multiple of a page fall into the same sets of the caches: no more of them than there are ways.
+  int64_t most = p.out.cs * bytesOf(p.out.elem) % 4096 ? 240 : 12 / tall * tall;
+  grid.rows = std::clamp<int64_t>(ceilDiv(int64_t(15 / std::max(perRow, 1e-3)), tall), 1, std::max<int64_t>(most / tall, 1)) * tall;
   if (!hasDynamicRows(p)) {
     int64_t rows = rowsOf(p), taskBlocks = ceilDiv(rows, grid.rows);
     grid.rows = ceilDiv(ceilDiv(rows, taskBlocks), tall) * tall;

@@ -1,7 +1,7 @@
 //===- Program.cpp - the description of a lowered model ---------------------===//
-#include "lib/Support/GrowingFile.h"
 #include "lib/Target/Cpu/Lowering/Program.h"
 #include "lib/Runtime/Program.h"
+#include "lib/Support/GrowingFile.h"
 #include "lib/Target/Cpu/Isa.h"
 #include "lib/Target/Cpu/LowerToLLVM.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
