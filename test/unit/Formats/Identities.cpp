@@ -50,7 +50,7 @@ TEST(Identities, XnorPlanes) {
     int64_t sum = 0;
     for (int i = 0; i < bits; ++i)
       for (int j = 0; j < bits; ++j)
-        sum += (2 * popcount(a, i, b, j, [](int x, int y) { return x == y; }) - int64_t(k)) << (i + j);
+        sum += (2 * popcount(a, i, b, j, [](int x, int y) { return x == y; }) - int64_t(k)) * (int64_t(1) << (i + j));
     EXPECT_EQ(double(sum), dot);
   }
 }

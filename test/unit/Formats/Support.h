@@ -89,7 +89,7 @@ struct Encoded {
   void setPlane(size_t plane, const std::vector<float> &values) {
     PlaneShape p = planeShapes(shape, format)[plane];
     int64_t length = p.shape.empty() ? 1 : p.shape.back();
-    encodeEntries(p.type, int64_t(values.size()) / length, length, values.data(), planes[plane].data());
+    encodeEntries(p.type, length ? int64_t(values.size()) / length : 0, length, values.data(), planes[plane].data());
   }
 };
 
