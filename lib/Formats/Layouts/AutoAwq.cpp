@@ -6,26 +6,35 @@ namespace {
 
 constexpr int kOrder[8] = {0, 2, 4, 6, 1, 3, 5, 7};
 
-/// rows x cols codes, transposed to [cols, ceil(rows / 8)] words.
-void packWords(const std::vector<uint8_t> &codes, int64_t rows, int64_t cols, uint8_t *out) {
+/// Columns that are worked on at once: the lines of the words that they share stay in the L1 cache.
+constexpr int64_t kColumns = 256;
+
+/// Calls fn(word, column, first row) for all words of rows x cols codes, transposed to [cols, ceil(rows / 8)].
+template <typename Fn> void forWords(int64_t rows, int64_t cols, Fn fn) {
   int64_t words = ceilDiv(rows, 8);
-  for (int64_t c = 0; c < cols; ++c)
-    for (int64_t w = 0; w < words; ++w, out += 4) {
-      uint32_t word = 0;
-      for (int slot = 0; slot < 8; ++slot)
-        if (int64_t r = w * 8 + kOrder[slot]; r < rows)
-          word |= uint32_t(codes[size_t(r * cols + c)]) << (4 * slot);
-      store32(out, word);
-    }
+  for (int64_t begin = 0; begin < cols; begin += kColumns)
+    for (int64_t w = 0; w < words; ++w)
+      for (int64_t c = begin; c < std::min(cols, begin + kColumns); ++c)
+        fn(c * words + w, c, w * 8);
+}
+
+void packWords(const std::vector<uint8_t> &codes, int64_t rows, int64_t cols, uint8_t *out) {
+  forWords(rows, cols, [&](int64_t at, int64_t c, int64_t first) {
+    uint32_t word = 0;
+    for (int slot = 0; slot < 8; ++slot)
+      if (int64_t r = first + kOrder[slot]; r < rows)
+        word |= uint32_t(codes[size_t(r * cols + c)]) << (4 * slot);
+    store32(out + 4 * at, word);
+  });
 }
 
 void unpackWords(const uint8_t *in, int64_t rows, int64_t cols, std::vector<uint8_t> &codes) {
-  int64_t words = ceilDiv(rows, 8);
-  for (int64_t c = 0; c < cols; ++c)
-    for (int64_t w = 0; w < words; ++w, in += 4)
-      for (int slot = 0; slot < 8; ++slot)
-        if (int64_t r = w * 8 + kOrder[slot]; r < rows)
-          codes[size_t(r * cols + c)] = uint8_t((load32(in) >> (4 * slot)) & 15);
+  forWords(rows, cols, [&](int64_t at, int64_t c, int64_t first) {
+    uint32_t word = load32(in + 4 * at);
+    for (int slot = 0; slot < 8; ++slot)
+      if (int64_t r = first + kOrder[slot]; r < rows)
+        codes[size_t(r * cols + c)] = uint8_t((word >> (4 * slot)) & 15);
+  });
 }
 
 class AutoAwq : public Layout {

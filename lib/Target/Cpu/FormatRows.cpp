@@ -50,6 +50,14 @@ FormatRows rowsWith(const Format &format) {
   return rows;
 }
 
+/// Integer codes with float scales and integer zero points: upstream passes lower them, slowly (TernToLinalgQuant.cpp).
+static bool isPortable(const Format &format) {
+  return format.elem.isInteger() && llvm::all_of(format.planes, [](const Plane &plane) {
+           return (plane.role == Role::Scale && plane.type.isFloat()) ||
+                  (plane.role == Role::Zero && plane.type.isInteger());
+         });
+}
+
 void printFormats(raw_ostream &os) {
   os << "| format | `#tern.format` | usual `#tern.encode` | layout | bits | CPU kernels |\n|---|---|---|---|---|---|\n";
   auto names = [](StringRef what, ArrayRef<StringRef> rows) {
@@ -60,6 +68,8 @@ void printFormats(raw_ostream &os) {
     FormatRows rows = rowsWith(format);
     std::string kernels = names("w", rows.w), x = names("x", rows.x);
     kernels += (kernels.empty() || x.empty() ? "" : "; ") + x;
+    if (kernels.empty() && isPortable(format))
+      kernels = "portable.linalg";
     os << "| " << known.name << " | `" << format.str() << "` | `" << known.encode << "` | "
        << (known.layout[0] ? formatv("`{0}`", known.layout).str() : "-") << " | "
        << llvm::format("%.4g", bitsPerElement(format)) << " | " << (kernels.empty() ? "-" : kernels) << " |\n";
