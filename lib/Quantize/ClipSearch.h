@@ -19,6 +19,8 @@ std::string searchClip(const WeightJob &job, std::vector<float> &clip);
 /// The factors tried: 1, 1 - kClipStep, ...; below 0.4 nothing is gained down to two bits.
 constexpr int kClipCandidates = 31;
 constexpr float kClipStep = 0.02f;
+/// A pair goes on from there until its outliers cover the whole range, each factor this much of the one before.
+constexpr float kPairStep = 0.95f;
 
 } // namespace tern
 #endif // TERN_QUANTIZE_CLIPSEARCH_H

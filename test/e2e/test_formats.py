@@ -183,6 +183,9 @@ class Golden(unittest.TestCase):
             tried = np.stack([coded(p) for p in range(75, 150, 2)])
             best = ((tried - x.astype(np.float64)) ** 2).sum(2).argmin(0)
             self.near("OliVe 4b MSE search", searched, sqnr(x, tried[best, np.arange(256)]))
+            # The general search for ranges finds scales as good, without the statistics of the recipe.
+            general = tern.encode(x, format, "absmax, round = tie_low", method="rtn-mse")
+            self.assertGreater(sqnr(x, tern.decode(general)), searched - 0.05)
 
 
 class Api(unittest.TestCase):
