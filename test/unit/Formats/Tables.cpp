@@ -151,7 +151,7 @@ TEST(Tables, MidpointsAndTheirNeighboursByDefinition) {
         for (size_t i = 0; i < decoded.size(); ++i)
           if (std::isfinite(decoded[i]) && !(elem.kind == ElementKind::Ternary && i == 2))
             values.push_back({decoded[i], int32_t(i)});
-        std::stable_sort(values.begin(), values.end(), [](auto &a, auto &b) { return a.first < b.first; });
+        std::sort(values.begin(), values.end());
         values.erase(std::unique(values.begin(), values.end(), [](auto &a, auto &b) { return a.first == b.first; }),
                      values.end());
         // Rounding of integer codes looks at the integer, and a two's complement pattern has its parity.
