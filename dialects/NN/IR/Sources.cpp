@@ -48,40 +48,47 @@ static float cubicWeight(float distance, float a) {
 }
 
 SmallVector<SmallVector<ResizeTap>> resizeTaps(ResizeOp op, unsigned axis, int64_t inSize, int64_t outSize) {
+  ResizeRule rule{op.getMode(), op.getCoord(), op.getNearest(), float(op.getCubicCoeff().convertToDouble()),
+                  op.getExcludeOutside(), op.getAntialias()};
+  return resizeTaps(rule, op.getScales()[axis], inSize, outSize);
+}
+
+SmallVector<SmallVector<ResizeTap>> resizeTaps(const ResizeRule &rule, double exactScale, int64_t inSize,
+                                               int64_t outSize) {
   SmallVector<SmallVector<ResizeTap>> result(outSize);
-  float scale = float(op.getScales()[axis]), a = float(op.getCubicCoeff().convertToDouble());
-  bool isCubic = op.getMode() == ResizeMode::cubic;
+  float scale = float(exactScale), a = rule.cubicCoeff;
+  bool isCubic = rule.mode == ResizeMode::cubic;
   auto inside = [&](int64_t index) { return std::clamp<int64_t>(index, 0, inSize - 1); };
   // An axis that keeps its size is copied, whatever the mode.
   bool isCopy = inSize == outSize && scale == 1.0f;
   for (int64_t o = 0; o < outSize; ++o) {
     SmallVector<ResizeTap> &taps = result[o];
-    float x = isCopy ? float(o) : sourcePosition(op.getCoord(), o, scale, inSize, outSize);
-    if (isCopy || op.getMode() == ResizeMode::nearest) {
-      taps.push_back({isCopy ? o : inside(nearestElement(op.getNearest(), x)), 1.0f});
+    float x = isCopy ? float(o) : sourcePosition(rule.coord, o, scale, inSize, outSize);
+    if (isCopy || rule.mode == ResizeMode::nearest) {
+      taps.push_back({isCopy ? o : inside(nearestElement(rule.nearest, x)), 1.0f});
       continue;
     }
-    if (!isCubic && !op.getAntialias()) {
+    if (!isCubic && !rule.antialias) {
       float clamped = std::clamp(x, 0.0f, float(inSize - 1));
-      int64_t first = int64_t(clamped);
-      float fraction = clamped - float(first);
-      taps.push_back({first, 1 - fraction});
-      taps.push_back({inside(first + 1), fraction});
+      int64_t first = int64_t(clamped), second = inside(first + 1);
+      bool isEdge = first == second; // both weights would be 0
+      taps.push_back({first, isEdge ? 0.5f : float(second) - clamped});
+      taps.push_back({second, isEdge ? 0.5f : clamped - float(first)});
       continue;
     }
     // Shrinking with antialias stretches the kernel over all elements it averages.
-    float stretch = op.getAntialias() ? std::min(scale, 1.0f) : 1.0f, radius = isCubic ? 2.0f : 1.0f;
+    float stretch = rule.antialias ? std::min(scale, 1.0f) : 1.0f, radius = isCubic ? 2.0f : 1.0f;
     int64_t start = int64_t(std::floor(-radius / stretch)) + 1, base = int64_t(std::floor(x));
     float sum = 0;
     for (int64_t k = start; k < start + 2 - 2 * start; ++k) {
       float distance = (float(base + k) - x) * stretch;
       float weight = isCubic ? cubicWeight(distance, a) : std::max(0.0f, 1 - std::abs(distance));
       bool isOutside = base + k < 0 || base + k >= inSize;
-      weight = op.getExcludeOutside() && isOutside ? 0 : weight;
+      weight = rule.excludeOutside && isOutside ? 0 : weight;
       taps.push_back({inside(base + k), weight});
       sum += weight;
     }
-    if (op.getAntialias() || op.getExcludeOutside())
+    if (rule.antialias || rule.excludeOutside)
       for (ResizeTap &tap : taps)
         tap.weight /= sum;
   }

@@ -1,60 +1,48 @@
 #include "lib/Target/Cpu/ResizeTable.h"
+#include "dialects/NN/IR/Sources.h"
 #include "llvm/Support/ErrorHandling.h"
-#include <algorithm>
-#include <cmath>
 
 namespace tern::cpu {
-namespace {
 
-float source(ResizeCoord coord, float x, float in, float out, float scale) {
+static nn::ResizeCoord coordOf(ResizeCoord coord) {
   switch (coord) {
   case ResizeCoord::HalfPixel:
-    return (x + 0.5f) / scale - 0.5f;
+    return nn::ResizeCoord::half_pixel;
   case ResizeCoord::PytorchHalfPixel:
-    return out > 1 ? (x + 0.5f) / scale - 0.5f : 0;
+    return nn::ResizeCoord::pytorch_half_pixel;
   case ResizeCoord::AlignCorners:
-    return out == 1 ? 0 : x * (in - 1) / (out - 1);
+    return nn::ResizeCoord::align_corners;
   case ResizeCoord::Asymmetric:
-    return x / scale;
-  case ResizeCoord::HalfPixelSymmetric: {
-    float adjustment = out / (scale * in), center = in / 2;
-    return center * (1 - adjustment) + (x + 0.5f) / scale - 0.5f;
-  }
+    return nn::ResizeCoord::asymmetric;
+  case ResizeCoord::HalfPixelSymmetric:
+    return nn::ResizeCoord::half_pixel_symmetric;
   }
   llvm_unreachable("a coordinate transformation without a formula");
 }
 
-float nearest(ResizeMode mode, float at) {
+static nn::NearestMode nearestOf(ResizeMode mode) {
   switch (mode) {
   case ResizeMode::NearestFloor:
-    return std::floor(at);
+    return nn::NearestMode::floor;
   case ResizeMode::NearestCeil:
-    return std::ceil(at);
-  case ResizeMode::NearestRoundFloor: // ties go down
-    return std::ceil(at - 0.5f);
-  case ResizeMode::NearestRoundCeil: // ties go up
-    return std::floor(at + 0.5f);
-  case ResizeMode::Linear:
-    break;
+    return nn::NearestMode::ceil;
+  case ResizeMode::NearestRoundCeil:
+    return nn::NearestMode::round_prefer_ceil;
+  default:
+    return nn::NearestMode::round_prefer_floor;
   }
-  llvm_unreachable("a linear mode has no nearest position");
 }
 
-} // namespace
-
 std::vector<ResizeTap> resizeTaps(ResizeMode mode, ResizeCoord coord, int64_t in, int64_t out, double scale) {
+  bool isLinear = mode == ResizeMode::Linear;
+  nn::ResizeRule rule{isLinear ? nn::ResizeMode::linear : nn::ResizeMode::nearest, coordOf(coord), nearestOf(mode)};
   std::vector<ResizeTap> taps;
-  for (int64_t i = 0; i < out; i++) {
-    float at = scale == 1 && in == out ? float(i) : source(coord, float(i), float(in), float(out), float(scale));
-    if (mode != ResizeMode::Linear) {
-      auto low = int32_t(std::min(float(in - 1), std::max(0.0f, nearest(mode, at))));
-      taps.push_back({low, low, 1, 0});
-      continue;
-    }
-    at = std::min(float(in - 1), std::max(0.0f, at));
-    auto low = int32_t(at), high = std::min(low + 1, int32_t(in - 1));
-    bool edge = low == high; // both weights would be 0
-    taps.push_back({low, high, edge ? 0.5f : std::abs(at - float(high)), edge ? 0.5f : std::abs(at - float(low))});
+  for (const auto &position : nn::resizeTaps(rule, scale, in, out)) {
+    const nn::ResizeTap &low = position.front(), &high = position.back();
+    // An axis that keeps its size has one tap; in a linear resize it is the mean of an element with itself.
+    bool isOne = position.size() == 1;
+    float lowWeight = isLinear && isOne ? 0.5f : low.weight, highWeight = isOne ? (isLinear ? 0.5f : 0.0f) : high.weight;
+    taps.push_back({int32_t(low.index), int32_t(high.index), lowWeight, highWeight});
   }
   return taps;
 }
