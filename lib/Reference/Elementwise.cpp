@@ -116,6 +116,14 @@ static Tensor clip(nn::ClipOp op, const Tensor &x, RankedTensorType type) {
 }
 
 static Tensor cast(const Tensor &x, RankedTensorType type) {
+  unsigned bits = type.getElementType().getIntOrFloatBitWidth();
+  if (isa<FloatType>(x.getElementType()) && isa<IntegerType>(type.getElementType()) && bits < 8 && bits != 1) {
+    // ONNX: a float keeps the low bits of its integer.
+    std::vector<int64_t> integers;
+    for (double value : toReals(x))
+      integers.push_back(saturate(value, 32, false));
+    return fromIntegers(type, integers);
+  }
   if (isa<FloatType>(x.getElementType()))
     return fromReals(type, toReals(x));
   std::vector<int64_t> values = toIntegers(x);

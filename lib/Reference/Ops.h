@@ -28,6 +28,8 @@ llvm::FailureOr<Tensor> evaluateAttention(nn::AttentionOp op, Operands in);
 llvm::FailureOr<Tensor> evaluateRope(nn::RopeOp op, Operands in);
 llvm::FailureOr<Tensor> evaluateMovement(mlir::Operation *op, Operands in);
 llvm::FailureOr<Tensor> evaluateResize(nn::ResizeOp op, Operands in);
+Results evaluateIndex(mlir::Operation *op, Operands in);
+Results evaluateRnn(nn::RnnOp op, Operands in);
 
 /// tern ops without calls.
 Results evaluateTern(mlir::Operation *op, Operands in);

@@ -104,11 +104,14 @@ template <typename T, typename From> static void store(Tensor &tensor, ArrayRef<
 /// The code of an 8-bit or narrower float: nearest, ties to even, saturating at the largest finite value.
 static uint8_t encodeMinifloat(FloatType type, double value) {
   const llvm::fltSemantics &semantics = type.getFloatSemantics();
+  if (std::isnan(value)) // a type without NaN has -0 instead
+    return uint8_t(APFloat::semanticsHasNaN(semantics) ? APFloat::getNaN(semantics).bitcastToAPInt().getZExtValue()
+                                                       : 1u << (type.getWidth() - 1));
   APFloat result{float(value)};
   bool loses;
   result.convert(semantics, APFloat::rmNearestTiesToEven, &loses);
   APFloat largest = APFloat::getLargest(semantics, value < 0 && APFloat::semanticsHasSignedRepr(semantics));
-  if (!std::isnan(value) && (!result.isFinite() || std::abs(value) > std::abs(largest.convertToDouble())))
+  if (!result.isFinite() || std::abs(value) > std::abs(largest.convertToDouble()))
     result = largest;
   return uint8_t(result.bitcastToAPInt().getZExtValue());
 }

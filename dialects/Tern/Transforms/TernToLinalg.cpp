@@ -2,6 +2,7 @@
 #include "TernToLinalg.h"
 #include "TernToLinalgQuant.h"
 #include "dialects/Tern/Transforms/Passes.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Func/Transforms/FuncConversions.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -34,7 +35,19 @@ ElementsAttr signlessAttr(ElementsAttr attr) {
   auto type = cast<RankedTensorType>(attr.getType()), plain = signless(type);
   if (type == plain)
     return attr;
-  if (auto dense = dyn_cast<DenseElementsAttr>(attr))
+  auto dense = dyn_cast<DenseElementsAttr>(attr);
+  if (dense && isByteCode(type.getElementType())) {
+    bool unsign = isUnsigned(type.getElementType()) || isa<FloatType>(type.getElementType());
+    SmallVector<APInt> bytes;
+    if (isa<FloatType>(type.getElementType()))
+      for (APFloat value : dense.getValues<APFloat>())
+        bytes.push_back(value.bitcastToAPInt().zext(8));
+    else
+      for (APInt value : dense.getValues<APInt>())
+        bytes.push_back(unsign ? value.zext(8) : value.sext(8));
+    return DenseElementsAttr::get(plain, bytes);
+  }
+  if (dense)
     return dense.bitcast(plain.getElementType());
   return DenseResourceElementsAttr::get(plain, cast<DenseResourceElementsAttr>(attr).getRawHandle());
 }
@@ -91,6 +104,14 @@ struct Call : OpConversionPattern<CallOp> {
 };
 } // namespace
 
+/// Whether an op needs more of its elements than their bytes, and is no conversion.
+static bool computesOnElements(Operation *op) {
+  if (!isa_and_nonnull<nn::NNDialect>(op->getDialect()))
+    return false;
+  return !isa<nn::CastOp, nn::SelectOp, nn::ReshapeOp, nn::TransposeOp, nn::SliceOp, nn::ConcatOp, nn::PadOp, nn::ExpandOp, nn::GatherOp,
+              nn::GatherElementsOp, nn::GatherNdOp, nn::ShapeOp>(op);
+}
+
 /// What patterns cannot lower is reported before anything changes.
 static LogicalResult checkLowerable(Operation *root) {
   if (failed(nn::verifyNoUnknownOps(root, "lowered")))
@@ -106,6 +127,9 @@ static LogicalResult checkLowerable(Operation *root) {
       if (shaped && !shaped.hasStaticShape() && !anySize)
         return op->emitOpError("cannot be lowered to linalg: the size of ")
                << type << " is not known (bind dimensions with --dim)";
+      if (shaped && isByteCode(shaped.getElementType()) && computesOnElements(op))
+        return op->emitOpError("computes on ") << shaped.getElementType() << "; elements below 8 bits and 8-bit floats can be "
+                                               << "moved and cast (cast first)";
       auto quant = dyn_cast<QuantType>(type);
       std::string why = quant ? whyNotLowered(quant) : "";
       if (!why.empty())
@@ -134,6 +158,8 @@ LogicalResult tern::lowerToLinalg(Operation *root) {
   populateNorms(types, patterns);
   populateAttention(types, patterns);
   populateMovement(types, patterns);
+  populateIndex(types, patterns);
+  populateRnn(types, patterns);
   populateQuantization(types, patterns);
   patterns.add<Constant, LoadConstant, Call>(types, context);
   populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns, types);

@@ -23,10 +23,14 @@ void populateReductions(const TypeConverter &types, RewritePatternSet &patterns)
 void populateNorms(const TypeConverter &types, RewritePatternSet &patterns);
 void populateAttention(const TypeConverter &types, RewritePatternSet &patterns);
 void populateMovement(const TypeConverter &types, RewritePatternSet &patterns);
+void populateIndex(const TypeConverter &types, RewritePatternSet &patterns);
+void populateRnn(const TypeConverter &types, RewritePatternSet &patterns);
 void populateQuantization(const TypeConverter &types, RewritePatternSet &patterns);
 
-/// The type of plain tensors: integers without sign.
+/// The type of plain tensors: integers without sign; elements of fewer than 8 bits and floats of 8 are bytes (lib/Reference's
+/// Tensor): a code, or an integer that is extended by its sign.
 RankedTensorType signless(RankedTensorType type);
+bool isByteCode(Type element);
 inline bool isUnsigned(Type element) { return element.isUnsignedInteger() || element.isInteger(1); }
 inline ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
 inline Type elementOf(Value value) { return getElementTypeOrSelf(value.getType()); }
@@ -61,6 +65,8 @@ struct Build {
   Value narrow(Value scalar, Type element) const;
   /// Conversion of a scalar as nn.cast: toward zero, saturating, NaN to 0. `from` and `to` carry the signs.
   Value convert(Value scalar, Type from, Type to) const;
+  /// The same without byte codes: the result has the type `to` without its sign.
+  Value convertPlain(Value scalar, Type from, Type to) const;
 
   //===-- tensors -----------------------------------------------------------------===//
   using Body = llvm::function_ref<Value(const Build &, ValueRange)>;

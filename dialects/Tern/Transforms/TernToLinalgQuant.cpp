@@ -112,6 +112,8 @@ Value PlaneReader::read(const Build &in, ValueRange scalars, unsigned index) con
     return unpack(in, entry.plane, indices, entry.element);
   }
   Value scalar = scalars[entry.operand];
+  if (Type type = tern::typeOf(in.b.getContext(), entry.element); type && isa<FloatType>(type) && isByteCode(type))
+    return in.convert(scalar, type, in.b.getF32Type());
   if (isa<FloatType>(scalar.getType()))
     return in.widen(scalar);
   if (scalar.getType() == i32)
@@ -305,6 +307,11 @@ static Value statistic(const Build &build, Value x, const Plane &plane, ArrayRef
 static Value storedScale(const Build &in, Value scale, FloatType type) {
   Value largest = in.number(scale.getType(), APFloat::getLargest(type.getFloatSemantics()).convertToDouble());
   scale = in.create<arith::MinimumFOp>(scale, largest);
+  if (isByteCode(type)) {
+    Value code = in.convert(scale, in.b.getF32Type(), type), number = in.convert(code, type, in.b.getF32Type());
+    Value isZero = in.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, number, in.number(number.getType(), 0));
+    return in.select(isZero, in.convert(in.number(in.b.getF32Type(), 1), in.b.getF32Type(), type), code);
+  }
   Value stored = in.narrow(scale, type);
   Value isZero = in.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, stored, in.number(type, 0));
   return in.select(isZero, in.number(type, 1), stored);
@@ -332,7 +339,7 @@ static SmallVector<Value> chooseParameters(const Build &build, QuantizeOp op, Va
       return in.max(in.create<math::AbsFOp>(v), sum);
     });
     Value target = build.number(f32, encodeTarget(format.elem, encode));
-    planes[scaleAt] = build.elementwise(scaleType, magnitude, [&](const Build &in, ValueRange s) {
+    planes[scaleAt] = build.elementwise(signless(scaleType), magnitude, [&](const Build &in, ValueRange s) {
       return storedScale(in, in.create<arith::DivFOp>(s[0], target), scaleFloat);
     });
   } else {
@@ -340,7 +347,7 @@ static SmallVector<Value> chooseParameters(const Build &build, QuantizeOp op, Va
     low =
         statistic(build, x, *scalePlane, shape, 0, [](const Build &in, Value v, Value sum) { return in.min(v, sum); });
     Value high = statistic(build, x, *scalePlane, shape, 0, larger), range = build.number(f32, hi - lo);
-    planes[scaleAt] = build.elementwise(scaleType, {low, high}, [&](const Build &in, ValueRange s) {
+    planes[scaleAt] = build.elementwise(signless(scaleType), {low, high}, [&](const Build &in, ValueRange s) {
       Value width = in.create<arith::SubFOp>(s[1], s[0]);
       width = in.min(width, in.number(f32, std::numeric_limits<float>::max()));
       return storedScale(in, in.create<arith::DivFOp>(width, range), scaleFloat);

@@ -102,7 +102,8 @@ FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, func::FuncOp fun
   auto constants = function->getAttrOfType<DenseI32ArrayAttr>("cpu.constants");
   convertStoredCodes(copy, [&](unsigned index) { return constants && llvm::is_contained(constants.asArrayRef(), int32_t(index)); });
   for (unsigned i = 0; i < copy.getNumArguments(); ++i)
-    copy.setArgAttrs(i, ArrayRef<NamedAttribute>());
+    copy.setArgAttrs(i, NamedAttribute(StringAttr::get(function.getContext(), bufferization::BufferizationDialect::kWritableAttrName),
+                                       BoolAttr::get(function.getContext(), false))); // others may read an operand later
   PassManager pm(function.getContext());
   buildPortable(pm);
   PassManager loops(function.getContext());

@@ -1,0 +1,219 @@
+//===- TernToLinalgIndex.cpp - arg_reduce, topk, gathers and scatters -----===//
+#include "TernToLinalgLoops.h"
+
+using namespace mlir;
+
+namespace tern::lowering {
+
+/// a comes before b: larger (or smaller); NaN is before every number.
+static Value isBefore(const Build &in, Value a, Value b, bool smallest, bool isUnsigned) {
+  if (!isa<FloatType>(a.getType())) {
+    using P = arith::CmpIPredicate;
+    P predicate = smallest ? (isUnsigned ? P::ult : P::slt) : (isUnsigned ? P::ugt : P::sgt);
+    return in.create<arith::CmpIOp>(predicate, a, b);
+  }
+  using P = arith::CmpFPredicate;
+  Value wins = in.create<arith::CmpFOp>(smallest ? P::OLT : P::OGT, a, b);
+  Value isNan = in.create<arith::CmpFOp>(P::UNO, a, a), isNumber = in.create<arith::CmpFOp>(P::ORD, b, b);
+  return in.create<arith::OrIOp>(wins, in.create<arith::AndIOp>(isNan, isNumber));
+}
+static Value negate(const Build &in, Value condition) {
+  return in.create<arith::XOrIOp>(condition, in.integer(in.b.getI1Type(), 1));
+}
+
+namespace {
+/// A reduction whose accumulator is the index of the best element so far; the element is read again.
+struct ArgReduce : SizedPattern<nn::ArgReduceOp> {
+  using SizedPattern::SizedPattern;
+  SmallVector<Value> lower(nn::ArgReduceOp op, Adaptor adaptor, const Build &build) const override {
+    Value x = adaptor.getX();
+    int64_t axis = op.getAxis(), rank = shapeOf(x).size();
+    bool unsign = isUnsigned(op.getX().getType().getElementType()), smallest = op.getKind() == nn::ArgKind::min;
+    Type i64 = build.b.getI64Type(), index = build.b.getIndexType();
+    Value best = build.reduce(x, axis, build.integer(i64, 0), [&](const Build &in, ValueRange s) {
+      SmallVector<Value> at;
+      for (int64_t d = 0; d < rank; ++d)
+        at.push_back(d == axis ? in.create<arith::IndexCastOp>(index, s[1]).getResult()
+                               : in.create<linalg::IndexOp>(d).getResult());
+      Value candidate = in.widen(s[0]), least = in.widen(in.extract(x, at));
+      Value wins = op.getSelectLast() ? negate(in, isBefore(in, least, candidate, smallest, unsign))
+                                      : isBefore(in, candidate, least, smallest, unsign);
+      return in.select(wins, in.create<arith::IndexCastOp>(i64, in.create<linalg::IndexOp>(axis)), s[1]);
+    });
+    return {build.reshape(best, op.getType().getShape())};
+  }
+};
+
+/// k passes over each row; a pass takes the first element behind the one before. Nothing is moved and no memory needed.
+struct Topk : SizedPattern<nn::TopkOp> {
+  using SizedPattern::SizedPattern;
+  SmallVector<Value> lower(nn::TopkOp op, Adaptor adaptor, const Build &build) const override {
+    auto type = signless(cast<RankedTensorType>(op.getValues().getType()));
+    ArrayRef<int64_t> shape = shapeOf(adaptor.getX());
+    int64_t axis = op.getAxis(), k = op.getK(), n = shape[axis];
+    int64_t outer = ShapedType::getNumElements(shape.take_front(axis));
+    int64_t inner = ShapedType::getNumElements(shape.drop_front(axis + 1));
+    Value x = build.reshape(adaptor.getX(), {outer, n, inner});
+    Type i64 = build.b.getI64Type();
+    auto flat = RankedTensorType::get({outer, k, inner}, type.getElementType());
+    SmallVector<Value> state{build.empty(flat), build.empty(flat.clone(i64))};
+    bool unsign = isUnsigned(op.getX().getType().getElementType()), smallest = op.getSmallest();
+    auto before = [&](const Build &in, Value a, Value b) {
+      return isBefore(in, in.widen(a), in.widen(b), smallest, unsign);
+    };
+    state = repeat(build, outer * inner, state, [&](const Build &row, Value at, ValueRange tensors) {
+      Value o = row.create<arith::DivUIOp>(at, row.index(inner)), i = row.create<arith::RemUIOp>(at, row.index(inner));
+      Value none = row.index(-1);
+      auto element = [&](const Build &in, Value j) { return in.extract(x, {o, j, i}); };
+      SmallVector<Value> chosen{tensors[0], tensors[1], none, row.number(type.getElementType(), 0)};
+      chosen = repeat(row, k, chosen, [&](const Build &pass, Value r, ValueRange last) {
+        SmallVector<Value> best{none, pass.number(type.getElementType(), 0)};
+        best = repeat(pass, n, best, [&](const Build &in, Value j, ValueRange top) -> SmallVector<Value> {
+          Value value = element(in, j);
+          auto cmp = [&](arith::CmpIPredicate p, Value a, Value b) -> Value {
+            return in.create<arith::CmpIOp>(p, a, b);
+          };
+          Value tie = in.create<arith::AndIOp>(negate(in, before(in, value, last[3])),
+                                               cmp(arith::CmpIPredicate::sgt, j, last[2]));
+          Value behind = in.create<arith::OrIOp>(before(in, last[3], value), tie);
+          behind = in.create<arith::OrIOp>(behind, cmp(arith::CmpIPredicate::eq, last[2], none));
+          Value better =
+              in.create<arith::OrIOp>(cmp(arith::CmpIPredicate::eq, top[0], none), before(in, value, top[1]));
+          Value take = in.create<arith::AndIOp>(behind, better);
+          return {in.select(take, j, top[0]), in.select(take, value, top[1])};
+        });
+        Value place = pass.create<arith::IndexCastOp>(i64, best[0]);
+        return SmallVector<Value>{pass.create<tensor::InsertOp>(best[1], last[0], ValueRange{o, r, i}),
+                                  pass.create<tensor::InsertOp>(place, last[1], ValueRange{o, r, i}), best[0], best[1]};
+      });
+      return SmallVector<Value>{chosen[0], chosen[1]};
+    });
+    return {build.reshape(state[0], type.getShape()), build.reshape(state[1], type.getShape())};
+  }
+};
+
+struct GatherElements : SizedPattern<nn::GatherElementsOp> {
+  using SizedPattern::SizedPattern;
+  SmallVector<Value> lower(nn::GatherElementsOp op, Adaptor adaptor, const Build &build) const override {
+    RankedTensorType type = signless(op.getType());
+    Type indexType = op.getIndices().getType().getElementType();
+    return {build.elementwise(type, adaptor.getIndices(), [&](const Build &in, ValueRange s) {
+      SmallVector<Value> at;
+      for (int64_t d = 0; d < type.getRank(); ++d)
+        at.push_back(d == int64_t(op.getAxis()) ? insideIndex(in, s[0], indexType, shapeOf(adaptor.getX())[d])
+                                                : in.create<linalg::IndexOp>(d).getResult());
+      return in.extract(adaptor.getX(), at);
+    })};
+  }
+};
+
+/// Loops: the result's dimensions. The index tuple is read in the body.
+struct GatherNd : SizedPattern<nn::GatherNdOp> {
+  using SizedPattern::SizedPattern;
+  SmallVector<Value> lower(nn::GatherNdOp op, Adaptor adaptor, const Build &build) const override {
+    RankedTensorType type = signless(op.getType());
+    Type indexType = op.getIndices().getType().getElementType();
+    int64_t batch = op.getBatchDims(), tupleRank = int64_t(shapeOf(adaptor.getIndices()).size()) - 1;
+    int64_t k = shapeOf(adaptor.getIndices()).back(), rank = shapeOf(adaptor.getX()).size();
+    return {build.elementwise(type, ValueRange(), ArrayRef<AffineMap>(), [&](const Build &in, ValueRange) {
+      SmallVector<Value> tuple, at;
+      for (int64_t d = 0; d < tupleRank; ++d)
+        tuple.push_back(in.create<linalg::IndexOp>(d));
+      tuple.push_back(Value());
+      for (int64_t d = 0; d < rank; ++d) {
+        if (d < batch) {
+          at.push_back(tuple[d]);
+        } else if (d < batch + k) {
+          tuple.back() = in.index(d - batch);
+          at.push_back(insideIndex(in, in.extract(adaptor.getIndices(), tuple), indexType, shapeOf(adaptor.getX())[d]));
+        } else {
+          at.push_back(in.create<linalg::IndexOp>(tupleRank + d - batch - k));
+        }
+      }
+      return in.extract(adaptor.getX(), at);
+    })};
+  }
+};
+
+/// The new element of a scatter.
+Value combine(const Build &in, nn::ScatterMode mode, Value old, Value update, bool isUnsigned) {
+  if (mode == nn::ScatterMode::replace)
+    return update;
+  Type element = old.getType();
+  Value a = in.widen(old), b = in.widen(update), result;
+  switch (mode) {
+  case nn::ScatterMode::add:
+    result = in.add(a, b);
+    break;
+  case nn::ScatterMode::mul:
+    result = in.mul(a, b);
+    break;
+  case nn::ScatterMode::max:
+    result = in.max(a, b, isUnsigned);
+    break;
+  default:
+    result = in.min(a, b, isUnsigned);
+  }
+  return isa<FloatType>(element) ? in.narrow(result, element) : result;
+}
+
+/// x with update e at the position `place` gives, for e in row-major order.
+Value scatter(const Build &build, Value x, Value updates, nn::ScatterMode mode, bool isUnsigned,
+              llvm::function_ref<SmallVector<Value>(const Build &, ValueRange)> place) {
+  SmallVector<int64_t> shape(shapeOf(updates));
+  int64_t count = ShapedType::getNumElements(shape);
+  return repeat(build, count, x, [&](const Build &in, Value flat, ValueRange state) {
+    SmallVector<Value> at(shape.size());
+    for (int64_t d = int64_t(shape.size()) - 1; d >= 0; --d) {
+      at[d] = d == 0 ? flat : in.create<arith::RemUIOp>(flat, in.index(shape[d])).getResult();
+      flat = d == 0 ? flat : in.create<arith::DivUIOp>(flat, in.index(shape[d])).getResult();
+    }
+    SmallVector<Value> to = place(in, at);
+    Value value = combine(in, mode, in.extract(state[0], to), in.extract(updates, at), isUnsigned);
+    return SmallVector<Value>{in.create<tensor::InsertOp>(value, state[0], to)};
+  })[0];
+}
+
+struct ScatterElements : SizedPattern<nn::ScatterElementsOp> {
+  using SizedPattern::SizedPattern;
+  SmallVector<Value> lower(nn::ScatterElementsOp op, Adaptor adaptor, const Build &build) const override {
+    Type indexType = op.getIndices().getType().getElementType();
+    bool unsign = isUnsigned(op.getX().getType().getElementType());
+    return {
+        scatter(build, adaptor.getX(), adaptor.getUpdates(), op.getMode(), unsign, [&](const Build &in, ValueRange at) {
+          SmallVector<Value> to(at);
+          Value index = in.extract(adaptor.getIndices(), at);
+          to[op.getAxis()] = insideIndex(in, index, indexType, shapeOf(adaptor.getX())[op.getAxis()]);
+          return to;
+        })};
+  }
+};
+
+struct ScatterNd : SizedPattern<nn::ScatterNdOp> {
+  using SizedPattern::SizedPattern;
+  SmallVector<Value> lower(nn::ScatterNdOp op, Adaptor adaptor, const Build &build) const override {
+    Type indexType = op.getIndices().getType().getElementType();
+    bool unsign = isUnsigned(op.getX().getType().getElementType());
+    ArrayRef<int64_t> indices = shapeOf(adaptor.getIndices());
+    int64_t tupleRank = int64_t(indices.size()) - 1, k = indices.back();
+    return {
+        scatter(build, adaptor.getX(), adaptor.getUpdates(), op.getMode(), unsign, [&](const Build &in, ValueRange at) {
+          SmallVector<Value> tuple(at.take_front(tupleRank)), to;
+          tuple.push_back(Value());
+          for (int64_t d = 0; d < k; ++d) {
+            tuple.back() = in.index(d);
+            Value index = in.extract(adaptor.getIndices(), tuple);
+            to.push_back(insideIndex(in, index, indexType, shapeOf(adaptor.getX())[d]));
+          }
+          llvm::append_range(to, at.drop_front(tupleRank));
+          return to;
+        })};
+  }
+};
+} // namespace
+
+void populateIndex(const TypeConverter &types, RewritePatternSet &patterns) {
+  patterns.add<ArgReduce, Topk, GatherElements, GatherNd, ScatterElements, ScatterNd>(types, patterns.getContext());
+}
+
+} // namespace tern::lowering
