@@ -45,7 +45,18 @@ enum {
   TERN_F64 = 11,
   TERN_U32 = 12,
   TERN_U64 = 13,
-  TERN_BF16 = 16
+  TERN_BF16 = 16,
+  /* One byte an element: the code of a float, or an integer extended by its sign. */
+  TERN_F8E4M3FN = 17,
+  TERN_F8E4M3FNUZ = 18,
+  TERN_F8E5M2 = 19,
+  TERN_F8E5M2FNUZ = 20,
+  TERN_U4 = 21,
+  TERN_I4 = 22,
+  TERN_F4E2M1 = 23,
+  TERN_F8E8M0 = 24,
+  TERN_U2 = 25,
+  TERN_I2 = 26
 };
 
 /* Levels of instruction sets, in rising order. */

@@ -12,7 +12,10 @@ static const struct {
 } types[] = {[TERN_F32] = {"f32", 4},  [TERN_U8] = {"u8", 1},   [TERN_I8] = {"i8", 1},   [TERN_U16] = {"u16", 2},
              [TERN_I16] = {"i16", 2},  [TERN_I32] = {"i32", 4}, [TERN_I64] = {"i64", 8}, [TERN_BOOL] = {"bool", 1},
              [TERN_F16] = {"f16", 2},  [TERN_F64] = {"f64", 8}, [TERN_U32] = {"u32", 4}, [TERN_U64] = {"u64", 8},
-             [TERN_BF16] = {"bf16", 2}};
+             [TERN_BF16] = {"bf16", 2},        [TERN_F8E4M3FN] = {"f8e4m3fn", 1},
+             [TERN_F8E4M3FNUZ] = {"f8e4m3fnuz", 1}, [TERN_F8E5M2] = {"f8e5m2", 1},
+             [TERN_F8E5M2FNUZ] = {"f8e5m2fnuz", 1}, [TERN_U4] = {"u4", 1}, [TERN_I4] = {"i4", 1},
+             [TERN_F4E2M1] = {"f4e2m1", 1},    [TERN_F8E8M0] = {"f8e8m0", 1}, [TERN_U2] = {"u2", 1}, [TERN_I2] = {"i2", 1}};
 
 static bool known_type(int32_t dtype) {
   return dtype > 0 && dtype < (int32_t)(sizeof types / sizeof *types) && types[dtype].name;

@@ -12,7 +12,9 @@ from . import _library
 from ._errors import Error
 
 DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16,
-          11: np.float64, 12: np.uint32, 13: np.uint64}
+          11: np.float64, 12: np.uint32, 13: np.uint64,
+          # One byte an element: codes of floats, integers extended by their sign.
+          17: np.uint8, 18: np.uint8, 19: np.uint8, 20: np.uint8, 21: np.uint8, 22: np.int8, 23: np.uint8, 24: np.uint8, 25: np.uint8, 26: np.int8}
 BF16, NHWC = 16, 1
 
 

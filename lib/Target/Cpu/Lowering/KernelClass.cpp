@@ -166,7 +166,19 @@ static std::optional<KernelInfo> classifyFused(func::FuncOp kernel) {
   return std::nullopt;
 }
 
+/// Elements whose bytes are not the number itself: only moves may treat them as bytes.
+static bool isByteCode(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || !type.getElementType().isIntOrFloat())
+    return false;
+  unsigned bits = type.getElementType().getIntOrFloatBitWidth();
+  return isa<FloatType>(type.getElementType()) ? bits <= 8 : bits < 8 && bits != 1;
+}
+
 KernelInfo classify(func::FuncOp kernel) {
+  for (Operation &op : kernel.getBody().front().without_terminator())
+    if (isa<nn::CastOp>(op) && (isByteCode(op.getOperand(0)) || isByteCode(op.getResult(0))))
+      return {KernelClass::Portable, &op, "elements below 8 bits and 8-bit floats are converted by portable code"};
   if (std::optional<KernelInfo> fused = classifyFused(kernel))
     return *fused;
   Operation *anchor = nullptr, *nest = nullptr;

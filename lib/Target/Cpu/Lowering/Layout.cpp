@@ -20,6 +20,9 @@ std::optional<Elem> elemOf(Type type) {
     switch (integer.getWidth()) {
     case 1:
       return Elem::I1;
+    case 2:
+    case 4: // a byte each
+      return integer.isUnsigned() ? Elem::U8 : Elem::S8;
     case 8:
       return integer.isSigned() ? Elem::S8 : Elem::U8;
     case 16:
@@ -30,6 +33,8 @@ std::optional<Elem> elemOf(Type type) {
       return Elem::I64;
     }
   }
+  if (isa<FloatType>(type) && type.getIntOrFloatBitWidth() <= 8)
+    return Elem::U8; // its code
   return std::nullopt;
 }
 

@@ -23,11 +23,27 @@ int32_t dtypeOf(Type type) {
     return TERN_BF16;
   if (type.isF64())
     return TERN_F64;
+  if (isa<Float8E4M3FNType>(type))
+    return TERN_F8E4M3FN;
+  if (isa<Float8E4M3FNUZType>(type))
+    return TERN_F8E4M3FNUZ;
+  if (isa<Float8E5M2Type>(type))
+    return TERN_F8E5M2;
+  if (isa<Float8E5M2FNUZType>(type))
+    return TERN_F8E5M2FNUZ;
+  if (isa<Float4E2M1FNType>(type))
+    return TERN_F4E2M1;
+  if (isa<Float8E8M0FNUType>(type))
+    return TERN_F8E8M0;
   auto integer = dyn_cast<IntegerType>(type);
   if (!integer)
     return 0;
   bool isUnsigned = integer.isUnsigned();
   switch (integer.getWidth()) {
+  case 2:
+    return isUnsigned ? TERN_U2 : TERN_I2;
+  case 4:
+    return isUnsigned ? TERN_U4 : TERN_I4;
   case 1:
     return TERN_BOOL;
   case 8:
@@ -163,6 +179,7 @@ static StringRef cTypeOf(int32_t dtype) {
   case TERN_F64: return "double";
   case TERN_U8: case TERN_BOOL: return "uint8_t";
   case TERN_I8: return "int8_t";
+  case TERN_I2: case TERN_I4: return "int8_t";
   case TERN_U16: case TERN_F16: case TERN_BF16: return "uint16_t";
   case TERN_I16: return "int16_t";
   case TERN_I32: return "int32_t";
