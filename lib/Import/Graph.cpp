@@ -138,7 +138,8 @@ LogicalResult Graph::read(const onnx::GraphProto &graph, Location loc) {
 }
 
 FailureOr<std::vector<const GraphNode *>> Graph::schedule(ArrayRef<std::string> stops, ArrayRef<std::string> outputs,
-                                                          Location loc) const {
+                                                          Location loc,
+                                                          llvm::function_ref<bool(StringRef)> isOuter) const {
   MLIRContext *context = loc.getContext();
   llvm::StringSet<> stop;
   for (const auto &s : stops)
@@ -163,7 +164,7 @@ FailureOr<std::vector<const GraphNode *>> Graph::schedule(ArrayRef<std::string> 
       return success();
     auto it = producers.find(value);
     if (it == producers.end()) {
-      if (inputs.count(value) && stops.empty())
+      if ((inputs.count(value) && stops.empty()) || (isOuter && isOuter(value)))
         return success();
       auto diag = emitError(user ? user->loc(context) : loc);
       if (inputs.count(value))

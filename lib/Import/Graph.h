@@ -26,9 +26,10 @@ public:
   mlir::LogicalResult read(const onnx::GraphProto &graph, mlir::Location loc);
 
   /// The nodes that `outputs` need, operands first; the search stops at `inputs`. Undefined values and cycles are
-  /// errors.
+  /// errors. `isOuter`: values of the graphs around this one.
   mlir::FailureOr<std::vector<const GraphNode *>>
-  schedule(llvm::ArrayRef<std::string> inputs, llvm::ArrayRef<std::string> outputs, mlir::Location loc) const;
+  schedule(llvm::ArrayRef<std::string> inputs, llvm::ArrayRef<std::string> outputs, mlir::Location loc,
+           llvm::function_ref<bool(llvm::StringRef)> isOuter = {}) const;
 
   const onnx::TensorProto *initializer(llvm::StringRef name) const { return initializers.lookup(name); }
   const onnx::SparseTensorProto *sparseInitializer(llvm::StringRef name) const { return sparse.lookup(name); }

@@ -63,6 +63,19 @@ public:
   mlir::Attribute blobAttr(llvm::StringRef name, const TensorData &data, mlir::RankedTensorType type = {});
   mlir::Value constant(mlir::DenseElementsAttr attr, mlir::Location loc);
 
+  /// Imports the graph of an attribute at this place with these values of its inputs. The names it defines get `prefix`, its
+  /// constants `constants`, in front. The results are in the order of its outputs.
+  mlir::FailureOr<llvm::SmallVector<Known>> importSubgraph(const onnx::GraphProto &body, const llvm::Twine &prefix,
+                                                           const llvm::Twine &constants,
+                                                           llvm::ArrayRef<Known> arguments, mlir::Location loc);
+  /// Takes back the ops that were made since a checkpoint. What was bound since then must not be read any more.
+  struct Checkpoint {
+    mlir::Operation *last;
+    int64_t nodes;
+  };
+  Checkpoint checkpoint();
+  void rollback(const Checkpoint &to);
+
   /// The declared type of a value with all bound sizes, `?` for others; null when there is none or it is not a tensor.
   mlir::Type declaredType(llvm::StringRef name) const;
 
@@ -81,6 +94,11 @@ private:
   mlir::LogicalResult finish();
   void removeDeadOps();
   void describe();
+
+  // Nodes of bodies that importSubgraph has made, and the bodies, whose names they use.
+  static constexpr int64_t kMaxSubgraphNodes = 1 << 17;
+  int64_t subgraphNodes = 0;
+  std::vector<std::shared_ptr<const onnx::GraphProto>> subgraphs;
 
   const ImportOptions &options;
   bool typesOnly;

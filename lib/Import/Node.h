@@ -82,6 +82,25 @@ public:
     auto op = nn::createChecked<OpT>(importer.builder, location, std::forward<Args>(args)...);
     return succeeded(op) ? op->getResult() : fail();
   }
+  /// An op of several results whose types are inferred; one null value when it fails.
+  template <typename OpT, typename... Args> llvm::SmallVector<mlir::Value> createAll(size_t results, Args &&...args) {
+    mlir::OperationState state(location, OpT::getOperationName());
+    if (bad)
+      return llvm::SmallVector<mlir::Value>(results);
+    llvm::SmallVector<mlir::Type> types(results, importer.builder.getNoneType());
+    OpT::build(importer.builder, state, mlir::TypeRange(types), std::forward<Args>(args)...);
+    types.clear();
+    if (failed(OpT::inferReturnTypes(importer.context, location, state.operands,
+                                     state.attributes.getDictionary(importer.context), state.getRawProperties(),
+                                     state.regions, types))) {
+      fail();
+      return llvm::SmallVector<mlir::Value>(results);
+    }
+    state.types.assign(types.begin(), types.end());
+    if (!finish(state))
+      return llvm::SmallVector<mlir::Value>(results);
+    return llvm::SmallVector<mlir::Value>(importer.builder.getInsertionBlock()->back().getResults());
+  }
   /// An op with a given result type.
   template <typename OpT, typename... Args> mlir::Value createTyped(mlir::Type type, Args &&...args) {
     if (bad)

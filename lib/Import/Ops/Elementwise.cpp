@@ -45,15 +45,6 @@ static LogicalResult importGelu(Node &n) {
   return unaryOf(n, n.string("approximate", "none") == "tanh" ? UnaryKind::gelu_tanh : UnaryKind::gelu);
 }
 
-static LogicalResult importSwish(Node &n) {
-  return n.real("alpha", 1) == 1 ? unaryOf(n, UnaryKind::silu) : n.keep("alpha is not 1");
-}
-
-static LogicalResult importIsInf(Node &n) {
-  bool both = n.integer("detect_negative", 1) && n.integer("detect_positive", 1);
-  return both ? unaryOf(n, UnaryKind::isinf) : n.keep("it tests for infinities of one sign");
-}
-
 static LogicalResult importMod(Node &n) {
   BinaryKind kind = n.integer("fmod", 0) ? BinaryKind::fmod : BinaryKind::mod;
   return n.result(n.create<BinaryOp>(kind, n.operand(0), n.operand(1), n.name()));
@@ -153,16 +144,30 @@ static LogicalResult importCast(Node &n) {
 
 static LogicalResult importCastLike(Node &n) { return castTo(n, n.type(1).getElementType()); }
 
+/// BitCast between integers of one width is a cast that changes no bit; nn has no op that reads the bits of floats.
+static LogicalResult importBitCast(Node &n) {
+  Type from = n.type(0).getElementType(), to = elementType(int32_t(n.integer("to", 0)), n.importer.context);
+  if (!to || !to.isIntOrFloat())
+    return n.keep("its element type is no number");
+  if (from == to)
+    return n.forward();
+  if (to.getIntOrFloatBitWidth() != from.getIntOrFloatBitWidth() && !from.isInteger(1))
+    return n.error() << "an element of " << from << " has not the bits of " << to;
+  if (!isa<IntegerType>(from) || !isa<IntegerType>(to) || to.isInteger(1))
+    return n.keep("it reads the bits of floats");
+  return castTo(n, to);
+}
+
 static LogicalResult importWhere(Node &n) {
   return n.result(n.create<SelectOp>(n.operand(0), n.operand(1), n.operand(2), n.name()));
 }
 
 static constexpr Rule kRules[] = {
-    {"Gelu", 20, 1, 1, importGelu},     {"Swish", 24, 1, 1, importSwish},       {"IsInf", 10, 1, 1, importIsInf},
-    {"Mod", 10, 2, 2, importMod},       {"BitShift", 11, 2, 2, importBitShift}, {"PRelu", 1, 2, 2, importPRelu},
-    {"Min", 1, 1, -1, importVariadic},  {"Max", 1, 1, -1, importVariadic},      {"Sum", 1, 1, -1, importVariadic},
-    {"Mean", 1, 1, -1, importVariadic}, {"Clip", 6, 1, 1, importClipAttrs},     {"Clip", 11, 1, 3, importClip},
-    {"Cast", 6, 1, 1, importCast},      {"CastLike", 15, 2, 2, importCastLike}, {"Where", 9, 3, 3, importWhere},
+    {"Gelu", 20, 1, 1, importGelu},         {"Mod", 10, 2, 2, importMod},       {"BitShift", 11, 2, 2, importBitShift},
+    {"PRelu", 1, 2, 2, importPRelu},        {"Min", 1, 1, -1, importVariadic},  {"Max", 1, 1, -1, importVariadic},
+    {"Sum", 1, 1, -1, importVariadic},      {"Mean", 1, 1, -1, importVariadic}, {"Clip", 6, 1, 1, importClipAttrs},
+    {"Clip", 11, 1, 3, importClip},         {"Cast", 6, 1, 1, importCast},      {"CastLike", 15, 2, 2, importCastLike},
+    {"Where", 9, 3, 3, importWhere},        {"BitCast", 26, 1, 1, importBitCast},
 };
 ArrayRef<Rule> elementwiseRules() { return kRules; }
 

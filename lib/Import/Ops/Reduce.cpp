@@ -1,5 +1,5 @@
 // Reductions over axes.
-#include "lib/Import/Ops/Rules.h"
+#include "lib/Import/Ops/Compose.h"
 
 using namespace mlir;
 using namespace tern::nn;
@@ -24,18 +24,34 @@ static LogicalResult reduce(Node &n, Ints axes, bool skipEmpty) {
   if (axes.empty() && skipEmpty)
     return n.forward();
   ReduceKind kind = kindOf(n.opType());
-  if (n.type(0).getElementType().isInteger(1))
-    return n.keep("it reduces truth values");
-  if (n.rank(0) == 0) {
+  bool keepdims = n.integer("keepdims", 1);
+  Compose c{n};
+  Type element = n.type(0).getElementType();
+  if (element.isInteger(1)) { // any, all
+    if (kind != ReduceKind::max && kind != ReduceKind::min)
+      return n.error() << n.opType() << " does not take truth values";
+    axes = n.axes(axes, n.rank(0));
+    Value bytes = c.cast(n.operand(0), IntegerType::get(n.importer.context, 8));
+    return n.result(c.cast(c.reduce(kind, bytes, axes.empty() ? allAxes(n.rank(0)) : axes, keepdims, n.name()), element));
+  }
+  if (n.rank(0) == 0) { // of one element
     bool same = kind == ReduceKind::sum || kind == ReduceKind::mean || kind == ReduceKind::max ||
                 kind == ReduceKind::min || kind == ReduceKind::prod;
-    return same ? n.forward() : n.keep("it reduces a scalar");
+    if (same)
+      return n.forward();
+    Value one = c.reduce(kind, c.reshape(n.operand(0), {1}), {0}, false, n.name());
+    return n.result(one);
   }
   axes = n.axes(axes, n.rank(0));
   if (axes.empty())
     axes = allAxes(n.rank(0));
-  bool keepdims = n.integer("keepdims", 1);
-  return n.result(n.create<ReduceOp>(kind, n.operand(0), axes, keepdims, n.name()));
+  // Kinds that compute on floats round integers back, as ONNX's definition by Sqrt and Log does.
+  bool floatOnly = kind == ReduceKind::l2 || kind == ReduceKind::log_sum || kind == ReduceKind::log_sum_exp;
+  if (floatOnly && isa<IntegerType>(element)) {
+    Value real = c.cast(n.operand(0), n.builder().getF64Type());
+    return n.result(c.cast(c.reduce(kind, real, axes, keepdims, n.name()), element));
+  }
+  return n.result(c.reduce(kind, n.operand(0), axes, keepdims, n.name()));
 }
 
 /// Reduce<axes>(x)

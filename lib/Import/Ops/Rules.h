@@ -31,6 +31,14 @@ llvm::ArrayRef<Rule> moveRules();
 llvm::ArrayRef<Rule> resizeRules();
 llvm::ArrayRef<Rule> constantRules();
 llvm::ArrayRef<Rule> quantizeRules();
+llvm::ArrayRef<Rule> indexRules();
+llvm::ArrayRef<Rule> arrangeRules();
+llvm::ArrayRef<Rule> einsumRules();
+llvm::ArrayRef<Rule> rnnRules();
+llvm::ArrayRef<Rule> formulaRules();
+llvm::ArrayRef<Rule> controlRules();
+llvm::ArrayRef<Rule> sampleRules();
+llvm::ArrayRef<Rule> linearAttentionRules();
 
 /// The rule of an op that is a plain row of dialects/NN/IR/Elementwise.def; null when it is none.
 const Rule *findElementwise(llvm::StringRef opType);

@@ -1,0 +1,81 @@
+#include "lib/Import/Ops/Compose.h"
+
+using namespace mlir;
+using namespace tern::nn;
+
+namespace tern::importer {
+
+Value Compose::unary(UnaryKind kind, Value x, Name name) const {
+  return x ? n.create<UnaryOp>(kind, x, FloatAttr(), FloatAttr(), name) : Value();
+}
+Value Compose::binary(BinaryKind kind, Value a, Value b, Name name) const {
+  return a && b ? n.create<BinaryOp>(kind, a, b, name) : Value();
+}
+Value Compose::compare(CompareKind kind, Value a, Value b) const {
+  return a && b ? n.create<CompareOp>(kind, a, b, Name()) : Value();
+}
+Value Compose::select(Value condition, Value yes, Value no, Name name) const {
+  return condition && yes && no ? n.create<SelectOp>(condition, yes, no, name) : Value();
+}
+Value Compose::cast(Value x, Type element, Name name) const {
+  if (!x || elementOf(x) == element)
+    return x;
+  return n.createTyped<CastOp>(tensorType(x).clone(element), x, name);
+}
+Value Compose::reduce(ReduceKind kind, Value x, ArrayRef<int64_t> axes, bool keepdims, Name name) const {
+  return !x || axes.empty() ? x : n.create<ReduceOp>(kind, x, axes, keepdims, name);
+}
+Value Compose::transpose(Value x, ArrayRef<int64_t> perm, Name name) const {
+  if (!x || llvm::equal(perm, llvm::seq<int64_t>(0, perm.size())))
+    return x;
+  return n.create<TransposeOp>(x, perm, name);
+}
+Value Compose::reshape(Value x, ArrayRef<int64_t> shape, Name name) const {
+  return !x || shapeOf(x) == shape ? x : n.reshape(x, shape, name);
+}
+Value Compose::expand(Value x, ArrayRef<int64_t> shape, Name name) const {
+  if (!x || shapeOf(x) == shape)
+    return x;
+  return n.createTyped<ExpandOp>(RankedTensorType::get(shape, elementOf(x)), x, name);
+}
+Value Compose::slice(Value x, int64_t axis, int64_t start, int64_t size, int64_t step, Name name) const {
+  if (!x || (start == 0 && step == 1 && size == shapeOf(x)[axis]))
+    return x;
+  Ints starts(shapeOf(x).size(), 0), sizes(shapeOf(x)), steps(shapeOf(x).size(), 1);
+  starts[axis] = start, sizes[axis] = size, steps[axis] = step;
+  return n.create<SliceOp>(x, starts, sizes, steps, name);
+}
+Value Compose::pad(Value x, ArrayRef<int64_t> low, ArrayRef<int64_t> high, double value, Name name) const {
+  auto none = [](ArrayRef<int64_t> v) { return llvm::all_of(v, [](int64_t i) { return i == 0; }); };
+  if (!x || (none(low) && none(high)))
+    return x;
+  return n.create<PadOp>(x, low, high, PadMode::constant, APFloat(value), name);
+}
+Value Compose::concat(ArrayRef<Value> xs, int64_t axis, Name name) const {
+  if (llvm::is_contained(xs, Value()))
+    return {};
+  return xs.size() == 1 ? xs.front() : n.create<ConcatOp>(xs, axis, name);
+}
+Value Compose::gather(Value x, Value indices, int64_t axis, Name name) const {
+  return x && indices ? n.create<GatherOp>(x, indices, axis, name) : Value();
+}
+Value Compose::matmul(Value a, Value b, Name name) const {
+  return a && b ? n.create<MatmulOp>(a, b, Value(), false, false, name) : Value();
+}
+Value Compose::number(Value like, double value) const { return like ? n.scalar(elementOf(like), value) : Value(); }
+Value Compose::ints(ArrayRef<int64_t> values, ArrayRef<int64_t> shape) const {
+  return n.constantValue(DenseElementsAttr::get(RankedTensorType::get(shape, n.builder().getI64Type()), values));
+}
+Value Compose::reals(Type element, ArrayRef<double> values, ArrayRef<int64_t> shape) const {
+  SmallVector<Attribute> attrs;
+  for (double value : values)
+    attrs.push_back(n.builder().getFloatAttr(element, value));
+  return n.constantValue(DenseElementsAttr::get(RankedTensorType::get(shape, element), attrs));
+}
+Value Compose::places(int64_t count, int64_t axis, int64_t rank) const {
+  Ints shape(rank, 1);
+  shape[axis] = count;
+  return ints(llvm::to_vector(llvm::seq<int64_t>(0, count)), shape);
+}
+
+} // namespace tern::importer

@@ -1,0 +1,51 @@
+// Writing a rule as a formula: what ONNX calls a function op, and other ops that are a few nn ops.
+#ifndef TERN_LIB_IMPORT_OPS_COMPOSE_H
+#define TERN_LIB_IMPORT_OPS_COMPOSE_H
+
+#include "lib/Import/Ops/Rules.h"
+
+namespace tern::importer {
+
+/// Builds nn ops at a node. Every function passes a null value on: a rule checks once, at its end. Only the op that
+/// gets a `name` has one.
+struct Compose {
+  Node &n;
+  using Value = mlir::Value;
+  using Name = mlir::StringAttr;
+
+  Value unary(nn::UnaryKind kind, Value x, Name name = {}) const;
+  Value binary(nn::BinaryKind kind, Value a, Value b, Name name = {}) const;
+  Value add(Value a, Value b, Name name = {}) const { return binary(nn::BinaryKind::add, a, b, name); }
+  Value sub(Value a, Value b, Name name = {}) const { return binary(nn::BinaryKind::sub, a, b, name); }
+  Value mul(Value a, Value b, Name name = {}) const { return binary(nn::BinaryKind::mul, a, b, name); }
+  Value div(Value a, Value b, Name name = {}) const { return binary(nn::BinaryKind::div, a, b, name); }
+  Value compare(nn::CompareKind kind, Value a, Value b) const;
+  Value both(Value a, Value b) const { return binary(nn::BinaryKind::logical_and, a, b); }
+  Value select(Value condition, Value yes, Value no, Name name = {}) const;
+  Value cast(Value x, mlir::Type element, Name name = {}) const;
+  Value reduce(nn::ReduceKind kind, Value x, llvm::ArrayRef<int64_t> axes, bool keepdims = true, Name name = {}) const;
+  Value transpose(Value x, llvm::ArrayRef<int64_t> perm, Name name = {}) const;
+  Value reshape(Value x, llvm::ArrayRef<int64_t> shape, Name name = {}) const;
+  Value expand(Value x, llvm::ArrayRef<int64_t> shape, Name name = {}) const;
+  /// Elements start, start + step, ... (`size` of them) of one axis.
+  Value slice(Value x, int64_t axis, int64_t start, int64_t size, int64_t step = 1, Name name = {}) const;
+  Value pad(Value x, llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high, double value = 0, Name name = {}) const;
+  Value concat(llvm::ArrayRef<Value> xs, int64_t axis, Name name = {}) const;
+  Value gather(Value x, Value indices, int64_t axis, Name name = {}) const;
+  Value matmul(Value a, Value b, Name name = {}) const;
+
+  /// A number of the element type of `like`, rank 0.
+  Value number(Value like, double value) const;
+  /// An i64 constant.
+  Value ints(llvm::ArrayRef<int64_t> values, llvm::ArrayRef<int64_t> shape) const;
+  /// A constant of a float type.
+  Value reals(mlir::Type element, llvm::ArrayRef<double> values, llvm::ArrayRef<int64_t> shape) const;
+  /// 0, 1, ..., count - 1 in i64 along one axis of a tensor of `rank`.
+  Value places(int64_t count, int64_t axis = 0, int64_t rank = 1) const;
+
+  static llvm::ArrayRef<int64_t> shapeOf(Value x) { return tensorType(x).getShape(); }
+  static mlir::Type elementOf(Value x) { return tensorType(x).getElementType(); }
+};
+
+} // namespace tern::importer
+#endif // TERN_LIB_IMPORT_OPS_COMPOSE_H

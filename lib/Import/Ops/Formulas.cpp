@@ -1,0 +1,302 @@
+// Ops that are a formula of others: norms over axes, losses, windows of signal processing.
+#include "lib/Import/Ops/Compose.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace tern::nn;
+
+namespace tern::importer {
+
+/// 1 at the first largest element of each row, else 0.
+static Value hardmax(const Compose &c, Value x, int64_t axis, StringAttr name) {
+  if (!x)
+    return {};
+  int64_t rank = int64_t(Compose::shapeOf(x).size()), size = Compose::shapeOf(x)[axis];
+  Value largest = c.n.create<ArgReduceOp>(ArgKind::max, x, axis, true, false, StringAttr());
+  return c.cast(c.compare(CompareKind::eq, largest, c.places(size, axis, rank)), Compose::elementOf(x), name);
+}
+static LogicalResult importHardmax(Node &n) {
+  return n.result(hardmax(Compose{n}, n.operand(0), n.axis(n.integer("axis", -1), n.rank(0)), n.name()));
+}
+/// Before version 13: over all dimensions from `axis` on, taken together.
+static LogicalResult importHardmaxFlat(Node &n) {
+  int64_t rank = n.rank(0), axis = n.integer("axis", 1), rows = 1, columns = 1;
+  if (axis != rank)
+    axis = n.axis(axis, rank);
+  for (int64_t i = 0; i < rank; i++)
+    (i < axis ? rows : columns) *= n.type(0).getDimSize(i);
+  Compose c{n};
+  return n.result(c.reshape(hardmax(c, c.reshape(n.operand(0), {rows, columns}), 1, n.name()), n.type(0).getShape()));
+}
+
+/// The p-norm over axes, kept as dimensions of size 1.
+static Value norm(const Compose &c, Value x, ArrayRef<int64_t> axes, int64_t p, StringAttr name = {}) {
+  if (p == 1 || p == 2)
+    return c.reduce(p == 1 ? ReduceKind::l1 : ReduceKind::l2, x, axes, true, name);
+  Value powers = c.binary(BinaryKind::pow, c.unary(UnaryKind::abs, x), c.number(x, double(p)));
+  return c.binary(BinaryKind::pow, c.reduce(ReduceKind::sum, powers, axes), c.number(x, 1.0 / double(p)), name);
+}
+
+static LogicalResult importLpNormalization(Node &n) {
+  int64_t p = n.integer("p", 2), axis = n.axis(n.integer("axis", -1), n.rank(0));
+  if (p < 1)
+    return n.error() << "p is " << p << "; it must be at least 1";
+  Compose c{n};
+  Value x = n.operand(0), length = norm(c, x, axis, p), zero = c.number(x, 0);
+  Value isZero = c.compare(CompareKind::eq, length, zero);
+  return n.result(c.div(x, c.select(isZero, c.number(x, 1), length), n.name()));
+}
+
+static LogicalResult importGlobalLpPool(Node &n) {
+  int64_t p = n.integer("p", 2);
+  if (n.rank(0) < 3 || p < 1)
+    return n.error() << "input of rank " << n.rank(0) << " and p = " << p
+                     << "; pooling needs batch, channels, spatial dimensions and p of at least 1";
+  Ints axes = allAxes(n.rank(0));
+  return n.result(norm(Compose{n}, n.operand(0), ArrayRef(axes).drop_front(2), p, n.name()));
+}
+
+static LogicalResult importMeanVariance(Node &n) {
+  Ints axes = n.hasAttr("axes") ? n.integers("axes") : Ints{0, 2, 3};
+  axes = n.axes(axes, n.rank(0));
+  if (n.hasFailed())
+    return failure();
+  Compose c{n};
+  Value x = n.operand(0), centred = c.sub(x, c.reduce(ReduceKind::mean, x, axes));
+  Value variance = c.reduce(ReduceKind::mean, c.mul(centred, centred), axes);
+  return n.result(c.div(centred, c.add(c.unary(UnaryKind::sqrt, variance), c.number(x, 1e-9)), n.name()));
+}
+
+/// x < -lambd: x + bias; x > lambd: x - bias; else 0.
+static LogicalResult importShrink(Node &n) {
+  Compose c{n};
+  Value x = n.operand(0);
+  double bias = n.real("bias", 0), lambda = n.real("lambd", 0.5f);
+  Value up = c.select(c.compare(CompareKind::gt, x, c.number(x, lambda)), c.sub(x, c.number(x, bias)), c.number(x, 0));
+  return n.result(
+      c.select(c.compare(CompareKind::lt, x, c.number(x, -lambda)), c.add(x, c.number(x, bias)), up, n.name()));
+}
+
+/// LRN<size, alpha, beta, bias>(x): the mean of squares over neighbouring channels is an average pool over them.
+static LogicalResult importLrn(Node &n) {
+  int64_t size = n.integer("size", 0);
+  if (n.rank(0) < 2 || size < 1 || size > (1 << 24))
+    return n.error() << "input of rank " << n.rank(0) << " and size " << size
+                     << "; LRN takes [N, C, ...] and a size of at least 1";
+  Compose c{n};
+  ArrayRef<int64_t> shape = n.type(0).getShape();
+  int64_t rest = 1;
+  for (int64_t d : shape.drop_front(2))
+    rest *= d;
+  Value x = n.operand(0), squares = c.reshape(c.mul(x, x), {shape[0], 1, shape[1], rest});
+  if (!squares)
+    return failure();
+  Ints kernel{size, 1}, ones{1, 1}, pads{(size - 1) / 2, 0, size / 2, 0};
+  Value means = n.create<PoolOp>(PoolKind::avg, squares, kernel, ones, pads, ones, false, /*count_include_pad=*/true,
+                                 int64_t(2), StringAttr());
+  Value scaled =
+      c.add(c.number(x, n.real("bias", 1)), c.mul(c.reshape(means, shape), c.number(x, n.real("alpha", 1e-4f))));
+  return n.result(c.div(x, c.binary(BinaryKind::pow, scaled, c.number(x, n.real("beta", 0.75f))), n.name()));
+}
+
+static LogicalResult importSwish(Node &n) {
+  Compose c{n};
+  double alpha = n.real("alpha", 1);
+  Value x = n.operand(0);
+  bool gated = n.opType() == "SwiGLU";
+  Value swish =
+      alpha == 1 ? c.unary(UnaryKind::silu, x, gated ? StringAttr() : n.name())
+                 : c.mul(x, c.unary(UnaryKind::sigmoid, c.mul(x, c.number(x, alpha))), gated ? StringAttr() : n.name());
+  return n.result(gated ? c.mul(swish, n.operand(1), n.name()) : swish);
+}
+
+/// IsInf of one sign only: a comparison.
+static LogicalResult importIsInf(Node &n) {
+  bool negative = n.integer("detect_negative", 1), positive = n.integer("detect_positive", 1);
+  Compose c{n};
+  Value x = n.operand(0);
+  if (negative && positive)
+    return n.result(c.unary(UnaryKind::isinf, x, n.name()));
+  double infinity = std::numeric_limits<double>::infinity();
+  if (!negative && !positive) // nowhere
+    return n.result(c.both(c.unary(UnaryKind::isinf, x), c.unary(UnaryKind::isnan, x)));
+  return n.result(c.compare(CompareKind::eq, x, c.number(x, positive ? infinity : -infinity)));
+}
+
+//===-- losses ----------------------------------------------------------------===//
+/// -weight[target] * scores[target] of every position, reduced. scores: [N, C, d...], target: [N, d...].
+static LogicalResult loss(Node &n, Value scores, int output) {
+  std::string reduction = n.string("reduction", "mean");
+  if (reduction != "none" && reduction != "sum" && reduction != "mean")
+    return n.error() << "reduction is '" << reduction << "'; none, sum and mean are defined";
+  RankedTensorType target = n.type(1);
+  if (!scores)
+    return failure();
+  ArrayRef<int64_t> shape = Compose::shapeOf(scores);
+  if (shape.size() < 2 || int64_t(shape.size()) != target.getRank() + 1)
+    return n.error() << "scores of rank " << shape.size() << " and labels of rank " << target.getRank()
+                     << "; the scores have one more dimension, the classes";
+  Compose c{n};
+  Value labels = c.cast(n.operand(1), n.builder().getI64Type()), ignored;
+  if (n.hasAttr("ignore_index")) {
+    ignored = c.compare(CompareKind::eq, labels, c.number(labels, double(n.integer("ignore_index", 0))));
+    labels = c.select(ignored, c.number(labels, 0), labels);
+  }
+  Ints withClass(target.getShape());
+  withClass.insert(withClass.begin() + 1, 1);
+  Value places = c.reshape(labels, withClass);
+  if (!places)
+    return failure();
+  Value chosen = c.reshape(n.create<GatherElementsOp>(scores, places, int64_t(1), StringAttr()), target.getShape());
+  Value weights = n.hasInput(2) ? c.gather(n.operand(2), labels, 0) : c.expand(c.number(scores, 1), target.getShape());
+  if (ignored)
+    weights = c.select(ignored, c.number(weights, 0), weights);
+  Value losses = c.unary(UnaryKind::neg, c.mul(chosen, weights));
+  if (reduction == "none")
+    return n.result(losses, output);
+  Ints all = allAxes(target.getRank());
+  Value sum = c.reduce(ReduceKind::sum, losses, all, false);
+  return n.result(reduction == "sum" ? sum : c.div(sum, c.reduce(ReduceKind::sum, weights, all, false), n.name()),
+                  output);
+}
+static LogicalResult importNllLoss(Node &n) { return loss(n, n.operand(0), 0); }
+static LogicalResult importCrossEntropy(Node &n) {
+  if (n.rank(0) < 2)
+    return n.error() << "scores of rank " << n.rank(0) << "; the second dimension holds the classes";
+  Value logs = n.create<SoftmaxOp>(n.operand(0), int64_t(1), /*log=*/true, StringAttr());
+  if (logs && failed(n.result(logs, 1)))
+    return failure();
+  return loss(n, logs, 0);
+}
+
+//===-- signals ---------------------------------------------------------------===//
+/// a0 - a1 cos(2 pi k / N) + a2 cos(4 pi k / N)
+static LogicalResult importWindow(Node &n) {
+  auto size = n.constantInts(0);
+  if (!size)
+    return n.keep("its size is computed from data");
+  if (size->size() != 1 || size->front() < 0 || size->front() > (1 << 24))
+    return n.error() << "size is no number of elements";
+  double a[3] = {0.5, 0.5, 0};
+  if (n.opType() == "HammingWindow")
+    a[0] = 25.0 / 46, a[1] = 1 - 25.0 / 46;
+  else if (n.opType() == "BlackmanWindow")
+    a[0] = 0.42, a[1] = 0.5, a[2] = 0.08;
+  int64_t count = size->front();
+  double period = n.integer("periodic", 1) ? double(count) : double(count - 1);
+  Type element = elementType(int32_t(n.integer("output_datatype", 1)), n.importer.context);
+  if (!element || !element.isIntOrFloat())
+    return n.keep("its element type is no number");
+  SmallVector<double> values;
+  for (int64_t k = 0; k < count; k++) {
+    double x = period ? 2 * M_PI * double(k) / period : 0;
+    values.push_back(a[0] - a[1] * std::cos(x) + a[2] * std::cos(2 * x));
+  }
+  Compose c{n};
+  return n.result(c.cast(c.reals(n.builder().getF64Type(), values, {count}), element, n.name()));
+}
+
+/// cos and -+ sin of 2 pi k n / length: [inputs, outputs].
+static std::pair<Value, Value> fourier(const Compose &c, Type element, int64_t inputs, int64_t outputs, int64_t length,
+                                       bool inverse) {
+  SmallVector<double> real, imaginary;
+  for (int64_t i = 0; i < inputs; i++)
+    for (int64_t k = 0; k < outputs; k++) {
+      double x = 2 * M_PI * double(i * k % length) / double(length), scale = inverse ? 1.0 / double(length) : 1;
+      real.push_back(std::cos(x) * scale);
+      imaginary.push_back((inverse ? std::sin(x) : -std::sin(x)) * scale);
+    }
+  return {c.reals(element, real, {inputs, outputs}), c.reals(element, imaginary, {inputs, outputs})};
+}
+
+/// DFT of [..., N, ..., 1 or 2] along an axis as products with the Fourier matrix.
+static LogicalResult dft(Node &n, int64_t axis) {
+  auto given = n.hasInput(1) ? n.constantInts(1) : Ints();
+  if (!given)
+    return n.keep("its length is computed from data");
+  int64_t rank = n.rank(0), parts = n.type(0).getShape().back();
+  axis = n.axis(axis, rank);
+  if (n.hasFailed())
+    return failure();
+  if (rank < 2 || axis == rank - 1 || (parts != 1 && parts != 2))
+    return n.error() << "input of type " << n.type(0)
+                     << "; DFT takes [..., 1 or 2], the last dimension real and imaginary parts";
+  int64_t size = n.type(0).getDimSize(axis), length = given->empty() ? size : given->front();
+  bool inverse = n.integer("inverse", 0), onesided = n.integer("onesided", 0);
+  if (length < 1 || length > (1 << 16))
+    return n.keep("its length is 0 or beyond 65536");
+  if (onesided && inverse)
+    return n.keep("it is inverse and one-sided");
+  Compose c{n};
+  Ints perm = allAxes(rank), back(size_t(rank), 0);
+  perm.erase(perm.begin() + axis);
+  perm.push_back(axis); // [..., parts, N]
+  for (auto [to, from] : llvm::enumerate(perm))
+    back[size_t(from)] = int64_t(to);
+  Value x = c.transpose(n.operand(0), perm);
+  int64_t used = std::min(size, length), outputs = onesided ? length / 2 + 1 : length, last = rank - 1;
+  x = c.slice(x, last, 0, used);
+  auto [cosine, sine] = fourier(c, n.type(0).getElementType(), used, outputs, length, inverse);
+  Value re = c.slice(x, last - 1, 0, 1), real = c.matmul(re, cosine), imaginary = c.matmul(re, sine);
+  if (parts == 2) {
+    Value im = c.slice(x, last - 1, 1, 1);
+    real = c.sub(real, c.matmul(im, sine));
+    imaginary = c.add(imaginary, c.matmul(im, cosine));
+  }
+  return n.result(c.transpose(c.concat({real, imaginary}, last - 1), back, n.name()));
+}
+static LogicalResult importDftAttrs(Node &n) { return dft(n, n.integer("axis", 1)); }
+static LogicalResult importDft(Node &n) {
+  auto axis = n.hasInput(2) ? n.constantInts(2) : Ints{-2};
+  if (!axis)
+    return n.keep("its axis is computed from data");
+  return dft(n, axis->size() == 1 ? axis->front() : -2);
+}
+
+/// [B, C, T] with the last k - 1 positions of the past in front, convolved channel by channel.
+static LogicalResult importCausalConv(Node &n) {
+  std::string activation = n.string("activation", "none");
+  bool silu = activation == "silu" || activation == "swish";
+  if (!silu && activation != "none")
+    return n.error() << "activation is '" << activation << "'; none, silu and swish are defined";
+  if (n.rank(0) != 3 || n.rank(1) != 3)
+    return n.error() << "input and weight have ranks " << n.rank(0) << " and " << n.rank(1) << "; both must be 3";
+  ArrayRef<int64_t> shape = n.type(0).getShape();
+  int64_t past = n.type(1).getDimSize(2) - 1;
+  Compose c{n};
+  Value x = n.operand(0);
+  Value all = n.hasInput(3) ? c.concat({n.operand(3), x}, 2) : c.pad(x, {0, 0, past}, {0, 0, 0});
+  if (!all)
+    return failure();
+  Ints one{1}, none{0, 0};
+  Value y = n.create<ConvOp>(all, n.operand(1), n.operand(2), one, none, one, shape[1], n.name());
+  if (silu)
+    y = c.unary(UnaryKind::silu, y);
+  if (failed(n.result(y)))
+    return failure();
+  return n.result(c.slice(all, 2, Compose::shapeOf(all)[2] - past, past), 1);
+}
+
+static constexpr Rule kRules[] = {
+    {"Hardmax", 1, 1, 1, importHardmaxFlat},
+    {"Hardmax", 13, 1, 1, importHardmax},
+    {"LpNormalization", 1, 1, 1, importLpNormalization},
+    {"GlobalLpPool", 2, 1, 1, importGlobalLpPool},
+    {"MeanVarianceNormalization", 9, 1, 1, importMeanVariance},
+    {"Shrink", 9, 1, 1, importShrink},
+    {"LRN", 1, 1, 1, importLrn},
+    {"Swish", 24, 1, 1, importSwish},
+    {"SwiGLU", 28, 2, 2, importSwish},
+    {"IsInf", 10, 1, 1, importIsInf},
+    {"NegativeLogLikelihoodLoss", 12, 2, 3, importNllLoss},
+    {"SoftmaxCrossEntropyLoss", 12, 2, 3, importCrossEntropy},
+    {"HannWindow", 17, 1, 1, importWindow},
+    {"HammingWindow", 17, 1, 1, importWindow},
+    {"BlackmanWindow", 17, 1, 1, importWindow},
+    {"DFT", 17, 1, 2, importDftAttrs},
+    {"DFT", 20, 1, 3, importDft},
+    {"CausalConvWithState", 27, 2, 4, importCausalConv},
+};
+ArrayRef<Rule> formulaRules() { return kRules; }
+
+} // namespace tern::importer

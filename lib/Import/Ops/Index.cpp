@@ -1,0 +1,165 @@
+// Ops that choose elements: ArgMax, TopK, gathers and scatters, OneHot, Compress, MaxUnpool.
+#include "lib/Import/Ops/Compose.h"
+
+using namespace mlir;
+using namespace tern::nn;
+
+namespace tern::importer {
+
+static LogicalResult importArg(Node &n, ArgKind kind) {
+  if (n.rank(0) == 0)
+    return n.result(n.scalar(n.builder().getI64Type(), 0)); // the only element
+  int64_t axis = n.axis(n.integer("axis", 0), n.rank(0));
+  bool keepdims = n.integer("keepdims", 1), last = n.integer("select_last_index", 0);
+  return n.result(n.create<ArgReduceOp>(kind, n.operand(0), axis, keepdims, last, n.name()));
+}
+static LogicalResult importArgMax(Node &n) { return importArg(n, ArgKind::max); }
+static LogicalResult importArgMin(Node &n) { return importArg(n, ArgKind::min); }
+
+static LogicalResult topk(Node &n, int64_t k) {
+  if (n.rank(0) == 0)
+    return n.error() << "TopK does not take scalars";
+  int64_t axis = n.axis(n.integer("axis", -1), n.rank(0));
+  auto results = n.createAll<TopkOp>(2, n.operand(0), k, axis, !n.integer("largest", 1), n.name());
+  return success(succeeded(n.result(results[0])) && succeeded(n.result(results[1], 1)));
+}
+static LogicalResult importTopKAttrs(Node &n) { return topk(n, n.integer("k", 0)); }
+static LogicalResult importTopK(Node &n) {
+  auto k = n.constantInts(1);
+  if (!k)
+    return n.keep("k is computed from data");
+  if (k->size() != 1)
+    return n.error() << "K has " << k->size() << " elements; it is one number";
+  return topk(n, k->front());
+}
+
+static LogicalResult importGatherElements(Node &n) {
+  int64_t axis = n.axis(n.integer("axis", 0), n.rank(0));
+  return n.result(n.create<GatherElementsOp>(n.operand(0), n.operand(1), axis, n.name()));
+}
+static LogicalResult importGatherND(Node &n) {
+  return n.result(n.create<GatherNdOp>(n.operand(0), n.operand(1), n.integer("batch_dims", 0), n.name()));
+}
+
+static std::optional<ScatterMode> modeOf(Node &n) {
+  std::string reduction = n.string("reduction", "none");
+  std::optional<ScatterMode> mode = reduction == "none"      ? ScatterMode::replace
+                                    : reduction == "replace" ? std::nullopt
+                                                             : symbolizeScatterMode(reduction);
+  if (!mode)
+    n.error() << "reduction is '" << reduction << "'; none, add, mul, max and min are defined";
+  return mode;
+}
+static LogicalResult importScatterElements(Node &n) {
+  auto mode = modeOf(n);
+  int64_t axis = n.axis(n.integer("axis", 0), n.rank(0));
+  if (!mode)
+    return failure();
+  return n.result(n.create<ScatterElementsOp>(n.operand(0), n.operand(1), n.operand(2), axis, *mode, n.name()));
+}
+static LogicalResult importScatterND(Node &n) {
+  auto mode = modeOf(n);
+  if (!mode)
+    return failure();
+  return n.result(n.create<ScatterNdOp>(n.operand(0), n.operand(1), n.operand(2), *mode, n.name()));
+}
+
+/// OneHot<axis>(indices, depth, values): indices compared with 0, 1, ... along the new axis.
+static LogicalResult importOneHot(Node &n) {
+  auto depth = n.constantFloats(1);
+  if (!depth)
+    return n.keep("its depth is computed from data");
+  if (depth->size() != 1 || n.type(2).getNumElements() != 2)
+    return n.error() << "OneHot takes one depth and two values; found " << n.type(1) << " and " << n.type(2);
+  if (!(depth->front() >= 1 && depth->front() <= 0x1p31))
+    return n.error() << "depth is " << depth->front() << "; it must be at least 1";
+  Compose c{n};
+  int64_t count = int64_t(depth->front()), rank = n.rank(0) + 1, axis = n.axis(n.integer("axis", -1), rank);
+  Value indices = c.cast(n.operand(0), n.builder().getI64Type());
+  Value wrapped = c.select(c.compare(CompareKind::lt, indices, n.scalar(n.builder().getI64Type(), 0)),
+                           c.add(indices, n.scalar(n.builder().getI64Type(), double(count))), indices);
+  Ints shape(n.type(0).getShape());
+  shape.insert(shape.begin() + axis, 1);
+  Value hot = c.compare(CompareKind::eq, c.reshape(wrapped, shape), c.places(count, axis, rank));
+  Value values = c.reshape(n.operand(2), {2});
+  return n.result(
+      c.select(hot, c.reshape(c.slice(values, 0, 1, 1), {}), c.reshape(c.slice(values, 0, 0, 1), {}), n.name()));
+}
+
+/// Compress<axis>(x, condition): with a constant condition a gather.
+static LogicalResult importCompress(Node &n) {
+  auto condition = n.constantInts(1);
+  if (!condition)
+    return n.keep("the size of its result depends on data");
+  Ints chosen;
+  for (auto [i, take] : llvm::enumerate(*condition))
+    if (take)
+      chosen.push_back(int64_t(i));
+  Compose c{n};
+  bool flat = !n.hasAttr("axis");
+  int64_t axis = flat ? 0 : n.axis(n.integer("axis", 0), n.rank(0));
+  Value x = flat ? c.reshape(n.operand(0), {n.type(0).getNumElements()}) : n.operand(0);
+  if (!x)
+    return failure();
+  if (int64_t(condition->size()) > Compose::shapeOf(x)[axis])
+    return n.error() << "condition has " << condition->size() << " entries; the axis has " << Compose::shapeOf(x)[axis];
+  return n.result(c.gather(x, c.ints(chosen, {int64_t(chosen.size())}), axis, n.name()));
+}
+
+/// MaxUnpool<kernel_shape, strides, pads>(x, indices, output_shape): zeros with x at the indices, which count the
+/// elements of the whole tensor that was pooled. A larger output_shape adds its space at the end.
+static LogicalResult importMaxUnpool(Node &n) {
+  RankedTensorType type = n.type(0);
+  int64_t spatial = type.getRank() - 2;
+  Ints kernel = n.integers("kernel_shape"), strides = n.integers("strides"), pads = n.integers("pads");
+  if (spatial < 1 || int64_t(kernel.size()) != spatial)
+    return n.error() << "kernel_shape has " << kernel.size() << " entries; an input of rank " << type.getRank()
+                     << " has " << spatial << " spatial dimensions";
+  strides.resize(size_t(spatial), 1);
+  pads.resize(size_t(2 * spatial), 0);
+  Ints shape(type.getShape());
+  for (int64_t d = 0; d < spatial; d++)
+    shape[size_t(d) + 2] = (shape[size_t(d) + 2] - 1) * strides[size_t(d)] - pads[size_t(d)] -
+                           pads[size_t(spatial + d)] + kernel[size_t(d)];
+  Ints wanted = shape;
+  if (n.hasInput(2)) {
+    auto given = n.constantInts(2);
+    if (!given)
+      return n.keep("its output_shape is computed from data");
+    if (given->size() != shape.size())
+      return n.error() << "output_shape has " << given->size() << " entries, " << shape.size() << " are needed";
+    wanted = *given;
+  }
+  auto count = countElements(shape);
+  if (!count || *count <= 0 || *count > (int64_t(1) << 31))
+    return n.error() << "the unpooled tensor has no elements or more than 2^31";
+  Compose c{n};
+  Value zeros = c.expand(n.scalar(type.getElementType(), 0), {*count});
+  Value flat = c.reshape(n.operand(0), {type.getNumElements()}),
+        places = c.reshape(n.operand(1), {type.getNumElements()});
+  Value y = zeros && flat && places
+                ? n.create<ScatterElementsOp>(zeros, places, flat, int64_t(0), ScatterMode::replace, n.name())
+                : Value();
+  Ints low(shape.size(), 0), high;
+  for (auto [have, want] : llvm::zip(shape, wanted))
+    high.push_back(want - have);
+  return n.result(c.pad(c.reshape(y, shape), low, high));
+}
+
+static constexpr Rule kRules[] = {
+    {"ArgMax", 1, 1, 1, importArgMax},
+    {"ArgMin", 1, 1, 1, importArgMin},
+    {"TopK", 1, 1, 1, importTopKAttrs},
+    {"TopK", 10, 2, 2, importTopK},
+    {"GatherElements", 11, 2, 2, importGatherElements},
+    {"GatherND", 11, 2, 2, importGatherND},
+    {"Scatter", 9, 3, 3, importScatterElements},
+    {"ScatterElements", 11, 3, 3, importScatterElements},
+    {"ScatterND", 11, 3, 3, importScatterND},
+    {"OneHot", 9, 3, 3, importOneHot},
+    {"Compress", 9, 2, 2, importCompress},
+    {"MaxUnpool", 9, 2, 3, importMaxUnpool},
+};
+ArrayRef<Rule> indexRules() { return kRules; }
+
+} // namespace tern::importer
