@@ -142,7 +142,7 @@ def e2e(limit):
 GROUPS = {
     "unit": (unit, 400),
     "lit": (lit, 400),
-    "backend": (lambda limit: python("backend", limit), 400),
+    "backend": (lambda limit: python("backend", limit), 900),
     "e2e": (e2e, 900),
 }
 

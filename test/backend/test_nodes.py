@@ -1,4 +1,4 @@
-"""ONNX's node tests of the supported op types: compiled, loaded and run in this process, or refused as refusals.py says."""
+"""All of ONNX's node tests: compiled, loaded and run in this process, or refused as refusals.py says."""
 import re
 import unittest
 
@@ -8,15 +8,20 @@ from onnx import numpy_helper
 
 import cases
 import programs
-from refusals import OTHER_EXPECTED, REFUSALS
+from refusals import OTHER_EXPECTED, REFUSALS, TOLERANCES
 
 FOLDER = programs.OUT / "backend"
 
 
 def array(value):
-    """As numpy; bfloat16 as its bits, which is how tern passes it."""
+    """As numpy; bfloat16 as its bits and what has no numpy type as bytes, which is how tern passes them."""
     value = numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
-    return value.view(np.uint16) if value.dtype.name == "bfloat16" else value
+    name = value.dtype.name
+    if name == "bfloat16":
+        return value.view(np.uint16)
+    if name.startswith(("float8", "float4")):
+        return value.view(np.uint8)
+    return value.astype(np.uint8 if name[0] == "u" else np.int8) if name.lstrip("u") in ("int2", "int4") else value
 
 
 class Nodes(unittest.TestCase):
@@ -38,7 +43,7 @@ class Nodes(unittest.TestCase):
         self.assertEqual(len(outputs), len(wanted))
         for got, want in zip(outputs, map(array, wanted)):
             self.assertEqual((got.shape, got.dtype), (want.shape, want.dtype))
-            np.testing.assert_allclose(got, want, rtol=case.rtol, atol=case.atol)
+            np.testing.assert_allclose(got, want, rtol=case.rtol, atol=TOLERANCES.get(case.name, case.atol))
 
 
 def add_tests():
