@@ -97,8 +97,8 @@ public:
     int64_t outside = -1;
     forTables(begin, end, [&](size_t alternative, const float *values, int64_t i, int64_t stop) {
       int64_t o = i - begin;
-      if (alternatives.empty())
-        encoders[0].setTable(values);
+      if (alternatives.empty() && values != lastTable)
+        encoders[0].setTable(lastTable = values);
       int64_t bad = encoders[alternative].run(v + o, zero ? zero + o : nullptr, stop - i, codes + o);
       outside = outside < 0 && bad >= 0 ? o + bad : outside;
     });
@@ -149,6 +149,7 @@ private:
   Decoder decoder;
   std::vector<Encoder> encoders; // one, or one for each alternative of a union
   std::vector<float> alternatives;
+  const float *lastTable = nullptr; // that encoders[0] has
   float first[kRun], second[kRun];
 };
 

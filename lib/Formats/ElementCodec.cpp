@@ -312,17 +312,25 @@ static void powersOfTwo(const float *y, int64_t n, int32_t *codes) {
   }
 }
 
+/// Values that are compared at once; divides kRun.
+static constexpr int64_t kLanes = 16;
+
 void Encoder::nearest(const float *y, int64_t n, int32_t *codes) const {
   const float none = hasZero ? 0.0f : std::numeric_limits<float>::infinity();
   int32_t index[kRun];
   if (numThresholds <= 32) {
-    std::fill(index, index + n, 0);
     float v[kRun];
     for (int64_t i = 0; i < n; ++i)
       v[i] = y[i] == y[i] ? y[i] : none;
-    for (int t = 0; t < numThresholds; ++t)
-      for (int64_t i = 0; i < n; ++i)
-        index[i] += v[i] > thresholds[t];
+    std::fill(v + n, v + (n + kLanes - 1) / kLanes * kLanes, 0.0f);
+    // A few values at a time: their counts stay in registers.
+    for (int64_t i = 0; i < n; i += kLanes) {
+      int32_t count[kLanes] = {};
+      for (int t = 0; t < numThresholds; ++t)
+        for (int64_t lane = 0; lane < kLanes; ++lane)
+          count[lane] += v[i + lane] > thresholds[size_t(t)];
+      std::copy_n(count, kLanes, index + i);
+    }
   } else {
     for (int64_t i = 0; i < n; ++i) {
       float v = y[i] == y[i] ? y[i] : none;
