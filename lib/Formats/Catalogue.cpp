@@ -73,7 +73,7 @@ static constexpr KnownFormat table[] = {
 Span<const KnownFormat> knownFormats() { return {table, sizeof table / sizeof *table}; }
 
 double bitsPerElement(const Format &format) {
-  std::vector<int64_t> shape(2, int64_t(1) << 20);
+  std::vector<int64_t> shape(2, int64_t(1) << 28); // bytes still fit 64 bits
   for (const Plane &plane : format.planes)
     while (plane.block.size() > shape.size())
       shape.insert(shape.begin(), 1);
