@@ -9,6 +9,7 @@ gets q, k and v of attention as a projection leaves them, so its transposes are 
 import argparse
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -18,8 +19,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 sys.dont_write_bytecode = True
 TOP = pathlib.Path(__file__).resolve().parents[1]
-os.environ.setdefault("TERN_BUILD", str(TOP / "build"))
-sys.path[:0] = [str(TOP / "bench"), str(TOP / "python")]
+BUILD = pathlib.Path(os.environ.get("TERN_BUILD") or TOP / "build")
+sys.path.insert(0, str(TOP / "bench"))
 import harness  # noqa: E402
 
 RNG = np.random.default_rng(1)
@@ -97,7 +98,6 @@ CASES |= {f"{k.lower()} 64 steps": (recurrent, k, 64, 128, 128) for k in ("LSTM"
 
 
 def main():
-    import tern
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("cases", nargs="*")
     ap.add_argument("--threads", type=int, nargs="*", default=[1, 2])
@@ -111,7 +111,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/case.onnx"
             onnx.save(proto, path)
-            tern.compile(path, "float", None, f"{folder}/case.tern").close()
+            subprocess.run([BUILD / "bin" / "quant-compile", path, "--scheme=float", "-o", f"{folder}/case.tern", "-q"], check=True)
             for threads in a.threads[:1] if a.check else a.threads:
                 engines = {"ort": harness.OnnxRuntime(path, feeds, threads), "tern": harness.Tern(f"{folder}/case.tern", feeds, threads)}
                 engines["tern"]()

@@ -195,7 +195,7 @@ Kernel emitAxesReduce(ModuleOp module, StringRef name, const AxesReduceProblem &
     return {k.finish(), work.tasks};
   }
   Index inner = k.extent(p.sizes.back());
-  int64_t width = std::min(rowWidth(isa, inner), 2 * isa.lanes);
+  int64_t width = rowWidth(isa, inner); // several registers: sums side by side
   auto row = [&](const Index &from, const Index &to, const Index &lo, const Index &hi) {
     k.forRow(hi - lo, width, [&](Index c, const Piece &piece) {
       k.store(emitter.innermostKept(from + lo + c, piece), k.arg(1), to + lo + c, piece.mask);

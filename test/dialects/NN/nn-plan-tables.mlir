@@ -1,6 +1,9 @@
-// RUN: quant-opt %s '--nn-plan=scheme=w4a8:32' --split-input-file --mlir-print-local-scope | FileCheck %s
+// RUN: quant-opt %s '--nn-plan=scheme=w4a8:32' --mlir-print-local-scope | FileCheck %s --check-prefix=EIGHT
+// RUN: quant-opt %s '--nn-plan=scheme=w4a8:32 override=words=w4a8:32' --mlir-print-local-scope | FileCheck %s
 
-// Tables of embeddings have weights of the scheme and no activation; small ones, and gathers along other axes, stay as they are.
+// EIGHT: nn.gather {{.*}}w = <si8, scale<f32, [1, *]>>, w_encode = <absmax, -127 to 127>, kernels = <"cpu.gather", 1 to -1>>
+
+// Tables of embeddings have 8 bits unless an override says 4, and no activation; small ones, and gathers along other axes, stay as they are.
 // CHECK-LABEL: func.func @main(
 // CHECK:         nn.gather {{.*}}name = "words", tern.choice = #tern.choice<method = "rtn-mse", w = <si4, scale<f16, [1, 32]>>, w_encode = <signed_absmax, -8 to 7>, kernels = <"cpu.gather", 1 to -1>>
 // CHECK-NOT:     tern.choice
