@@ -236,7 +236,11 @@ LogicalResult Attention::match() {
     return fail("the product with v is transposed or has a bias");
   if (!isFloat(root.getResult()))
     return fail("it is not of floats");
-  if (failed(matchWeights(root.getLhs())) || failed(matchScores(softmax.getX())) || failed(matchHeads()))
+  if (failed(matchWeights(root.getLhs())) || failed(matchScores(softmax.getX())))
+    return failure();
+  if (tensorOf(product.getLhs()).getElementType() != tensorOf(root.getRhs()).getElementType())
+    return fail("q k and v are computed in different element types");
+  if (failed(matchHeads()))
     return failure();
   return success();
 }

@@ -38,6 +38,7 @@ llvm::ArrayRef<Rule> rnnRules();
 llvm::ArrayRef<Rule> formulaRules();
 llvm::ArrayRef<Rule> controlRules();
 llvm::ArrayRef<Rule> sampleRules();
+llvm::ArrayRef<Rule> classicRules();
 llvm::ArrayRef<Rule> linearAttentionRules();
 
 /// The rule of an op that is a plain row of dialects/NN/IR/Elementwise.def; null when it is none.

@@ -130,7 +130,12 @@ Value divide(KernelBuilder &k, const NdNode &node, Value x, Value y) {
 Value floatMod(KernelBuilder &k, const NdNode &node, Value x, Value y) {
   Value q = k.div(x, y);
   Value whole = node.i ? k.select(k.compare(CmpFPredicate::OLT, q, k.f32(0, KernelBuilder::lanesOf(q))), k.ceil(q), k.floor(q)) : k.floor(q);
-  return k.sub(x, k.mul(whole, y));
+  Value rest = k.sub(x, k.mul(whole, y));
+  // A finite number is its own remainder of an infinite one, unless it has to take that one's sign.
+  Value zero = k.f32(0, KernelBuilder::lanesOf(q)), infinity = k.f32(std::numeric_limits<float>::infinity(), KernelBuilder::lanesOf(q));
+  Value isFinite = k.compare(CmpFPredicate::OLT, k.abs(x), infinity), isInfinite = k.compare(CmpFPredicate::OEQ, k.abs(y), infinity);
+  Value otherSign = k.compare(CmpFPredicate::OLT, k.mul(x, y), zero);
+  return k.select(k.andi(isFinite, isInfinite), node.i ? x : k.select(otherSign, y, x), rest);
 }
 
 } // namespace

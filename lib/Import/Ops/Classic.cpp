@@ -1,0 +1,135 @@
+// The ops of ai.onnx.ml that are formulas: scaling, linear models, choosing features.
+#include "lib/Import/Ops/Compose.h"
+
+using namespace mlir;
+using namespace tern::nn;
+
+namespace tern::importer {
+
+/// An attribute of the [N, C] input with one entry a column, or one for all, as [C] or a scalar. Null after an error.
+static Value perColumn(Node &n, StringRef name, double otherwise) {
+  SmallVector<float> values = n.reals(name);
+  int64_t columns = n.rank(0) ? n.type(0).getShape().back() : 1;
+  Compose c{n};
+  if (values.empty())
+    return n.scalar(n.builder().getF32Type(), otherwise);
+  if (values.size() == 1)
+    return n.scalar(n.builder().getF32Type(), values.front());
+  if (int64_t(values.size()) == columns)
+    return c.reals(n.builder().getF32Type(), SmallVector<double>(values.begin(), values.end()), {columns});
+  n.error() << "attribute '" << name << "' has " << values.size() << " entries; the input has " << columns
+            << " columns";
+  return {};
+}
+
+/// Scaler<offset, scale>(x) = (x - offset) * scale
+static LogicalResult importScaler(Node &n) {
+  Compose c{n};
+  Value x = c.cast(n.operand(0), n.builder().getF32Type());
+  return n.result(c.mul(c.sub(x, perColumn(n, "offset", 0)), perColumn(n, "scale", 1), n.name()));
+}
+
+static LogicalResult importBinarizer(Node &n) {
+  Compose c{n};
+  Value x = n.operand(0);
+  return n.result(
+      c.cast(c.compare(CompareKind::gt, x, c.number(x, n.real("threshold", 0))), Compose::elementOf(x), n.name()));
+}
+
+/// ArrayFeatureExtractor(x, y): columns of x by number.
+static LogicalResult importFeatures(Node &n) {
+  Compose c{n};
+  if (n.rank(0) == 0)
+    return n.error() << "ArrayFeatureExtractor does not take scalars";
+  int64_t count = n.type(1).getNumElements();
+  Value x = n.rank(0) == 1 ? c.reshape(n.operand(0), {1, n.type(0).getDimSize(0)}) : n.operand(0);
+  return n.result(c.gather(x, c.reshape(n.operand(1), {count}), std::max<int64_t>(n.rank(0), 2) - 1, n.name()));
+}
+
+static LogicalResult importNormalizer(Node &n) {
+  std::string norm = n.string("norm", "MAX");
+  if (norm != "L1" && norm != "L2")
+    return norm == "MAX" ? n.keep("it divides by the largest element")
+                         : n.error() << "norm is '" << norm << "'; MAX, L1 and L2 are defined";
+  if (n.rank(0) < 1 || n.rank(0) > 2)
+    return n.error() << "input of rank " << n.rank(0) << "; Normalizer takes rows";
+  Compose c{n};
+  Value x = c.cast(n.operand(0), n.builder().getF32Type());
+  Value length = c.reduce(norm == "L1" ? ReduceKind::l1 : ReduceKind::l2, x, {n.rank(0) - 1});
+  return n.result(
+      c.div(x, c.select(c.compare(CompareKind::eq, length, c.number(x, 0)), c.number(x, 1), length), n.name()));
+}
+
+/// x times the coefficients [outputs, C], plus the intercepts: [N, outputs].
+static Value linear(Node &n, StringRef coefficients) {
+  SmallVector<float> weights = n.reals(coefficients), intercepts = n.reals("intercepts");
+  if (n.rank(0) < 1 || n.rank(0) > 2) {
+    n.error() << "input of rank " << n.rank(0) << "; " << n.opType() << " takes rows";
+    return {};
+  }
+  int64_t columns = n.type(0).getShape().back(), rows = n.rank(0) == 2 ? n.type(0).getDimSize(0) : 1;
+  if (columns == 0 || weights.empty() || weights.size() % size_t(columns) ||
+      (!intercepts.empty() && intercepts.size() != weights.size() / size_t(columns))) {
+    n.error() << coefficients << " has " << weights.size() << " entries and intercepts " << intercepts.size()
+              << "; the input has " << columns << " columns";
+    return {};
+  }
+  int64_t outputs = int64_t(weights.size()) / columns;
+  Compose c{n};
+  Type f32 = n.builder().getF32Type();
+  auto reals = [&](ArrayRef<float> values, ArrayRef<int64_t> shape) {
+    return c.reals(f32, SmallVector<double>(values.begin(), values.end()), shape);
+  };
+  Value x = c.reshape(c.cast(n.operand(0), f32), {rows, columns}), w = reals(weights, {outputs, columns});
+  Value bias = intercepts.empty() ? Value() : reals(intercepts, {outputs});
+  return x ? n.create<MatmulOp>(x, w, bias, false, /*transpose_b=*/true, n.name()) : Value();
+}
+
+/// The scores as the model wants to see them; null (and `known` false) for a transform that is not read.
+static Value transformed(Node &n, Value scores, bool &known) {
+  std::string transform = n.string("post_transform", "NONE");
+  known = transform == "NONE" || transform == "SOFTMAX" || transform == "LOGISTIC";
+  Compose c{n};
+  if (transform == "SOFTMAX")
+    return scores ? n.create<SoftmaxOp>(scores, int64_t(1), false, StringAttr()) : Value();
+  return transform == "LOGISTIC" ? c.unary(UnaryKind::sigmoid, scores) : scores;
+}
+
+static LogicalResult importLinearClassifier(Node &n) {
+  Ints labels = n.integers("classlabels_ints");
+  if (labels.empty())
+    return n.keep("its labels are strings");
+  Value scores = linear(n, "coefficients");
+  if (!scores)
+    return failure();
+  if (Compose::shapeOf(scores)[1] != int64_t(labels.size()))
+    return n.keep("it has one score for two classes");
+  bool known;
+  Value result = transformed(n, scores, known);
+  if (!known)
+    return n.keep("its post_transform is neither NONE, SOFTMAX nor LOGISTIC");
+  Compose c{n};
+  Value best = n.create<ArgReduceOp>(ArgKind::max, scores, int64_t(1), false, false, StringAttr());
+  if (failed(n.result(c.gather(c.ints(labels, {int64_t(labels.size())}), best, 0))))
+    return failure();
+  return n.result(result, 1);
+}
+
+static LogicalResult importLinearRegressor(Node &n) {
+  bool known;
+  Value result = transformed(n, linear(n, "coefficients"), known);
+  return known ? n.result(result) : n.keep("its post_transform is neither NONE, SOFTMAX nor LOGISTIC");
+}
+
+static constexpr llvm::StringLiteral kMl = "ai.onnx.ml";
+static constexpr Rule kRules[] = {
+    {"Scaler", 1, 1, 1, importScaler, kMl},
+    {"Binarizer", 1, 1, 1, importBinarizer, kMl},
+    {"ArrayFeatureExtractor", 1, 2, 2, importFeatures, kMl},
+    {"Normalizer", 1, 1, 1, importNormalizer, kMl},
+    {"LinearClassifier", 1, 1, 1, importLinearClassifier, kMl},
+    {"LinearRegressor", 1, 1, 1, importLinearRegressor, kMl},
+};
+ArrayRef<Rule> classicRules() { return kRules; }
+
+} // namespace tern::importer
