@@ -30,9 +30,10 @@ def Micro_Dot4Op : Micro_Op<"dot4", [AllTypesMatch<["acc", "result"]>, AllTypesM
     ```mlir
     %r = micro.dot4 %acc, %u, %s : vector<16xi32>, vector<64xi8>
     ```
+    `narrow` promises that the signed bytes lie in [-64, 63], so that two products fit 16 bits (`pmaddubsw`).
     (M1) the byte vectors have four times the lanes of the accumulator.
   }];
-  let arguments = (ins Micro_Words:$acc, Micro_Bytes:$unsigned_, Micro_Bytes:$signed_);
+  let arguments = (ins Micro_Words:$acc, Micro_Bytes:$unsigned_, Micro_Bytes:$signed_, UnitAttr:$narrow);
   let results = (outs Micro_Words:$result);
   let assemblyFormat = "$acc `,` $unsigned_ `,` $signed_ attr-dict `:` type($acc) `,` type($unsigned_)";
   let hasVerifier = 1;

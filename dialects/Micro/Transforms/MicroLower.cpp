@@ -96,6 +96,17 @@ public:
                     {slice(b, loc, op.getAcc(), i, native), slice(b, loc, op.getUnsigned_(), 4 * i, 4 * native),
                      slice(b, loc, op.getSigned_(), 4 * i, 4 * native)});
       });
+    } else if (isa == Isa::Avx2 && op.getNarrow()) {
+      // Pairs of products fit 16 bits, so nothing saturates; then pairs of pairs.
+      auto words = VectorType::get({2 * native}, b.getI16Type());
+      Value ones = splat(b, loc, words, 1);
+      Value sum = inPieces(b, loc, type, native, [&](int64_t i) {
+        Value pairs = LLVM::CallIntrinsicOp::create(b, loc, words, b.getStringAttr("llvm.x86.avx2.pmadd.ub.sw"),
+                                                    ValueRange{slice(b, loc, op.getUnsigned_(), 4 * i, 4 * native), slice(b, loc, op.getSigned_(), 4 * i, 4 * native)})
+                          .getResults();
+        return call("llvm.x86.avx2.pmadd.wd", {pairs, ones});
+      });
+      result = arith::AddIOp::create(b, loc, op.getAcc(), sum);
     } else {
       StringRef madd = isa == Isa::Avx2 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.sse2.pmadd.wd";
       Halves u = split(op.getUnsigned_(), false), s = split(op.getSigned_(), true);

@@ -31,8 +31,6 @@ SmallVector<GemmShape, 6> gemmShapes(const GemmProblem &p, const Isa &isa) {
   if (isa.level == 1) {
     if (blocks)
       return {{2, 2}, {1, 2}};
-    if (p.bits < 8)
-      return {{3, 2}, {2, 2}, {1, 2}};
     return {{4, 2}, {2, 2}, {1, 2}};
   }
   if (blocks)
@@ -76,6 +74,9 @@ Values GemmTile::reduce(const Tile &tile) {
       for (int64_t i = 0; i < n; ++i)
         acc[i] = p.integer() ? k.addi(acc[i], acc[w * n + i]) : k.add(acc[i], acc[w * n + i]);
     acc.resize(n);
+    if (p.integer())
+      for (Value &sum : acc)
+        sum = widened(sum);
     return acc;
   }
   int64_t whole = layout.k / layout.blockK;
@@ -123,6 +124,7 @@ Values GemmTile::reduceBlock(const Tile &tile, const Index &block, int64_t numbe
       Value sum = sums[r * tile.vectors + v];
       if (hasShiftRow())
         sum = k.subi(sum, sums[n + v]);
+      sum = widened(sum);
       Value factor = !p.group ? row : row ? k.mul(parameter.scales[v], row) : parameter.scales[v];
       if (sumsInBuffer(tile)) {
         Index place = tile.column + (r * layout.width + v * L);
@@ -150,7 +152,8 @@ GemmTile::Block GemmTile::parameters(const Tile &tile, const Index &at, int64_t 
     }
     if (layout.startBytes) {
       Index start = behind + layout.width * (layout.scaleBytes + layout.zeroBytes) + tile.column * 4 + v * L * 4;
-      block.starts.push_back(k.bitcast(k.load(weights, start, 4 * L), k.i32Type(L)));
+      Value value = k.bitcast(k.load(weights, start, 4 * L), k.i32Type(L));
+      block.starts.push_back(isNarrow() && p.accShift() ? k.shrs(value, k.i32(p.accShift(), L)) : value);
     }
   }
   return block;
@@ -203,7 +206,7 @@ void GemmTile::step(const Tile &tile, const Index &at, const Index &from, int64_
         factor = k.bitcast(k.broadcast(k.loadDwords(x, offset, 0), L), k.type(Elem::U8, 4 * L));
       for (int64_t v = 0; v < tile.vectors; ++v) {
         Value &sum = acc[r * tile.vectors + v];
-        sum = p.integer() ? Value(micro::Dot4Op::create(k.builder(), k.loc(), sum.getType(), sum, factor, w[v])) : k.fma(factor, w[v], sum);
+        sum = p.integer() ? Value(micro::Dot4Op::create(k.builder(), k.loc(), sum.getType(), sum, factor, w[v], isNarrow())) : k.fma(factor, w[v], sum);
       }
     }
   }
@@ -213,8 +216,13 @@ void GemmTile::step(const Tile &tile, const Index &at, const Index &from, int64_
 Value GemmTile::integerWeights(Value loaded, int64_t part, Value zero) {
   if (p.bits == 8)
     return loaded;
-  auto position = zero ? micro::FieldPosition::Low : micro::FieldPosition::High;
+  auto position = zero || isNarrow() ? micro::FieldPosition::Low : micro::FieldPosition::High;
   Value field = micro::FieldOp::create(k.builder(), k.loc(), loaded.getType(), loaded, position, uint32_t(p.bits * part), uint32_t(p.bits));
+  if (isNarrow() && !zero) {
+    // The sign of a code in the low bits: flip its highest bit, then subtract it.
+    Value sign = k.integer(int64_t(1) << (p.bits - 1), Elem::U8, k.lanesOf(field));
+    return k.subi(arith::XOrIOp::create(k.builder(), k.loc(), field, sign), sign);
+  }
   return zero ? k.subi(field, zero) : field;
 }
 

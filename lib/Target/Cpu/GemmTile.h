@@ -51,6 +51,11 @@ private:
   mlir::Value lookUp(mlir::Value index, bool fromZero);
   mlir::Value floatWeights(mlir::Value loaded, int64_t channel, mlir::Value zero, mlir::Value scale);
 
+  /// AVX2 multiplies codes of at most 4 bits by vpmaddubsw: they lie in the low end of their byte, and sums get the factor of accShift() at the
+  /// end.
+  bool isNarrow() const { return k.target().level == 1 && p.integer() && p.bits <= 4; }
+  mlir::Value widened(mlir::Value sum) { return isNarrow() && p.accShift() ? k.shl(sum, k.i32(p.accShift(), L)) : sum; }
+
   int64_t unit(int64_t bytes) const { return p.floatWeights() ? bytes / 4 : bytes; }
   /// Sums of codes + 128 of x contain 128 * sum(w). Where no start takes it off, every block subtracts it: one more row of the tile, whose
   /// x is 128.

@@ -43,3 +43,15 @@ func.func @field(%b: vector<64xi8>) -> (vector<64xi8>, vector<64xi8>) {
   %odd = micro.field %b high {lsb = 4, bits = 4} : vector<64xi8>
   return %even, %odd : vector<64xi8>, vector<64xi8>
 }
+
+// Signed bytes from -64 to 63: two products fit 16 bits.
+// AVX2-LABEL: @narrow
+// AVX2-COUNT-2: llvm.x86.avx2.pmadd.ub.sw
+// AVX2-NOT:     llvm.x86.avx2.pmadd.ub.sw
+// AVX2:         return
+// SSE2-LABEL: @narrow
+// SSE2:         llvm.x86.sse2.pmadd.wd
+func.func @narrow(%acc: vector<16xi32>, %u: vector<64xi8>, %s: vector<64xi8>) -> vector<16xi32> {
+  %r = micro.dot4 %acc, %u, %s {narrow} : vector<16xi32>, vector<64xi8>
+  return %r : vector<16xi32>
+}
