@@ -31,8 +31,18 @@ LogicalResult Compilation::checkExport() {
     if (scheme.isFloat() && overrides.empty() && options.plan.empty())
       return fail("--emit=" + llvm::join(options.emit, ",") +
                   ": with --scheme=float there is nothing to quantize; choose another --scheme, or name ops with --override");
+    std::pair<bool, StringRef> programOnly[] = {{!options.inputs.empty(), "--inputs"},
+                                                {!options.outputs.empty(), "--outputs"},
+                                                {options.requireKernels, "--require-kernels"},
+                                                {!options.dumpIr.empty(), "--dump-ir"}};
+    for (auto [given, flag] : programOnly)
+      if (given)
+        return fail(flag + " is for programs; --emit=" + llvm::join(options.emit, ",") +
+                    " changes the model's own file (add so to --emit to make a program as well)");
     return success();
   }
+  if (StringRef(options.out).ends_with(".onnx"))
+    return fail("-o " + options.out + ": a program is a folder; for an ONNX file give --emit=onnx-qdq or --emit=onnx-nbits");
   for (const Scheme &each : llvm::concat<const Scheme>(ArrayRef(scheme), llvm::map_range(overrides, [](const Override &o) {
                                                          return o.scheme;
                                                        })))

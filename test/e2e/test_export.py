@@ -619,6 +619,35 @@ class Messages(Case):
         self.quantize(matmul(), "w2a16", "so", code=1)
         self.assertIn("--emit=onnx-qdq", self.text)
 
+    def test_flags_of_programs(self):
+        for flags in (["--inputs=x"], ["--outputs=y"], ["--require-kernels"], ["--dump-ir=import"]):
+            self.quantize(matmul(), "w8a16", "onnx-qdq", *flags, code=1)
+            self.assertIn("is for programs", self.text)
+        self.quantize(matmul(), "w8a16", "so", code=1)
+        self.assertIn("a program is a folder", self.text)
+
+    def test_program_and_file(self):
+        onnx.save(matmul(), str(self.folder / "model.onnx"))
+        run = subprocess.run([str(COMPILE), str(self.folder / "model.onnx"), "--scheme=w8a16", "--emit=so,onnx-qdq", "-o", str(self.folder / "p.tern")],
+                             capture_output=True, text=True)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("libmodel.so", os.listdir(self.folder / "p.tern"))
+        self.assertIn("model.qdq.onnx", os.listdir(self.folder / "p.tern"))
+
+    def test_plan_only(self):
+        onnx.save(matmul(), str(self.folder / "model.onnx"))
+        run = subprocess.run([str(COMPILE), str(self.folder / "model.onnx"), "--scheme=w4a16", "--emit=onnx-nbits", "--plan-only", "-o",
+                              str(self.folder / "plan.json")], capture_output=True, text=True)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        ops = json.loads((self.folder / "plan.json").read_text())["ops"]
+        self.assertEqual([(o["name"], o["kernels"][0]["row"]) for o in ops], [("fc", "onnx.MatMulNBits")])
+
+    def test_python(self):
+        onnx.save(matmul(), str(self.folder / "model.onnx"))
+        path = programs.tern.compile(self.folder / "model.onnx", "w4a16:asym", out=self.folder / "q.onnx", emit=["onnx-nbits"])
+        self.assertEqual(path, self.folder / "q.onnx")
+        self.assertEqual([n.op_type for n in onnx.load(str(path)).graph.node], ["MatMulNBits"])
+
     def test_nothing_matched(self):
         model = model_of([helper.make_node("Relu", ["x"], ["y"])], [value("x", [1])], [value("y", [1])])
         self.quantize(model, "w8a16", "onnx-qdq")
