@@ -41,6 +41,7 @@ struct Decision {
   Grouping grouping; ///< on the root of the view
   CodeFormat code;
   Scheme scheme;
+  bool isNamed = false; ///< the scheme was given for this op, by an override or a plan
   std::string why; ///< of Float; else a remark, or empty
   // With static activations.
   Node *norm = nullptr;      ///< the batch norm that goes into the weight

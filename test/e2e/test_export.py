@@ -277,10 +277,13 @@ class Tables(Case):
             self.check(self.embedding(), ids, scheme, "onnx-qdq", STEP["w8"], kinds=["Gather", "DequantizeLinear"])
         self.check(self.embedding(), ids, "w4a16", "onnx-qdq", STEP["w8"])
         self.assertIn("Gather has no narrower types", self.text)
+        self.check(self.embedding(), ids, "w4a16", "onnx-nbits", STEP["w8"], kinds=["GatherBlockQuantized"])
+        self.assertIn("it is a table", self.text)
         for scheme in ("w8a16", "w4a16", "w4a16:asym", "w2a16", "w4a16:channel"):
-            self.check(self.embedding(), ids, scheme, "onnx-nbits", STEP[scheme[:2]] * 1.3, kinds=["GatherBlockQuantized"])
-        self.check(self.embedding(width=100), ids, "w4a16", "onnx-nbits", STEP["w4"], kinds=["GatherBlockQuantized"])
-        self.quantize(self.embedding(width=33), "w4a16", "onnx-nbits")
+            self.check(self.embedding(), ids, "w8a16", "onnx-nbits", STEP[scheme[:2]] * 1.3, f"--override=embed={scheme}",
+                       kinds=["GatherBlockQuantized"])
+        self.check(self.embedding(width=100), ids, "w8a16", "onnx-nbits", STEP["w4"], "--override=embed=w4a16", kinds=["GatherBlockQuantized"])
+        self.quantize(self.embedding(width=33), "w8a16", "onnx-nbits", "--override=embed=w4a16")
         self.assertIn("whole bytes", self.text)
 
     def test_old_opset(self):
@@ -298,10 +301,17 @@ class Tables(Case):
             for scheme, emit in (("w4a16:32", "onnx-nbits"), ("w4a16:128", "onnx-nbits"), ("w4a16:128:asym", "onnx-nbits"),
                                  ("w8a16", "onnx-nbits"), ("w8a16", "onnx-qdq"), ("w4a16", "onnx-qdq"), ("w8a8", "onnx-qdq")):
                 with self.subTest(width=width, scheme=scheme, emit=emit):
-                    quantized = self.check(self.tied(width), ids, scheme, emit, STEP[scheme[:2]] * 1.7)
+                    both = f"--override=.*={scheme}"
+                    quantized = self.check(self.tied(width), ids, scheme, emit, STEP[scheme[:2]] * 1.7, both)
                     self.assertIn("is tied and stays tied", self.text)
                     large = [t for t in quantized.graph.initializer if len(t.raw_data) >= 50 * width // 2]
                     self.assertEqual(len(large), 1, [(t.name, len(t.raw_data)) for t in large])
+
+    def test_tied_matrix_has_the_bits_of_the_table(self):
+        for emit in ("onnx-nbits", "onnx-qdq"):
+            quantized = self.check(self.tied(), {"i": np.array([1, 2, 7])}, "w4a16", emit, STEP["w8"] * 1.5)
+            large = [t for t in quantized.graph.initializer if len(t.raw_data) >= 50 * 32]
+            self.assertEqual([len(t.raw_data) for t in large], [50 * 64])
 
     def test_shared_with_a_float_user(self):
         nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], name="fc"), helper.make_node("Add", ["a", "w"], ["y"])]
