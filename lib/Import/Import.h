@@ -15,6 +15,11 @@ namespace tern {
 struct ImportOptions {
   /// Sizes of dimensions, by symbol ("batch") or, where a dimension has no symbol, by place ("image.2").
   llvm::StringMap<int64_t> dims;
+  /// Dimensions that stay open, and what they may be at run time (both included).
+  llvm::StringMap<std::pair<int64_t, int64_t>> bounds;
+  /// Dimensions without a size stay open. False: a batch is 1, others are an error. A model in which only batches are
+  /// open gets a batch of 1 as well, unless `bounds` names one.
+  bool open = false;
   /// Shapes of inputs in the calibration data: they bind what `dims` leaves open.
   llvm::StringMap<llvm::SmallVector<int64_t>> hints;
   /// Cut the model at these values: they become the arguments, in this order. Empty: the inputs of the model.
@@ -25,11 +30,13 @@ struct ImportOptions {
   bool keepUnknown = true;
 };
 
-/// Reads a model into a module: one function @main on tensors of static shape, weights as `ml_program.global` whose
-/// blobs point into the mapped file. The file must not change while the context lives.
+/// Reads a model into a module: one function @main on tensors, weights as `ml_program.global` whose blobs point into the
+/// mapped file. The file must not change while the context lives.
 ///
-/// - Arguments and results carry `tern.name` and `tern.dims` (symbols of the file, "" where there is none); the module
-///   carries `tern.ir_version`, `tern.opsets` and `tern.metadata`.
+/// - Arguments and results carry `tern.name` and `tern.dims` (symbols of the file, "" where there is none; the size
+///   expression of an open dimension); the module carries `tern.ir_version`, `tern.opsets` and `tern.metadata`.
+/// - With open dimensions ops carry `nn.sizes` (dialects/NN/IR/SizeAnalysis.h), the module `tern.bounds`, a dictionary of
+///   [least, greatest] by dimension, and `tern.equal`, pairs of expressions that have to be equal at run time.
 /// - Locations are `loc("NODE (OP #INDEX)")`.
 /// - Blobs have the alignment that the file gives them, which may be less than that of the element type: read them with
 ///   memcpy or unaligned loads.

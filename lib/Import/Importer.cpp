@@ -3,6 +3,7 @@
 #include "dialects/NN/IR/Shapes.h"
 #include "lib/Import/Fold.h"
 #include "lib/Import/Node.h"
+#include "lib/Import/OpenSizes.h"
 #include "lib/Import/Ops/Rules.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Verifier.h"
@@ -16,7 +17,7 @@ namespace tern::importer {
 constexpr int64_t kOldestOpset = 7, kNewestOpset = 28;
 
 Importer::Importer(ModelFile &model, const ImportOptions &options, MLIRContext *context, bool typesOnly)
-    : context(context), builder(context), model(model), options(options), typesOnly(typesOnly) {}
+    : context(context), builder(context), model(model), sizeAnalysis(context), options(options), typesOnly(typesOnly) {}
 
 int64_t Importer::opset(StringRef domain) const { return opsets.lookup(domain); }
 
@@ -47,6 +48,12 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run() {
   for (auto [name, argument] : llvm::zip(inputs, entry->getArguments())) {
     argument.setLoc(NameLoc::get(builder.getStringAttr(name)));
     bind(name, {argument, {}, {}});
+    if (auto open = openDims.find(name); open != openDims.end()) {
+      nn::Sizes known;
+      for (auto [text, size] : llvm::zip(open->second, cast<RankedTensorType>(argument.getType()).getShape()))
+        known.push_back(text.empty() ? sizeAnalysis.table.constant(size) : sizeAnalysis.table.parse(text));
+      sizeAnalysis.setShape(argument, known);
+    }
   }
   builder.setInsertionPointToEnd(entry);
   for (const GraphNode *n : *nodes) {
@@ -156,8 +163,12 @@ LogicalResult Importer::importNode(const GraphNode &graphNode) {
     if (!node.hasInput(i))
       continue;
     RankedTensorType type = node.type(i);
-    if (!type || !type.hasStaticShape())
+    if (!type || llvm::is_contained(sizesOf(*node.known(i)), nn::SizeExpr()))
       return node.keep("the shape of '" + Twine(proto.input(i)) + "' is not known", /*follows=*/true);
+    if (!type.hasStaticShape() && failed(checkOpenSizes(node, i)))
+      return failure();
+    if (!type.hasStaticShape() && !takesOpenSizes(node))
+      return node.keep("'" + Twine(proto.input(i)) + "' has sizes that are only known at run time");
     if (isa<ComplexType>(type.getElementType()))
       return node.keep("'" + Twine(proto.input(i)) + "' has complex numbers");
   }
@@ -177,7 +188,10 @@ void Importer::fold(Operation *last, const GraphNode &node) {
   for (auto it = last ? std::next(Block::iterator(last)) : block.begin(); it != block.end(); ++it)
     created.push_back(&*it);
   for (Operation *op : created) {
+    recordSizes(op);
     DenseElementsAttr attr = foldSmall(op);
+    if (!attr)
+      attr = foldSizes(sizeAnalysis, op);
     if (!attr)
       continue;
     builder.setInsertionPoint(op);
@@ -202,6 +216,8 @@ LogicalResult Importer::finish() {
   func::ReturnOp::create(builder, model.loc(), results);
   function.setType(builder.getFunctionType(function.getArgumentTypes(), ValueRange(results).getTypes()));
   removeDeadOps();
+  if (failed(finishSizes()))
+    return failure();
   describe();
   return verify(*module);
 }
@@ -227,15 +243,26 @@ void Importer::describe() {
         dims.push_back(symbolOf(dim));
     auto tensor = dyn_cast<RankedTensorType>(type);
     dims.resize(tensor ? size_t(tensor.getRank()) : 0);
+    return dims;
+  };
+  // An open dimension is an expression; the symbol of a size that is known is only a comment.
+  auto textsOf = [&](SmallVector<StringRef> dims, Value value) {
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    if (!tensor || tensor.hasStaticShape())
+      return builder.getStrArrayAttr(dims);
+    for (auto [text, size, known] : llvm::zip(dims, tensor.getShape(), sizeAnalysis.shapeOf(value)))
+      if (ShapedType::isDynamic(size))
+        text = known.str();
     return builder.getStrArrayAttr(dims);
   };
+  Operation *terminator = function.getBody().front().getTerminator();
   for (auto [i, name] : llvm::enumerate(inputs)) {
     function.setArgAttr(unsigned(i), "tern.name", builder.getStringAttr(name));
-    function.setArgAttr(unsigned(i), "tern.dims", dimsOf(name, function.getArgumentTypes()[i]));
+    function.setArgAttr(unsigned(i), "tern.dims", textsOf(dimsOf(name, function.getArgumentTypes()[i]), function.getArgument(i)));
   }
   for (auto [i, name] : llvm::enumerate(outputs)) {
     function.setResultAttr(unsigned(i), "tern.name", builder.getStringAttr(name));
-    function.setResultAttr(unsigned(i), "tern.dims", dimsOf(name, function.getResultTypes()[i]));
+    function.setResultAttr(unsigned(i), "tern.dims", textsOf(dimsOf(name, function.getResultTypes()[i]), terminator->getOperand(i)));
   }
   const onnx::ModelProto &proto = model.proto();
   ModuleOp m = *module;

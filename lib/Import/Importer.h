@@ -2,6 +2,7 @@
 #ifndef TERN_LIB_IMPORT_IMPORTER_H
 #define TERN_LIB_IMPORT_IMPORTER_H
 
+#include "dialects/NN/IR/SizeAnalysis.h"
 #include "lib/Import/Graph.h"
 #include "lib/Import/Import.h"
 #include "lib/Import/ModelFile.h"
@@ -40,6 +41,12 @@ public:
   mlir::OpBuilder builder;
   ModelFile &model;
   Graph graph;
+
+  /// The sizes of all values, where dimensions are open.
+  nn::SizeAnalysis sizeAnalysis;
+  nn::Sizes sizesOf(const Known &known);
+  /// Takes over what the analysis knows into the types and `nn.sizes` of an op.
+  void recordSizes(mlir::Operation *op);
 
   /// The version of an operator set ("" is ai.onnx); 0 when the model does not import it.
   int64_t opset(llvm::StringRef domain) const;
@@ -87,12 +94,14 @@ private:
   mlir::FailureOr<mlir::Type> bindInput(llvm::StringRef name, std::vector<std::string> &open,
                                         std::vector<std::string> &assumed);
   mlir::LogicalResult bindSymbols();
+  std::string openText(llvm::StringRef flag, llvm::StringRef symbol);
   mlir::LogicalResult checkDimNames();
   mlir::LogicalResult inferCutInputs();
   mlir::LogicalResult importNode(const GraphNode &node);
   void fold(mlir::Operation *last, const GraphNode &node);
   mlir::LogicalResult finish();
   void removeDeadOps();
+  mlir::LogicalResult finishSizes();
   void describe();
 
   // Nodes of bodies that importSubgraph has made, and the bodies, whose names they use.
@@ -108,9 +117,12 @@ private:
   llvm::StringMap<Known> values;
   llvm::StringMap<int64_t> opsets;
   llvm::StringMap<int64_t> sizes;       // of dimensions, by symbol
+  llvm::StringMap<llvm::SmallVector<std::string>> openDims; // size expressions of an input, "" where it is static
   llvm::StringMap<mlir::Type> cutTypes; // of inputs in the middle of the graph
   llvm::StringMap<mlir::ml_program::GlobalOp> globals;
   llvm::StringSet<> used;
+  bool anyOpen = false;      // some dimension that is no batch stays open
+  llvm::StringSet<> symbols; // of open dimensions of inputs
 };
 
 } // namespace tern::importer

@@ -46,15 +46,21 @@ LogicalResult Importer::bindSymbols() {
     if (entry.getValue() <= 0)
       return emitError(model.loc()) << "--dim " << entry.getKey() << "=" << entry.getValue()
                                     << ": a size is at least 1";
+  anyOpen = !options.bounds.empty();
   for (const std::string &name : inputs) {
     const onnx::TypeProto::Tensor *tensor = tensorOf(graph.info(name), context);
     if (!tensor || !tensor->has_shape())
       continue;
+    for (const Dimension &dim : tensor->shape().dim())
+      if (isOpen(dim))
+        symbols.insert(symbolOf(dim));
     auto hint = options.hints.find(name);
     bool hinted = hint != options.hints.end() && int(hint->second.size()) == tensor->shape().dim_size();
     for (int axis = 0; axis < tensor->shape().dim_size(); axis++) {
       const Dimension &dim = tensor->shape().dim(axis);
       StringRef symbol = symbolOf(dim);
+      bool bound = options.dims.count(symbol) || options.dims.count(placeOf(name, axis)) || hinted;
+      anyOpen |= isOpen(dim) && !bound && axis > 0;
       if (!isOpen(dim) || symbol.empty())
         continue;
       SmallVector<int64_t, 2> given;
@@ -72,6 +78,35 @@ LogicalResult Importer::bindSymbols() {
     }
   }
   return success();
+}
+
+/// The size expression of an open dimension; "" when it has to be bound. A symbol may itself be written as one,
+/// "past_sequence_length + 1", when all that it names are dimensions of inputs.
+std::string Importer::openText(StringRef flag, StringRef symbol) {
+  auto isOpenDim = [&](StringRef name) { return (options.open && anyOpen) || options.bounds.count(name); };
+  nn::SizeTable &table = sizeAnalysis.table;
+  nn::SizeExpr written = symbol.empty() ? nn::SizeExpr() : table.parse(symbol);
+  if (written && written.dim().empty()) {
+    bool known = true;
+    for (StringRef name : table.dimsOf(written))
+      known &= symbols.contains(name);
+    if (known) {
+      bool open = llvm::all_of(table.dimsOf(written), [&](StringRef name) { return isOpenDim(name) || sizes.count(name); });
+      nn::SizeExpr bound = table.substitute(written, [&](StringRef name) {
+        auto it = sizes.find(name);
+        return it == sizes.end() ? nn::SizeExpr() : table.constant(it->second);
+      });
+      return open ? bound.str().str() : "";
+    }
+  }
+  if (!isOpenDim(flag))
+    return "";
+  auto limits = options.bounds.find(flag);
+  if (limits != options.bounds.end())
+    table.setBounds(flag, limits->second.first, limits->second.second);
+  else
+    table.setBounds(flag, 0, INT64_MAX);
+  return table.dim(flag).str().str();
 }
 
 /// The type of an argument. Flags that are missing are added to `open`, batches that are taken as 1 to `assumed`.
@@ -96,6 +131,7 @@ FailureOr<Type> Importer::bindInput(StringRef name, std::vector<std::string> &op
     return emitError(model.loc()) << "input '" << name << "' has " << rank << " dimensions, its calibration data have "
                                   << hint->second.size();
   SmallVector<int64_t> shape;
+  SmallVector<std::string> texts(size_t(rank), "");
   for (int axis = 0; axis < rank; axis++) {
     const Dimension &dim = tensor->shape().dim(axis);
     StringRef symbol = symbolOf(dim);
@@ -108,6 +144,10 @@ FailureOr<Type> Importer::bindInput(StringRef name, std::vector<std::string> &op
       shape.push_back(it->second);
     } else if (hint != options.hints.end()) {
       shape.push_back(hint->second[size_t(axis)]);
+    } else if (std::string text = openText(flag, symbol); !text.empty()) {
+      nn::SizeExpr e = sizeAnalysis.table.parse(text);
+      shape.push_back(e.constant().value_or(ShapedType::kDynamic));
+      texts[size_t(axis)] = e.constant() ? "" : e.str().str();
     } else if (axis == 0) {
       std::string batch = symbol.empty() ? std::string() : ("'" + symbol + "' ").str();
       assumed.push_back(
@@ -120,6 +160,10 @@ FailureOr<Type> Importer::bindInput(StringRef name, std::vector<std::string> &op
       if (!llvm::is_contained(open, flag))
         open.push_back(flag);
     }
+  }
+  if (llvm::any_of(texts, [](const std::string &text) { return !text.empty(); })) {
+    openDims[name] = texts;
+    return Type(RankedTensorType::get(shape, element));
   }
   if (!elementCount(shape) && open.empty())
     return emitError(model.loc()) << "input '" << name << "' has more than 2^48 elements";
@@ -145,11 +189,16 @@ LogicalResult Importer::checkDimNames() {
   for (const std::string &name : options.inputs)
     if (const onnx::ValueInfoProto *info = graph.info(name))
       add(*info, true);
-  for (const auto &entry : options.dims) {
-    if (llvm::is_contained(known, entry.getKey()))
+  SmallVector<StringRef> given;
+  for (const auto &entry : options.dims)
+    given.push_back(entry.getKey());
+  for (const auto &entry : options.bounds)
+    given.push_back(entry.getKey());
+  for (StringRef name : given) {
+    if (llvm::is_contained(known, name))
       continue;
-    auto diag = emitError(model.loc()) << "--dim " << entry.getKey() << ": the model has no such open dimension";
-    std::string near = nearestName(entry.getKey(), SmallVector<StringRef>(known.begin(), known.end()));
+    auto diag = emitError(model.loc()) << "--dim " << name << ": the model has no such open dimension";
+    std::string near = nearestName(name, SmallVector<StringRef>(known.begin(), known.end()));
     if (!near.empty())
       return diag << "; did you mean '" << near << "'?";
     return known.empty() ? diag : diag << "; there are '" << llvm::join(known, "', '") << "'";
@@ -163,6 +212,8 @@ LogicalResult Importer::inferCutInputs() {
   ImportOptions inner;
   inner.dims = options.dims;
   inner.hints = options.hints;
+  inner.bounds = options.bounds;
+  inner.open = options.open;
   for (const std::string &name : options.inputs) {
     auto declared = dyn_cast_or_null<RankedTensorType>(declaredType(name));
     if (graph.input(name) || (declared && declared.hasStaticShape()))

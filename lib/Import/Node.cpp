@@ -224,6 +224,59 @@ Value Node::reshape(Value value, ArrayRef<int64_t> shape, StringAttr name) {
   return createTyped<nn::ReshapeOp>(RankedTensorType::get(shape, tensorType(value).getElementType()), value, name);
 }
 
+std::optional<nn::Sizes> Node::symbols(int i) {
+  if (std::optional<Ints> numbers = constantInts(i)) {
+    nn::Sizes values;
+    for (int64_t v : *numbers)
+      values.push_back(importer.sizeAnalysis.table.constant(v));
+    return values;
+  }
+  const Known *k = known(i);
+  if (!k || !k->value)
+    return std::nullopt;
+  std::optional<nn::Sizes> values = importer.sizeAnalysis.elementsOf(k->value);
+  importer.sizeAnalysis.blame = {};
+  return values;
+}
+
+Value Node::withSizes(Value value, const nn::Sizes &sizes) {
+  if (bad || !value)
+    return {};
+  nn::setSizes(value.getDefiningOp(), {sizes});
+  importer.sizeAnalysis.setShape(value, sizes);
+  return value;
+}
+
+Value Node::reshapeTo(Value value, const nn::Sizes &shape, StringAttr name) {
+  if (bad || !value)
+    return {};
+  nn::Sizes known = shape;
+  return withSizes(createTyped<nn::ReshapeOp>(nn::typeOf(known, tensorType(value).getElementType()), value, name), known);
+}
+
+Value Node::expandTo(Value value, const nn::Sizes &shape, StringAttr name) {
+  if (bad || !value)
+    return {};
+  return withSizes(createTyped<nn::ExpandOp>(nn::typeOf(shape, tensorType(value).getElementType()), value, name), shape);
+}
+
+Value Node::sliceTo(Value value, const nn::Sizes &starts, const nn::Sizes &shape, ArrayRef<int64_t> steps, StringAttr name) {
+  if (bad || !value)
+    return {};
+  Ints from, sizes;
+  SmallVector<StringRef> texts;
+  for (auto [start, size] : llvm::zip(starts, shape)) {
+    from.push_back(start.constant().value_or(ShapedType::kDynamic));
+    sizes.push_back(size.constant().value_or(ShapedType::kDynamic));
+    if (!start.constant())
+      texts.push_back(start.str());
+  }
+  Value slice = create<nn::SliceOp>(value, from, sizes, steps, name);
+  if (slice && !texts.empty())
+    slice.getDefiningOp()->setAttr(nn::kStartsAttr, builder().getStrArrayAttr(texts));
+  return withSizes(slice, shape);
+}
+
 DenseElementsAttr intsAttr(ArrayRef<int64_t> values, MLIRContext *context) {
   auto type = RankedTensorType::get(int64_t(values.size()), IntegerType::get(context, 64));
   return DenseElementsAttr::get(type, values);

@@ -50,6 +50,12 @@ public:
   std::optional<Ints> constantInts(int i) const;
   std::optional<llvm::SmallVector<double>> constantFloats(int i) const;
 
+  /// The sizes of an input.
+  nn::Sizes sizes(int i) { return importer.sizesOf(*known(i)); }
+  bool isOpen(int i) const { return !type(i).hasStaticShape(); }
+  /// The elements of an input of small integers as expressions; nothing when one depends on data.
+  std::optional<nn::Sizes> symbols(int i);
+
   //===-- attributes ----------------------------------------------------------===//
   bool hasAttr(llvm::StringRef name) const { return find(name) != nullptr; }
   int64_t integer(llvm::StringRef name, int64_t otherwise);
@@ -113,6 +119,12 @@ public:
   /// A rank-0 tensor of this element type.
   mlir::Value scalar(mlir::Type element, double value);
   mlir::Value reshape(mlir::Value value, llvm::ArrayRef<int64_t> shape, mlir::StringAttr name = {});
+  // To sizes that are expressions.
+  mlir::Value reshapeTo(mlir::Value value, const nn::Sizes &shape, mlir::StringAttr name = {});
+  mlir::Value expandTo(mlir::Value value, const nn::Sizes &shape, mlir::StringAttr name = {});
+  mlir::Value sliceTo(mlir::Value value, const nn::Sizes &starts, const nn::Sizes &shape, llvm::ArrayRef<int64_t> steps, mlir::StringAttr name);
+  /// Tells the op of a value its sizes.
+  mlir::Value withSizes(mlir::Value value, const nn::Sizes &sizes);
 
   Importer &importer;
   const GraphNode &node;

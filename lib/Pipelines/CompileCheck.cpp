@@ -54,11 +54,18 @@ LogicalResult Compilation::check() {
     return fail("--dump-ir: unknown stage '" + options.dumpIr + "'" + nearest(options.dumpIr, stageNames()));
   for (const std::string &text : options.dims) {
     auto [name, size] = StringRef(text).rsplit('=');
-    int64_t number = 0;
+    int64_t number = 0, high = 0;
+    if (auto [from, to] = size.split(".."); !name.empty() && size.contains("..")) {
+      if (from.getAsInteger(10, number) || to.getAsInteger(10, high) || number < 0 || high < number)
+        return fail("--dim: '" + text + "' is not NAME=LOW..HIGH, for instance seq=1..512");
+      importOptions.bounds[name] = {number, high};
+      continue;
+    }
     if (name.empty() || size.getAsInteger(10, number) || number < 1)
-      return fail("--dim: '" + text + "' is not NAME=N with a size N of at least 1, for instance batch=4");
+      return fail("--dim: '" + text + "' is not NAME=N with a size N of at least 1, for instance batch=4, or NAME=LOW..HIGH");
     importOptions.dims[name] = number;
   }
+  importOptions.open = true;
   importOptions.inputs = options.inputs;
   importOptions.outputs = options.outputs;
   // The files of the model and the data are read several times: a path to nothing is said at once.

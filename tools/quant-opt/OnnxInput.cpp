@@ -50,9 +50,15 @@ LogicalResult importAndRun(StringRef input, StringRef output, MLIRContext &conte
   import.keepUnknown = options->keepUnknown;
   for (StringRef flag : options->dims) {
     auto [name, size] = flag.rsplit('=');
-    int64_t n;
+    int64_t n, high;
+    if (auto [from, to] = size.split(".."); !name.empty() && size.contains("..") && !from.getAsInteger(10, n) &&
+                                            !to.getAsInteger(10, high)) {
+      import.bounds[name] = {n, high};
+      import.open = true;
+      continue;
+    }
     if (name.empty() || size.getAsInteger(10, n)) {
-      llvm::errs() << "--dim " << flag << ": NAME=N is needed, as in --dim batch=1\n";
+      llvm::errs() << "--dim " << flag << ": NAME=N or NAME=LOW..HIGH is needed, as in --dim batch=1\n";
       return failure();
     }
     import.dims[name] = n;

@@ -50,6 +50,13 @@ LogicalResult SliceOp::inferReturnTypes(MLIRContext *, std::optional<Location> l
   SmallVector<int64_t> shape;
   for (auto [axis, dim] : llvm::enumerate(x.getShape())) {
     int64_t start = starts[axis], size = sizes[axis], step = steps[axis], last;
+    // Sizes and starts that are expressions are attributes of the op (SizeAnalysis.h).
+    if (ShapedType::isDynamic(size) || ShapedType::isDynamic(start)) {
+      if (step == 0 || (size < 0 && !ShapedType::isDynamic(size))) // nn_n12
+        return check.fail("box of axis ", axis, " has step ", step, " and size ", size);
+      shape.push_back(size);
+      continue;
+    }
     // A dimension of unknown size can be taken whole only.
     bool whole = size == -1 && start == 0 && step == 1 && ShapedType::isDynamic(dim);
     if (size < 0 && !whole) // nn_n12

@@ -16,6 +16,7 @@ using namespace tern::nn;
 #include "dialects/NN/IR/NNOps.cpp.inc"
 
 void NNDialect::initialize() {
+  sizes = std::make_shared<SizeTable>();
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "dialects/NN/IR/NNAttributes.cpp.inc"
@@ -24,6 +25,18 @@ void NNDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/NN/IR/NNOps.cpp.inc"
       >();
+}
+
+LogicalResult SizesOp::verify() {
+  auto type = getResult().getType();
+  if (type.getRank() > 1 || !type.hasStaticShape() || !isa<IntegerType>(type.getElementType()) ||
+      type.getNumElements() != int64_t(getValues().size()))
+    return emitOpError() << "has " << getValues().size() << " values and the type " << type
+                         << "; it is an integer tensor of rank 0 or 1 with one element a value";
+  for (Attribute value : getValues())
+    if (!SizeTable::of(getContext()).parse(cast<StringAttr>(value).getValue()))
+      return emitOpError() << value << " is no size expression";
+  return success();
 }
 
 /// arith.constant, unless the value is so large that it has to stay an expression or a resource (W2).

@@ -2,6 +2,7 @@
 #ifndef TERN_DIALECTS_NN_IR_NN_H
 #define TERN_DIALECTS_NN_IR_NN_H
 
+#include "dialects/NN/IR/SizeExpr.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
@@ -14,6 +15,9 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace tern::nn {
+class SizeAnalysis;
+class SizeTable;
+
 /// What an operand is to quantization.
 struct OperandRole {
   enum Kind { Activation, Weight, Bias } kind;

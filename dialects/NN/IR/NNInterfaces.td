@@ -15,4 +15,16 @@ def QuantizableOpInterface : OpInterface<"QuantizableOpInterface"> {
     InterfaceMethod<"Multiply-accumulates of one execution; 0 when a size is unknown.", "int64_t", "getMacs">
   ];
 }
+
+def SizesOpInterface : OpInterface<"SizesOpInterface"> {
+  let cppNamespace = "::tern::nn";
+  let description = [{
+    Sizes of the results of an op outside of nn (those of nn have their rules in SizeAnalysis.cpp).
+  }];
+  let methods = [
+    InterfaceMethod<"One list of sizes a result; null where a size is not known.",
+      "void", "inferSizes", (ins "::tern::nn::SizeAnalysis &":$sizes,
+                                 "::llvm::SmallVectorImpl<::llvm::SmallVector<::tern::nn::SizeExpr, 6>> &":$results)>
+  ];
+}
 #endif

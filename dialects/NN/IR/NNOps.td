@@ -20,6 +20,15 @@ def NN_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::ml_program::MLProgramDialect"];
   let hasConstantMaterializer = 1;
+  let extraClassDeclaration = [{
+    /// The size expressions of this context.
+    SizeTable &getSizeTable() { return *sizes; }
+
+  private:
+    std::shared_ptr<SizeTable> sizes;
+
+  public:
+  }];
 }
 
 //===-- kinds ---------------------------------------------------------------===//
@@ -410,6 +419,24 @@ def NN_RangeOp : NN_Op<"range"> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$start `,` $limit `,` $delta attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
+}
+
+def NN_SizesOp : NN_Op<"sizes"> {
+  let summary = "Integers that are size expressions over the named dimensions of the function (rank 0: one)";
+  let description = [{
+    What a graph computes from the shapes of its inputs, where it is data: `nn.sizes ["past", "past+seq"] : tensor<2xi64>`.
+  }];
+  let arguments = (ins StrArrayAttr:$values);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$values attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def NN_SizeOp : NN_Op<"size"> {
+  let summary = "A size expression as an index";
+  let arguments = (ins StrAttr:$value);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$value attr-dict";
 }
 
 //===-- anything else ---------------------------------------------------------===//

@@ -1,4 +1,5 @@
 // Constant, ConstantOfShape, Identity, Dropout.
+#include "lib/Import/OpenSizes.h"
 #include "lib/Import/Ops/Rules.h"
 
 using namespace mlir;
@@ -45,9 +46,7 @@ static LogicalResult importConstant(Node &n) {
 /// ConstantOfShape<value>(shape): a splat, whatever its size.
 static LogicalResult importConstantOfShape(Node &n) {
   auto shape = n.constantInts(0);
-  if (!shape)
-    return n.keep("its shape is computed from data");
-  if (!elementCount(*shape))
+  if (shape && !elementCount(*shape))
     return n.error() << "a size is negative or the shape has more than 2^48 elements";
   DenseElementsAttr value;
   if (const onnx::AttributeProto *a = n.find("value")) {
@@ -60,6 +59,8 @@ static LogicalResult importConstantOfShape(Node &n) {
   } else {
     value = DenseElementsAttr::get(RankedTensorType::get({1}, n.builder().getF32Type()), 0.0f);
   }
+  if (!shape)
+    return openConstantOfShape(n, value);
   auto type = RankedTensorType::get(*shape, value.getElementType());
   if (type.getNumElements() == 0)
     return n.result(DenseElementsAttr::get(type, ArrayRef<Attribute>()));
@@ -79,6 +80,10 @@ static LogicalResult importDropout(Node &n) {
     if (training->front() && !dropsNothing)
       return n.keep("it is in training mode");
   }
+  if (n.isOutputUsed(1) && n.isOpen(0))
+    return n.keep("its mask is used");
+  if (!n.isOutputUsed(1))
+    return n.forward();
   // The mask is bool from version 10 on, before it has the type of the input.
   Type element = n.opset() < 10 ? n.type(0).getElementType() : Type(n.builder().getI1Type());
   auto mask = RankedTensorType::get(n.type(0).getShape(), element);

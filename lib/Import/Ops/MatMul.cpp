@@ -13,18 +13,18 @@ static LogicalResult importMatMul(Node &n) {
     return n.error() << "MatMul does not take scalars";
   bool row = n.rank(0) == 1, column = n.rank(1) == 1;
   if (row)
-    a = n.reshape(a, {1, n.type(0).getDimSize(0)});
+    a = n.reshapeTo(a, {n.importer.sizeAnalysis.table.constant(1), n.sizes(0)[0]});
   if (column)
-    b = n.reshape(b, {n.type(1).getDimSize(0), 1});
+    b = n.reshapeTo(b, {n.sizes(1)[0], n.importer.sizeAnalysis.table.constant(1)});
   Value y = n.create<MatmulOp>(a, b, Value(), false, false, n.name());
   if (!y || (!row && !column))
     return n.result(y);
-  Ints shape(tensorType(y).getShape());
+  nn::Sizes shape = n.importer.sizeAnalysis.shapeOf(y);
   if (column)
     shape.pop_back();
   if (row)
     shape.erase(shape.end() - (column ? 1 : 2));
-  return n.result(n.reshape(y, shape));
+  return n.result(n.reshapeTo(y, shape));
 }
 
 static Value scaled(Node &n, Value value, float factor) {
@@ -42,7 +42,7 @@ static LogicalResult importGemm(Node &n) {
   if (n.rank(0) != 2 || n.rank(1) != 2)
     return n.error() << "operands of rank " << n.rank(0) << " and " << n.rank(1) << "; Gemm takes matrices";
   int64_t columns = n.type(1).getDimSize(transB ? 0 : 1);
-  bool isBias = c && tensorType(c).getNumElements() == columns && tensorType(c).getRank() >= 1 &&
+  bool isBias = c && tensorType(c).hasStaticShape() && tensorType(c).getNumElements() == columns && tensorType(c).getRank() >= 1 &&
                 tensorType(c).getShape().back() == columns;
   c = scaled(n, c, beta);
   bool isConstant = !n.known(0)->value || !n.known(1)->value;

@@ -1,4 +1,5 @@
 // Transpose, Concat, Split, Slice, Pad, Gather.
+#include "lib/Import/OpenSizes.h"
 #include "lib/Import/Ops/Rules.h"
 
 using namespace mlir;
@@ -36,6 +37,25 @@ static LogicalResult split(Node &n, Ints sizes) {
     return failure();
   ArrayRef<int64_t> shape = n.type(0).getShape();
   int64_t parts = n.outputCount(), total = shape[size_t(axis)];
+  if (ShapedType::isDynamic(total)) {
+    nn::SizeAnalysis &a = n.importer.sizeAnalysis;
+    nn::SizeExpr whole = n.sizes(0)[size_t(axis)], sum = a.table.constant(0);
+    nn::Sizes boxes;
+    for (int64_t size : sizes)
+      boxes.push_back(a.table.constant(size));
+    if (sizes.empty()) {
+      nn::SizeExpr each = a.table.ceilDiv(whole, a.table.constant(parts));
+      for (int64_t i = 0; i + 1 < parts; i++)
+        boxes.push_back(each);
+      boxes.push_back(a.table.sub(whole, a.table.mul(each, a.table.constant(parts - 1))));
+    }
+    for (nn::SizeExpr size : boxes)
+      sum = a.table.add(sum, size);
+    if (int64_t(boxes.size()) != parts || !a.unify(sum, whole))
+      return n.error() << "the " << boxes.size() << " parts have " << sum.str() << " elements together; " << parts << " outputs share "
+                       << whole.str();
+    return openSplit(n, axis, boxes);
+  }
   if (int64_t count = n.integer("num_outputs", parts); count != parts)
     return n.error() << "num_outputs is " << count << ", the node has " << parts << " outputs";
   if (sizes.empty()) {
@@ -52,6 +72,12 @@ static LogicalResult split(Node &n, Ints sizes) {
   if (int64_t(sizes.size()) != parts || sum != total)
     return n.error() << "the " << sizes.size() << " parts have " << sum << " elements together; " << parts
                      << " outputs share " << total;
+  if (n.isOpen(0)) {
+    nn::Sizes boxes;
+    for (int64_t size : sizes)
+      boxes.push_back(n.importer.sizeAnalysis.table.constant(size));
+    return openSplit(n, axis, boxes);
+  }
   Ints starts(shape.size(), 0), steps(shape.size(), 1);
   for (int64_t i = 0; i < parts; i++) {
     Ints box(shape);
@@ -84,6 +110,12 @@ static LogicalResult slice(Node &n, const Ints &starts, const Ints &ends, std::o
     return n.error() << "starts, ends, axes and steps have " << count << ", " << ends.size() << ", " << axes->size()
                      << " and " << steps->size() << " entries; they must be as many";
   n.axes(*axes, n.rank(0)); // reports duplicates
+  if (n.isOpen(0)) {
+    auto symbolic = [&](const Ints &numbers) {
+      return llvm::map_to_vector<6>(numbers, [&](int64_t v) { return n.importer.sizeAnalysis.table.constant(v); });
+    };
+    return n.hasFailed() ? failure() : openSlice(n, symbolic(starts), symbolic(ends), *axes, *steps);
+  }
   Ints from(shape.size(), 0), sizes(shape), by(shape.size(), 1);
   for (size_t i = 0; i < count; i++) {
     size_t axis = size_t(n.axis((*axes)[i], n.rank(0)));
@@ -115,6 +147,22 @@ static LogicalResult importSliceAttrs(Node &n) {
 }
 
 static LogicalResult importSlice(Node &n) {
+  // Starts and ends may be sizes of this run; axes and steps are numbers.
+  if (auto starts = n.symbols(1), ends = n.symbols(2); starts && ends && (!n.constantInts(1) || !n.constantInts(2))) {
+    Ints axes = allAxes(int64_t(starts->size())), steps(starts->size(), 1);
+    for (auto [input, list] : {std::pair<int, Ints *>{3, &axes}, {4, &steps}})
+      if (n.hasInput(input)) {
+        auto numbers = n.constantInts(input);
+        if (!numbers)
+          return n.keep("'" + Twine(n.inputName(input)) + "' is computed from data");
+        *list = *numbers;
+      }
+    if (ends->size() != starts->size() || axes.size() != starts->size() || steps.size() != starts->size())
+      return n.error() << "starts, ends, axes and steps have " << starts->size() << ", " << ends->size() << ", " << axes.size()
+                       << " and " << steps.size() << " entries; they must be as many";
+    n.axes(axes, n.rank(0)); // reports duplicates
+    return n.hasFailed() ? failure() : openSlice(n, *starts, *ends, axes, steps);
+  }
   std::optional<Ints> lists[5];
   for (int i = 1; i < 5; i++)
     if (n.hasInput(i) && !(lists[i] = n.constantInts(i)))

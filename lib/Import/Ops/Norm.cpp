@@ -33,6 +33,13 @@ static LogicalResult importSoftmaxFlat(Node &n) {
   bool log = n.opType() == "LogSoftmax";
   if (axis + 1 == rank)
     return n.result(n.create<SoftmaxOp>(n.operand(0), axis, log, n.name()));
+  if (n.isOpen(0)) {
+    nn::SizeTable &table = n.importer.sizeAnalysis.table;
+    nn::Sizes from = n.sizes(0);
+    ArrayRef<nn::SizeExpr> all(from);
+    Value flat = n.reshapeTo(n.operand(0), {table.product(all.take_front(axis)), table.product(all.drop_front(axis))});
+    return n.result(n.reshapeTo(n.create<SoftmaxOp>(flat, int64_t(1), log, n.name()), from));
+  }
   int64_t rows = 1, columns = 1;
   for (int64_t i = 0; i < rank; i++)
     (i < axis ? rows : columns) *= type.getDimSize(i);

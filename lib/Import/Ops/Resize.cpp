@@ -20,7 +20,8 @@ struct Resizing {
 
 static LogicalResult emit(Node &n, const Resizing &r) {
   RankedTensorType type = n.type(0);
-  std::optional<int64_t> count = elementCount(r.sizes);
+  bool open = llvm::any_of(r.sizes, ShapedType::isDynamic);
+  std::optional<int64_t> count = open ? std::optional<int64_t>(1) : elementCount(r.sizes);
   if (!count || (*count == 0 && type.getNumElements() != 0))
     return n.error() << "the result has no elements, or more than 2^48";
   if (ArrayRef(r.sizes) == type.getShape() && llvm::all_of(r.scales, [](double s) { return s == 1; }))
@@ -41,7 +42,8 @@ static LogicalResult setScales(Node &n, Resizing &r, ArrayRef<double> scales, Ar
     if (!(scale > 0 && scale <= 0x1p31))
       return n.error() << "the scale of axis " << axis << " is not a positive number";
     r.scales[size_t(axis)] = scale;
-    r.sizes[size_t(axis)] = resizedSize(type.getDimSize(axis), scale);
+    int64_t from = type.getDimSize(axis);
+    r.sizes[size_t(axis)] = ShapedType::isDynamic(from) ? from : resizedSize(from, scale);
   }
   return success();
 }
@@ -55,6 +57,8 @@ static LogicalResult setSizes(Node &n, Resizing &r, ArrayRef<int64_t> sizes, Arr
   double common = 0;
   for (auto [axis, size] : llvm::zip(axes, sizes)) {
     int64_t from = type.getDimSize(axis);
+    if (ShapedType::isDynamic(from))
+      return n.keep("it resizes a dimension that is only known at run time to a fixed size");
     if (size <= 0 || size > (int64_t(1) << 31) || from == 0)
       return n.error() << "axis " << axis << " cannot be resized from " << from << " to " << size << " elements";
     double scale = double(size) / double(from);
@@ -112,6 +116,19 @@ static LogicalResult importResize(Node &n) {
       return failure();
   } else if (given(3)) {
     auto sizes = n.constantInts(3);
+    if (std::optional<nn::Sizes> wanted = sizes ? std::nullopt : n.symbols(3); wanted && wanted->size() == axes.size()) {
+      // Sizes that are a whole multiple of the input's.
+      nn::SizeTable &table = n.importer.sizeAnalysis.table;
+      nn::Sizes from = n.sizes(0);
+      SmallVector<double> scales;
+      for (auto [axis, size] : llvm::zip(axes, *wanted)) {
+        std::optional<int64_t> factor = table.floorDiv(size, from[size_t(axis)]).constant();
+        if (!factor || table.mul(from[size_t(axis)], table.constant(*factor)) != size)
+          return n.keep("its sizes are no multiples of the input's");
+        scales.push_back(double(*factor));
+      }
+      return failed(setScales(n, r, scales, axes)) ? failure() : emit(n, r);
+    }
     if (!sizes)
       return n.keep("its sizes are computed from data");
     if (failed(setSizes(n, r, *sizes, axes, n.string("keep_aspect_ratio_policy", "stretch"))))

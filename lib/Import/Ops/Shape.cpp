@@ -1,4 +1,5 @@
 // Reshape and its relatives, Shape, Expand, Range.
+#include "lib/Import/OpenSizes.h"
 #include "lib/Import/Ops/Rules.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
@@ -7,6 +8,10 @@ using namespace mlir;
 using namespace tern::nn;
 
 namespace tern::importer {
+
+static LogicalResult reshapeTo(Node &n, const nn::Sizes &shape) {
+  return n.sizes(0) == shape ? n.forward() : n.result(n.reshapeTo(n.operand(0), shape, n.name()));
+}
 
 /// The input under another shape; the same value when the shape does not change.
 static LogicalResult reshapeTo(Node &n, ArrayRef<int64_t> shape) {
@@ -17,8 +22,8 @@ static LogicalResult reshapeTo(Node &n, ArrayRef<int64_t> shape) {
 
 static LogicalResult importReshape(Node &n) {
   auto wanted = n.constantInts(1);
-  if (!wanted)
-    return n.keep("its shape '" + Twine(n.inputName(1)) + "' is computed from data");
+  if (!wanted || n.isOpen(0))
+    return openReshape(n);
   RankedTensorType type = n.type(0);
   bool allowZero = n.integer("allowzero", 0);
   Ints shape = *wanted;
@@ -52,6 +57,12 @@ static LogicalResult importFlatten(Node &n) {
   int64_t axis = n.integer("axis", 1), rank = type.getRank();
   if (axis != rank)
     axis = rank == 0 && axis == 0 ? 0 : n.axis(axis, rank);
+  if (n.isOpen(0)) {
+    nn::SizeTable &table = n.importer.sizeAnalysis.table;
+    nn::Sizes from = n.sizes(0);
+    ArrayRef<nn::SizeExpr> all(from);
+    return reshapeTo(n, nn::Sizes{table.product(all.take_front(axis)), table.product(all.drop_front(axis))});
+  }
   int64_t rows = 1, columns = 1;
   for (int64_t i = 0; i < rank; i++)
     (i < axis ? rows : columns) *= type.getDimSize(i);
@@ -61,6 +72,18 @@ static LogicalResult importFlatten(Node &n) {
 static LogicalResult squeeze(Node &n, ArrayRef<int64_t> given, bool all) {
   RankedTensorType type = n.type(0);
   Ints axes = n.axes(given, type.getRank()), shape;
+  if (n.isOpen(0)) {
+    nn::SizeAnalysis &sizes = n.importer.sizeAnalysis;
+    nn::Sizes from = n.sizes(0), kept;
+    for (auto [i, size] : llvm::enumerate(from)) {
+      bool named = llvm::is_contained(axes, int64_t(i));
+      if (named && !sizes.unify(size, sizes.table.constant(1)) && !n.hasFailed())
+        return n.error() << "dimension " << i << " has size " << size.str() << " and cannot be dropped";
+      if (!(named || (all && size.isConstant(1))))
+        kept.push_back(size);
+    }
+    return reshapeTo(n, kept);
+  }
   for (auto [i, size] : llvm::enumerate(type.getShape())) {
     bool named = llvm::is_contained(axes, int64_t(i));
     if (named && size != 1 && !n.hasFailed())
@@ -81,6 +104,12 @@ static LogicalResult importSqueeze(Node &n) {
 static LogicalResult unsqueeze(Node &n, ArrayRef<int64_t> given) {
   int64_t rank = n.rank(0) + int64_t(given.size());
   Ints axes = n.axes(given, rank), shape;
+  if (n.isOpen(0)) {
+    nn::Sizes from = n.sizes(0), sizes;
+    for (int64_t i = 0, next = 0; i < rank && !n.hasFailed(); i++)
+      sizes.push_back(llvm::is_contained(axes, i) ? n.importer.sizeAnalysis.table.constant(1) : from[size_t(next++)]);
+    return n.hasFailed() ? failure() : reshapeTo(n, sizes);
+  }
   for (int64_t i = 0, from = 0; i < rank && !n.hasFailed(); i++)
     shape.push_back(llvm::is_contained(axes, i) ? 1 : n.type(0).getDimSize(from++));
   return reshapeTo(n, shape);
@@ -96,18 +125,26 @@ static LogicalResult importShape(Node &n) {
   auto clamp = [&](int64_t v) { return std::clamp<int64_t>(v < 0 ? v + rank : v, 0, rank); };
   int64_t start = clamp(n.integer("start", 0)), end = clamp(n.integer("end", rank));
   ArrayRef<int64_t> shape = n.type(0).getShape().slice(start, std::max<int64_t>(end - start, 0));
+  if (llvm::any_of(shape, ShapedType::isDynamic))
+    return n.result(n.create<ShapeOp>(n.operand(0), start, n.builder().getI64IntegerAttr(end), n.name()));
   return n.result(intsAttr(shape, n.importer.context));
 }
 
 static LogicalResult importSize(Node &n) {
   auto type = RankedTensorType::get({}, n.builder().getI64Type());
+  if (n.isOpen(0)) {
+    nn::SizeExpr count = n.importer.sizeAnalysis.table.product(n.sizes(0));
+    if (!count)
+      return n.error() << "the input has more than 2^63 elements";
+    return n.result(n.createTyped<SizesOp>(type, n.builder().getStrArrayAttr({count.str()})));
+  }
   return n.result(DenseElementsAttr::get(type, n.type(0).getNumElements()));
 }
 
 static LogicalResult importExpand(Node &n) {
   auto wanted = n.constantInts(1);
-  if (!wanted)
-    return n.keep("its shape '" + Twine(n.inputName(1)) + "' is computed from data");
+  if (!wanted || n.isOpen(0))
+    return openExpand(n);
   auto shape = broadcastShapes({n.type(0).getShape(), *wanted});
   if (!shape || llvm::any_of(*shape, [](int64_t d) { return d < 0; }) || !elementCount(*shape))
     return n.error() << "input of type " << n.type(0) << " does not broadcast to the shape, or the shape is too large";
@@ -122,7 +159,7 @@ static LogicalResult importRange(Node &n) {
   for (int i = 0; i < 3; i++) {
     auto constant = n.constantFloats(i);
     if (!constant)
-      return n.keep("its length is computed from data");
+      return openRange(n);
     if (constant->size() != 1)
       return n.error() << "input " << i << " has " << constant->size() << " elements; Range takes scalars";
     value[i] = constant->front();
