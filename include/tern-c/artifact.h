@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 /* Version of this interface and of the descriptor of generated code. */
-#define TERN_ABI 1
+#define TERN_ABI 2
 
 typedef struct tern_model tern_model;
 typedef struct tern_context tern_context;
@@ -105,6 +105,12 @@ typedef struct {
   size_t bytes;
 } tern_tensor;
 
+/* A dimension that is chosen when a context is opened. */
+typedef struct {
+  const char *name;  /* of the model: "batch", or "image.2" for dimension 2 of an input without a name for it */
+  int64_t low, high; /* what it may be, both included; INT64_MAX: no limit */
+} tern_dim_info;
+
 enum { TERN_LAYOUT_PLAIN = 0, TERN_LAYOUT_NHWC = 1 };
 
 /* One kernel call of the run function, in order. */
@@ -143,14 +149,24 @@ TERN_API int32_t tern_model_threads(const tern_model *model);
 TERN_API size_t tern_input_count(const tern_model *model);
 TERN_API size_t tern_output_count(const tern_model *model);
 TERN_API size_t tern_step_count(const tern_model *model);
-/* NULL if there is no such one. */
+/* Open dimensions, in the order of the sizes of tern_context_open. */
+TERN_API size_t tern_dim_count(const tern_model *model);
+TERN_API const tern_dim_info *tern_dim(const tern_model *model, size_t index);
+/* NULL if there is no such one. A size that depends on open dimensions is -1, and then bytes is 0; of a step it has no
+ * meaning. */
 TERN_API const tern_tensor_info *tern_input_info(const tern_model *model, size_t index);
 TERN_API const tern_tensor_info *tern_output_info(const tern_model *model, size_t index);
 TERN_API const tern_step *tern_step_info(const tern_model *model, size_t index);
 
-/* Allocates all memory that runs need. dims: sizes of the dynamic dimensions; ndims must be their number. */
+/* Allocates all memory that runs need. dims: sizes of the open dimensions; ndims must be their number. */
 TERN_API tern_context *tern_context_open(tern_model *model, const int64_t *dims, size_t ndims, tern_error *error);
 TERN_API void tern_context_close(tern_context *context);
+/* As those of the model, with all sizes. */
+TERN_API const tern_tensor_info *tern_context_input_info(const tern_context *context, size_t index);
+TERN_API const tern_tensor_info *tern_context_output_info(const tern_context *context, size_t index);
+TERN_API const tern_step *tern_context_step_info(const tern_context *context, size_t index);
+/* Memory between the steps of a run. */
+TERN_API uint64_t tern_context_bytes(const tern_context *context);
 /* hook NULL: none. The hook must not run or close this context. */
 TERN_API void tern_context_set_hook(tern_context *context, tern_hook hook, void *user);
 

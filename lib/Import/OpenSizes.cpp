@@ -25,8 +25,7 @@ bool takesOpenSizes(const Node &node) {
 }
 
 LogicalResult checkOpenSizes(Node &node, int input) {
-  static const llvm::StringSet<> windows = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "QLinearConv", "ConvInteger", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "SkipLayerNormalization",
-      "SkipSimplifiedLayerNormalization", "FastGelu", "BiasGelu", "QuickGelu"};
+  static const llvm::StringSet<> windows = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "QLinearConv", "ConvInteger"};
   RankedTensorType type = node.type(input);
   if (!windows.contains(node.opType()) || input != 0)
     return success();

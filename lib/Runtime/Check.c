@@ -21,6 +21,8 @@ static bool known_type(int32_t dtype) {
   return dtype > 0 && dtype < (int32_t)(sizeof types / sizeof *types) && types[dtype].name;
 }
 
+int32_t tern_element_size(int32_t dtype) { return known_type(dtype) ? types[dtype].size : 0; }
+
 /* "f32[1,3,224,224]" */
 static shape_text print_shape(int32_t dtype, int32_t rank, const int64_t *dims) {
   shape_text s;

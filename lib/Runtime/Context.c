@@ -6,6 +6,7 @@
 
 struct tern_context {
   tern_model *model;
+  tern_sizes sizes;
   tern_memory arena;
   tern_hook hook;
   void *user;
@@ -17,21 +18,22 @@ struct tern_context {
 
 tern_context *tern_context_open(tern_model *model, const int64_t *dims, size_t ndims, tern_error *error) {
   const tern_program *program = model->program;
-  (void)dims;
-  if (ndims) {
-    tern_fail(error, TERN_ERROR_ARGUMENT, "%llu sizes given, but all sizes of model '%.60s' are fixed; pass none",
-              (unsigned long long)ndims, program->name);
+  tern_sizes sizes;
+  if (tern_sizes_open(&sizes, model, dims, ndims, error)) {
+    tern_sizes_close(&sizes);
     return NULL;
   }
   tern_context *context = calloc(1, sizeof *context);
   void **pointers = calloc((size_t)program->input_count + program->output_count + 1, sizeof *pointers);
-  if (!context || !pointers || !tern_memory_allocate(&context->arena, program->arena_bytes, model->huge_pages)) {
+  if (!context || !pointers || !tern_memory_allocate(&context->arena, sizes.arena_bytes, model->huge_pages)) {
     free(context), free(pointers);
     tern_fail(error, TERN_ERROR_MEMORY, "out of memory: model '%.60s' needs %llu bytes for a context", program->name,
-              (unsigned long long)program->arena_bytes);
+              (unsigned long long)sizes.arena_bytes);
+    tern_sizes_close(&sizes);
     return NULL;
   }
   context->model = model;
+  context->sizes = sizes;
   context->inputs = pointers;
   context->outputs = pointers + program->input_count;
   return context;
@@ -41,6 +43,7 @@ void tern_context_close(tern_context *context) {
   if (!context)
     return;
   tern_memory_free(&context->arena);
+  tern_sizes_close(&context->sizes);
   free(context->inputs);
   free(context);
 }
@@ -74,7 +77,7 @@ void tern_parallel_for(void *opaque, int32_t index, tern_task task, void *argume
   double start = seconds();
   loop(context, task, arguments, tasks);
   double time = seconds() - start;
-  const tern_step *step = context->model->program->steps + index;
+  const tern_step *step = context->sizes.steps + index;
   const void *output = step->output_index >= 0             ? context->current_output[step->output_index]
                        : step->output_offset != UINT64_MAX ? context->arena.data + step->output_offset
                                                            : NULL;
@@ -85,15 +88,26 @@ int tern_run_pointers(tern_context *context, void *const *inputs, void *const *o
   tern_model *model = context->model;
   context->current_output = outputs;
   context->pooled = tern_pool_take(model->pool);
-  model->run(context, inputs, outputs, context->arena.data, model->weights.data);
+  model->run(context, inputs, outputs, context->arena.data, model->weights.data, context->sizes.numbers);
   if (context->pooled)
     tern_pool_release(model->pool);
   return 0;
 }
 
-static int check(const tern_model *model, const tern_tensor *inputs, size_t input_count, const tern_tensor *outputs,
+const tern_tensor_info *tern_context_input_info(const tern_context *context, size_t index) {
+  return index < context->model->program->input_count ? context->sizes.inputs + index : NULL;
+}
+const tern_tensor_info *tern_context_output_info(const tern_context *context, size_t index) {
+  return index < context->model->program->output_count ? context->sizes.outputs + index : NULL;
+}
+const tern_step *tern_context_step_info(const tern_context *context, size_t index) {
+  return index < context->model->program->step_count ? context->sizes.steps + index : NULL;
+}
+uint64_t tern_context_bytes(const tern_context *context) { return context->sizes.arena_bytes; }
+
+static int check(const tern_context *context, const tern_tensor *inputs, size_t input_count, const tern_tensor *outputs,
                  size_t output_count, tern_error *error) {
-  const tern_program *program = model->program;
+  const tern_program *program = context->model->program;
   if (input_count != program->input_count || output_count != program->output_count)
     return tern_fail(error, TERN_ERROR_ARGUMENT,
                      "got %llu inputs and %llu outputs, model '%.60s' has %u inputs and %u outputs",
@@ -101,9 +115,9 @@ static int check(const tern_model *model, const tern_tensor *inputs, size_t inpu
                      program->input_count, program->output_count);
   int code = 0;
   for (size_t i = 0; i < input_count && !code; i++)
-    code = tern_check_tensor("input", i, inputs + i, program->inputs + i, error);
+    code = tern_check_tensor("input", i, inputs + i, context->sizes.inputs + i, error);
   for (size_t i = 0; i < output_count && !code; i++) {
-    code = tern_check_tensor("output", i, outputs + i, program->outputs + i, error);
+    code = tern_check_tensor("output", i, outputs + i, context->sizes.outputs + i, error);
     for (size_t j = 0; j < input_count + i && !code; j++) {
       bool input = j < input_count;
       size_t k = input ? j : j - input_count;
@@ -118,7 +132,7 @@ static int check(const tern_model *model, const tern_tensor *inputs, size_t inpu
 
 int tern_run(tern_context *context, const tern_tensor *inputs, size_t input_count, const tern_tensor *outputs,
              size_t output_count, tern_error *error) {
-  int code = check(context->model, inputs, input_count, outputs, output_count, error);
+  int code = check(context, inputs, input_count, outputs, output_count, error);
   if (code)
     return code;
   if (atomic_exchange_explicit(&context->running, 1, memory_order_acquire))

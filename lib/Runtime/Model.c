@@ -34,6 +34,8 @@ static int open_model(tern_model *model, const char *weights_path, const tern_op
   if (threads < 0)
     return error->code;
   model->program = program;
+  if (!tern_sizes_describe(&model->sizes, program))
+    return tern_fail(error, TERN_ERROR_MEMORY, "out of memory for the model");
   model->run = program->run[model->level];
   model->huge_pages = options->huge_pages >= 0;
   code = tern_map_weights(&model->weights, program, weights_path, options->huge_pages, error);
@@ -62,6 +64,7 @@ void tern_model_close(tern_model *model) {
     return;
   tern_pool_close(model->pool);
   tern_memory_free(&model->weights);
+  tern_sizes_close(&model->sizes);
   free(model);
 }
 
@@ -72,12 +75,16 @@ int32_t tern_model_threads(const tern_model *model) { return tern_pool_threads(m
 size_t tern_input_count(const tern_model *model) { return model->program->input_count; }
 size_t tern_output_count(const tern_model *model) { return model->program->output_count; }
 size_t tern_step_count(const tern_model *model) { return model->program->step_count; }
+size_t tern_dim_count(const tern_model *model) { return model->program->dim_count; }
+const tern_dim_info *tern_dim(const tern_model *model, size_t index) {
+  return index < model->program->dim_count ? model->program->dims + index : NULL;
+}
 
 const tern_tensor_info *tern_input_info(const tern_model *model, size_t index) {
-  return index < model->program->input_count ? model->program->inputs + index : NULL;
+  return index < model->program->input_count ? model->sizes.inputs + index : NULL;
 }
 const tern_tensor_info *tern_output_info(const tern_model *model, size_t index) {
-  return index < model->program->output_count ? model->program->outputs + index : NULL;
+  return index < model->program->output_count ? model->sizes.outputs + index : NULL;
 }
 const tern_step *tern_step_info(const tern_model *model, size_t index) {
   return index < model->program->step_count ? model->program->steps + index : NULL;

@@ -16,7 +16,21 @@ enum { TERN_SLACK = 128 };
 /* The whole model. inputs, outputs: data pointers in signature order. arena: arena_bytes, 64-byte aligned, zero before
  * the first run and kept from run to run. weights: weights.bin, 64-byte aligned at least. */
 typedef void (*tern_run_function)(void *context, void *const *inputs, void *const *outputs, uint8_t *arena,
-                                  const uint8_t *weights);
+                                  const uint8_t *weights, const int64_t *numbers);
+
+/* A program with open dimensions works with numbers: sizes of kernels and tensors, bytes of buffers, counts of tasks.
+ * `numbers` of the program computes them from the dimensions when a context is opened; behind them lie the offsets of the
+ * buffers in the arena, which the runtime chooses. In the descriptor a size below 0 in `dims` of a tensor or a step is
+ * -(slot + 1), slot being the index of a number, and so are the macs of a step; its output_offset is a slot. */
+typedef struct {
+  int32_t slot;        /* of the bytes */
+  int32_t first, last; /* ops of the run function that use it; first < 0: none */
+} tern_buffer;
+
+typedef struct {
+  int32_t a, b; /* slots of numbers that have to agree */
+  const char *a_text, *b_text;
+} tern_equal;
 
 typedef struct {
   uint32_t abi; /* TERN_ABI */
@@ -28,6 +42,11 @@ typedef struct {
   uint64_t weights_bytes;             /* size of weights.bin; 0: the model has none */
   uint64_t weights_hash;              /* tern_hash of weights.bin */
   tern_run_function run[TERN_LEVELS]; /* by TERN_ISA_*; NULL: not in this file */
+  uint32_t dim_count, number_count, equal_count, buffer_counts[TERN_LEVELS];
+  const tern_dim_info *dims;
+  const tern_equal *equal;
+  void (*numbers)(const int64_t *dims, int64_t *numbers);
+  const tern_buffer *buffers[TERN_LEVELS];
 } tern_program;
 
 /* Defined by the generated object. */
@@ -90,8 +109,8 @@ TERN_CHECK_LAYOUT(sizeof(tern_step) == 128 && offsetof(tern_step, output_offset)
                       offsetof(tern_step, dims) == 64 && offsetof(tern_step, channel_stride) == 80 &&
                       offsetof(tern_step, scale) == 120,
                   "natural alignment, no other padding");
-TERN_CHECK_LAYOUT(sizeof(tern_program) == 104 && offsetof(tern_program, inputs) == 32 &&
-                      offsetof(tern_program, run) == 80,
+TERN_CHECK_LAYOUT(sizeof(tern_program) == 176 && offsetof(tern_program, inputs) == 32 &&
+                      offsetof(tern_program, run) == 80 && offsetof(tern_program, dims) == 128,
                   "natural alignment, no other padding");
 #undef TERN_CHECK_LAYOUT
 

@@ -8,3 +8,4 @@
 #include "lib/Runtime/Memory.c"
 #include "lib/Runtime/Model.c"
 #include "lib/Runtime/Pool.c"
+#include "lib/Runtime/Sizes.c"

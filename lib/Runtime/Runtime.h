@@ -89,9 +89,29 @@ int tern_check_tensor(const char *role, size_t index, const tern_tensor *tensor,
                       tern_error *error);
 bool tern_overlap(const tern_tensor *a, const tern_tensor *b);
 
+/* Bytes of an element; 0: an unknown type. */
+int32_t tern_element_size(int32_t dtype);
+
+/* Sizes.c */
+
+typedef struct {
+  const tern_tensor_info *inputs, *outputs;
+  const tern_step *steps;
+  const int64_t *numbers; /* of a program with open dimensions, the offsets of its buffers included */
+  uint64_t arena_bytes;
+  void *memory;
+} tern_sizes;
+
+/* The tensors of a model: open sizes are -1. False: no memory. */
+bool tern_sizes_describe(tern_sizes *sizes, const tern_program *program);
+/* All sizes for these of the open dimensions. Returns 0 or error->code. */
+int tern_sizes_open(tern_sizes *sizes, const tern_model *model, const int64_t *dims, size_t count, tern_error *error);
+void tern_sizes_close(tern_sizes *sizes);
+
 /* Model.c */
 
 struct tern_model {
+  tern_sizes sizes;
   const tern_program *program;
   tern_run_function run;
   int32_t level;

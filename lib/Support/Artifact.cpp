@@ -1,5 +1,6 @@
 #include "lib/Support/Artifact.h"
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -27,6 +28,11 @@ struct Artifact::Api {
   X(context_open)                                                                                                      \
   X(context_close)                                                                                                     \
   X(context_set_hook)                                                                                                  \
+  X(dim_count)                                                                                                         \
+  X(dim)                                                                                                               \
+  X(context_input_info)                                                                                                \
+  X(context_output_info)                                                                                               \
+  X(context_step_info)                                                                                                 \
   X(run)                                                                                                               \
   X(run_pointers)
 #define X(name) decltype(&tern_##name) name = nullptr;
@@ -110,18 +116,93 @@ Error Artifact::load(StringRef path, const ArtifactOptions &options) {
   if (manifest.name != api->model_name(model))
     return fail("manifest.json is of model '" + manifest.name + "', " + manifest.library + " of '" +
                 api->model_name(model) + "'; compile the model again");
+  if (api->dim_count(model) != manifest.dims.size())
+    return fail("manifest.json and " + manifest.library + " have other dimensions; compile the model again");
+  if (api->dim_count(model))
+    return Error::success();
   context = api->context_open(model, nullptr, 0, &error);
   return context ? Error::success() : fail(error.text);
+}
+
+ArrayRef<tern_dim_info> Artifact::getDims() const { return {api->dim(model, 0), api->dim_count(model)}; }
+
+Error Artifact::bind(ArrayRef<int64_t> sizes) {
+  if (context && sizes == ArrayRef(bound))
+    return Error::success();
+  tern_error error = {};
+  tern_context *opened = api->context_open(model, sizes.data(), sizes.size(), &error);
+  if (!opened)
+    return fail(error.text);
+  if (context)
+    api->context_close(context);
+  context = opened;
+  bound.assign(sizes.begin(), sizes.end());
+  if (hook)
+    setHook(std::move(hook));
+  return Error::success();
+}
+
+/// "past+seq" -> {{"past", 1}, {"seq", 1}}, "n-1" -> {{"n", 1}, {"1", -1}}; other expressions have no terms.
+static SmallVector<std::pair<StringRef, int>> termsOf(StringRef text) {
+  SmallVector<std::pair<StringRef, int>> terms;
+  int sign = 1;
+  while (!text.empty()) {
+    if (text.consume_front("-"))
+      sign = -1;
+    else if (text.consume_front("+"))
+      sign = 1;
+    StringRef term = text.take_until([](char c) { return c == '+' || c == '-'; });
+    if (term.empty() || term.contains('*') || term.contains('('))
+      return {};
+    terms.push_back({term, sign});
+    text = text.drop_front(term.size());
+  }
+  return terms;
+}
+
+Error Artifact::bind(ArrayRef<std::pair<std::string, int64_t>> given, ArrayRef<std::vector<int64_t>> shapes) {
+  StringMap<int64_t> known;
+  for (const auto &[name, size] : given)
+    known[name] = size;
+  // Sizes that stand alone, then those in sums with known ones.
+  for (size_t round = 0; round <= manifest.dims.size(); ++round)
+    for (auto [input, shape] : zip(manifest.inputs, shapes))
+      for (size_t axis = 0; axis < shape.size() && axis < input.sizes.size(); ++axis) {
+        StringRef unknown;
+        int64_t rest = shape[axis];
+        int count = 0, unknownSign = 1;
+        auto terms = termsOf(input.sizes[axis]);
+        for (auto [term, sign] : terms) {
+          int64_t number;
+          if (!term.getAsInteger(10, number) || (known.count(term) && ((number = known[term]), true)))
+            rest -= sign * number;
+          else
+            unknown = term, unknownSign = sign, ++count;
+        }
+        if (!terms.empty() && count == 1 && unknownSign == 1 && (terms.size() == 1 || round))
+          known[unknown] = rest;
+      }
+  std::vector<int64_t> sizes;
+  for (const ManifestDim &dim : manifest.dims) {
+    if (!known.count(dim.name))
+      return fail("the size of dimension '" + dim.name + "' is open; --dim " + dim.name + "=N gives it");
+    sizes.push_back(known[dim.name]);
+  }
+  return bind(sizes);
 }
 
 StringRef Artifact::getName() const { return api->model_name(model); }
 StringRef Artifact::getIsa() const { return api->model_isa(model); }
 int32_t Artifact::getThreads() const { return api->model_threads(model); }
-ArrayRef<tern_tensor_info> Artifact::getInputs() const { return {api->input_info(model, 0), api->input_count(model)}; }
-ArrayRef<tern_tensor_info> Artifact::getOutputs() const {
-  return {api->output_info(model, 0), api->output_count(model)};
+ArrayRef<tern_tensor_info> Artifact::getInputs() const {
+  return {context ? api->context_input_info(context, 0) : api->input_info(model, 0), api->input_count(model)};
 }
-ArrayRef<tern_step> Artifact::getSteps() const { return {api->step_info(model, 0), api->step_count(model)}; }
+ArrayRef<tern_tensor_info> Artifact::getOutputs() const {
+  return {context ? api->context_output_info(context, 0) : api->output_info(model, 0), api->output_count(model)};
+}
+ArrayRef<tern_step> Artifact::getSteps() const {
+  return {context ? api->context_step_info(context, 0) : api->step_info(model, 0), api->step_count(model)};
+}
 
 Error Artifact::run(ArrayRef<tern_tensor> inputs, ArrayRef<tern_tensor> outputs) {
   tern_error error = {};

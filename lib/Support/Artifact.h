@@ -28,6 +28,14 @@ public:
   llvm::StringRef getName() const;
   llvm::StringRef getIsa() const; // "portable", "avx2", "avx512vnni"
   int32_t getThreads() const;
+  /// The open dimensions. While there are any, nothing runs before bind(), and their sizes are -1 in getInputs() and
+  /// getOutputs().
+  llvm::ArrayRef<tern_dim_info> getDims() const;
+  /// Chooses the sizes of the open dimensions, in their order; again at any time.
+  llvm::Error bind(llvm::ArrayRef<int64_t> sizes);
+  /// The same by name, and by the shapes of inputs (empty: unknown). A dimension that nothing tells is an error.
+  llvm::Error bind(llvm::ArrayRef<std::pair<std::string, int64_t>> sizes, llvm::ArrayRef<std::vector<int64_t>> shapes);
+
   llvm::ArrayRef<tern_tensor_info> getInputs() const;
   llvm::ArrayRef<tern_tensor_info> getOutputs() const;
   /// The kernel calls of a run, in order.
@@ -56,6 +64,7 @@ private:
   void *library = nullptr;
   tern_model *model = nullptr;
   tern_context *context = nullptr;
+  std::vector<int64_t> bound;
   Hook hook;
 };
 

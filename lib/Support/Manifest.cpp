@@ -60,13 +60,17 @@ size_t tern::dtypeSize(int32_t dtype) {
 namespace tern {
 
 static json::Value toJSON(const ManifestTensor &tensor) {
-  return json::Object{{"name", tensor.name}, {"dtype", dtypeName(tensor.dtype)}, {"shape", json::Array(tensor.shape)}};
+  json::Object object{{"name", tensor.name}, {"dtype", dtypeName(tensor.dtype)}, {"shape", json::Array(tensor.shape)}};
+  if (!tensor.sizes.empty())
+    object["sizes"] = json::Array(tensor.sizes);
+  return object;
 }
 
 static bool fromJSON(const json::Value &value, ManifestTensor &tensor, json::Path path) {
   json::ObjectMapper map(value, path);
   std::string dtype;
-  if (!map || !map.map("name", tensor.name) || !map.map("dtype", dtype) || !map.map("shape", tensor.shape))
+  if (!map || !map.map("name", tensor.name) || !map.map("dtype", dtype) || !map.map("shape", tensor.shape) ||
+      !map.mapOptional("sizes", tensor.sizes))
     return false;
   tensor.dtype = dtypeFromName(dtype);
   if (!tensor.dtype)
@@ -81,7 +85,14 @@ json::Value Manifest::toJSON() const {
       array.push_back(tern::toJSON(tensor));
     return array;
   };
-  return json::Object{
+  json::Array open;
+  for (const ManifestDim &dim : dims) {
+    json::Object object{{"name", dim.name}, {"low", dim.low}};
+    if (dim.high != INT64_MAX)
+      object["high"] = dim.high;
+    open.push_back(std::move(object));
+  }
+  json::Object all{
       {"abi", abi},
       {"name", name},
       {"target", target},
@@ -93,6 +104,14 @@ json::Value Manifest::toJSON() const {
       {"weights", json::Object{{"file", weights}, {"bytes", weightsBytes}, {"hash", utohexstr(weightsHash, true, 16)}}},
       {"arena_bytes", arenaBytes},
   };
+  if (!open.empty())
+    all["dims"] = std::move(open);
+  return all;
+}
+
+static bool fromJSON(const json::Value &value, ManifestDim &dim, json::Path path) {
+  json::ObjectMapper map(value, path);
+  return map && map.map("name", dim.name) && map.map("low", dim.low) && map.mapOptional("high", dim.high);
 }
 
 static bool fromJSON(const json::Value &value, Manifest &m, json::Path path) {
@@ -100,7 +119,8 @@ static bool fromJSON(const json::Value &value, Manifest &m, json::Path path) {
   json::Value weights = nullptr;
   if (!map || !map.map("abi", m.abi) || !map.map("name", m.name) || !map.map("target", m.target) ||
       !map.mapOptional("library", m.library) || !map.mapOptional("isa", m.isa) || !map.map("inputs", m.inputs) ||
-      !map.map("outputs", m.outputs) || !map.mapOptional("arena_bytes", m.arenaBytes))
+      !map.map("outputs", m.outputs) || !map.mapOptional("arena_bytes", m.arenaBytes) ||
+      !map.mapOptional("dims", m.dims))
     return false;
   const json::Value *w = value.getAsObject()->get("weights");
   if (!w)

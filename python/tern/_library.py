@@ -6,7 +6,7 @@ from ctypes import POINTER, c_char, c_char_p, c_double, c_float, c_int, c_int32,
 
 from ._errors import Error
 
-ABI = 1
+ABI = 2
 COMPILE_VERSION = 1
 
 
@@ -33,6 +33,10 @@ class StepInfo(ctypes.Structure):
                 ("scale", c_float), ("zero", c_int32)]
 
 
+class DimInfo(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("low", c_int64), ("high", c_int64)]
+
+
 HOOK = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_double, c_void_p)
 LINE = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
 
@@ -52,6 +56,12 @@ ARTIFACT = {
     "tern_step_info": (POINTER(StepInfo), [c_void_p, c_size_t]),
     "tern_context_open": (c_void_p, [c_void_p, POINTER(c_int64), c_size_t, POINTER(CError)]),
     "tern_context_close": (None, [c_void_p]),
+    "tern_dim_count": (c_size_t, [c_void_p]),
+    "tern_dim": (POINTER(DimInfo), [c_void_p, c_size_t]),
+    "tern_context_input_info": (POINTER(TensorInfo), [c_void_p, c_size_t]),
+    "tern_context_output_info": (POINTER(TensorInfo), [c_void_p, c_size_t]),
+    "tern_context_step_info": (POINTER(StepInfo), [c_void_p, c_size_t]),
+    "tern_context_bytes": (c_uint64, [c_void_p]),
     "tern_context_set_hook": (None, [c_void_p, HOOK, c_void_p]),
     "tern_run": (c_int, [c_void_p, POINTER(CTensor), c_size_t, POINTER(CTensor), c_size_t, POINTER(CError)]),
     "tern_run_pointers": (c_int, [c_void_p, c_void_p, c_void_p]),

@@ -1,4 +1,5 @@
 """tern.load: a compiled program, called with numpy arrays."""
+import collections
 import ctypes
 import dataclasses
 import json
@@ -8,7 +9,7 @@ import time
 
 import numpy as np
 
-from . import _library
+from . import _library, _sizes
 from ._errors import Error
 
 DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16,
@@ -16,6 +17,7 @@ DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: 
           # One byte an element: codes of floats, integers extended by their sign.
           17: np.uint8, 18: np.uint8, 19: np.uint8, 20: np.uint8, 21: np.uint8, 22: np.int8, 23: np.uint8, 24: np.uint8, 25: np.uint8, 26: np.int8}
 BF16, NHWC = 16, 1
+KEPT_CONTEXTS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Model:
 
     def __init__(self, folder, threads=0, isa=None):
         self._context = self._handle = None
+        self._contexts = collections.OrderedDict()  # by sizes; the last few are kept
         self.path = pathlib.Path(folder)
         if not self.path.is_dir():
             raise Error(f"{folder}: there is no such folder; give the folder that tern.compile or quant-compile wrote")
@@ -81,10 +84,13 @@ class Model:
         self._handle = self._api.tern_model_open(weights, ctypes.byref(options), ctypes.byref(error))
         if not self._handle:
             raise Error(f"{folder}: {error.text.decode(errors='replace')}")
-        self._context = self._api.tern_context_open(self._handle, None, 0, ctypes.byref(error))
-        if not self._context:
-            raise Error(f"{folder}: {error.text.decode(errors='replace')}")
         api, handle = self._api, self._handle
+        self._dim_infos = [api.tern_dim(handle, i).contents for i in range(api.tern_dim_count(handle))]
+        texts = lambda tensor: tensor.get("sizes", [""] * len(tensor["shape"]))
+        self._sizes = [(tensor["name"], texts(tensor)) for tensor in manifest["inputs"]]
+        self._texts = {kind: [texts(tensor) for tensor in manifest[kind]] for kind in ("inputs", "outputs")}
+        if not self._dim_infos:
+            self._bind([])
         self._input_infos = [api.tern_input_info(handle, i).contents for i in range(api.tern_input_count(handle))]
         self._output_infos = [api.tern_output_info(handle, i).contents for i in range(api.tern_output_count(handle))]
         self._step_infos = [api.tern_step_info(handle, i).contents for i in range(api.tern_step_count(handle))]
@@ -94,8 +100,9 @@ class Model:
 
     def close(self):
         """Frees memory and threads; the model cannot be run afterwards."""
-        if getattr(self, "_context", None):
-            self._api.tern_context_close(self._context)
+        for context in getattr(self, "_contexts", {}).values():
+            self._api.tern_context_close(context)
+        self._contexts = {}
         if getattr(self, "_handle", None):
             self._api.tern_model_close(self._handle)
         self._context = self._handle = None
@@ -120,12 +127,17 @@ class Model:
     @property
     def inputs(self):
         """List of tern.Tensor."""
-        return [_tensor(info) for info in self._input_infos]
+        return [_tensor(info, texts) for info, texts in zip(self._input_infos, self._texts["inputs"])]
 
     @property
     def outputs(self):
         """List of tern.Tensor."""
-        return [_tensor(info) for info in self._output_infos]
+        return [_tensor(info, texts) for info, texts in zip(self._output_infos, self._texts["outputs"])]
+
+    @property
+    def dims(self):
+        """Dimensions that the arrays choose: {name: (least, greatest size or None)}."""
+        return {dim.name.decode(): (dim.low, None if dim.high == 2 ** 63 - 1 else dim.high) for dim in self._dim_infos}
 
     @property
     def steps(self):
@@ -144,13 +156,13 @@ class Model:
         """Computes the outputs.
 
         feeds: {input name: array}; then a dict by output name comes back. Or the arrays themselves, in the order of `inputs`; then
-        the array comes back if the model has one output, else a dict. Shapes must be those of `inputs`; values are converted where
-        nothing is lost (np.can_cast "same_kind").
+        the array comes back if the model has one output, else a dict. Shapes must be those of `inputs`, with any sizes for the
+        open dimensions (`dims`); values are converted where nothing is lost (np.can_cast "same_kind").
         """
         isDict = isinstance(feeds, dict)
-        arrays = self._gather(feeds, more)
-        outputs = [np.empty(tuple(info.dims[:info.rank]), _dtype(info)) for info in self._output_infos]
         with self._lock:
+            arrays = self._gather(feeds, more)
+            outputs = self._make_outputs()
             self._call(arrays, outputs)
         if not isDict and len(outputs) == 1:
             return outputs[0]
@@ -177,10 +189,10 @@ class Model:
                     found[name if name not in found else f"{name}_{index}"] = _step_values(info, output)
                 except Exception as problem:         # an exception must not cross the C code
                     problems.append(problem)
-        arrays = self._gather(feeds, ())
-        outputs = [np.empty(tuple(info.dims[:info.rank]), _dtype(info)) for info in self._output_infos]
         callback = _library.HOOK(hook)
         with self._lock:
+            arrays = self._gather(feeds, ())
+            outputs = self._make_outputs()
             self._api.tern_context_set_hook(self._open_context(), callback, None)
             try:
                 self._call(arrays, outputs)
@@ -190,18 +202,21 @@ class Model:
             raise problems[0]
         return found
 
-    def bench(self, feeds=None, seconds=1.0):
-        """Times runs for about `seconds`: tern.Times. feeds: None for random values."""
+    def bench(self, feeds=None, seconds=1.0, dims=None):
+        """Times runs for about `seconds`: tern.Times. feeds: None for random values. dims: {name: size} for those that are open."""
         if feeds is None:
             rng = np.random.default_rng(0)
+            if self._dim_infos:
+                with self._lock:
+                    self._bind(_sizes.solve(list(self.dims), self._sizes, [None] * len(self._sizes), dims or {}))
             feeds = {t.name: rng.normal(0, 1, t.shape).astype(t.dtype) if np.dtype(t.dtype).kind == "f"
                      else rng.integers(0, 2, t.shape).astype(t.dtype) for t in self.inputs}
-        arrays = self._gather(feeds, ())
-        outputs = [np.empty(tuple(info.dims[:info.rank]), _dtype(info)) for info in self._output_infos]
         pointers = lambda list_: (ctypes.c_void_p * max(1, len(list_)))(*(a.ctypes.data for a in list_))
-        arguments = self._open_context(), pointers(arrays), pointers(outputs)
         run, times = self._api.tern_run_pointers, []
         with self._lock:
+            arrays = self._gather(feeds, ())
+            outputs = self._make_outputs()
+            arguments = self._open_context(), pointers(arrays), pointers(outputs)
             for _ in range(3):
                 run(*arguments)
             stop = time.perf_counter() + seconds
@@ -221,6 +236,28 @@ class Model:
         self._open()
         return self._context
 
+    def _bind(self, sizes):
+        """Makes the context for these sizes the one that runs; the infos become those of it."""
+        self._open()
+        key = tuple(sizes)
+        context = self._contexts.pop(key, None)
+        if not context:
+            error = _library.CError()
+            array = (ctypes.c_int64 * max(1, len(key)))(*key)
+            context = self._api.tern_context_open(self._handle, array if key else None, len(key), ctypes.byref(error))
+            if not context:
+                raise Error(f"{self.path}: {error.text.decode(errors='replace')}")
+            while len(self._contexts) >= KEPT_CONTEXTS:
+                self._api.tern_context_close(self._contexts.popitem(last=False)[1])
+        self._contexts[key] = self._context = context
+        api = self._api
+        self._input_infos = [api.tern_context_input_info(context, i).contents for i in range(api.tern_input_count(self._handle))]
+        self._output_infos = [api.tern_context_output_info(context, i).contents for i in range(api.tern_output_count(self._handle))]
+        self._step_infos = [api.tern_context_step_info(context, i).contents for i in range(api.tern_step_count(self._handle))]
+
+    def _make_outputs(self):
+        return [np.empty(tuple(info.dims[:info.rank]), _dtype(info)) for info in self._output_infos]
+
     def _gather(self, feeds, more):
         """Arrays in the order of the inputs, of their types and shapes, contiguous."""
         names = [info.name.decode() for info in self._input_infos]
@@ -236,6 +273,12 @@ class Model:
             given = [] if feeds is None and not more else [feeds, *more]
             if len(given) != len(names):
                 raise Error(f"got {len(given)} arrays, the model has {len(names)} inputs: {', '.join(names)}")
+        if self._dim_infos:
+            arrays = [np.asarray(value) for value in given]
+            for array, (name, texts) in zip(arrays, self._sizes):
+                if array.ndim != len(texts):
+                    raise Error(f"input '{name}' has {len(texts)} dimensions, the array {array.ndim}")
+            self._bind(_sizes.solve(list(self.dims), self._sizes, [array.shape for array in arrays]))
         return [_convert(value, info) for value, info in zip(given, self._input_infos)]
 
     def _call(self, arrays, outputs):
@@ -251,8 +294,8 @@ def _dtype(info):
     return np.dtype(DTYPES.get(info.dtype, np.uint16))
 
 
-def _tensor(info):
-    return Tensor(info.name.decode(), _dtype(info), tuple(info.dims[:info.rank]))
+def _tensor(info, texts):
+    return Tensor(info.name.decode(), _dtype(info), tuple(size if size >= 0 else text for size, text in zip(info.dims[:info.rank], texts)))
 
 
 def _convert(value, info):

@@ -345,6 +345,19 @@ void SizeAnalysis::infer(Operation *op) {
         shapes[result] = sizes;
     return;
   }
+  // Quantized forms keep the axes of their first operand.
+  if (op->getName().getDialectNamespace() == "tern") {
+    Sizes first = op->getNumOperands() ? shapeOf(op->getOperand(0)) : Sizes();
+    for (Value result : op->getResults()) {
+      Sizes &sizes = shapes[result];
+      if (!isa<RankedTensorType>(result.getType()))
+        sizes = first;
+      else if (sizes.size() == first.size())
+        for (auto [size, from] : llvm::zip(sizes, first))
+          size = size ? size : from;
+    }
+    return;
+  }
   TypeSwitch<Operation *>(op)
       .Case<UnaryOp, ClipOp, CastOp, SoftmaxOp, BatchNormOp, LayerNormOp, RmsNormOp, GroupNormOp, RopeOp>(
           [&](auto) { set(shapeOf(op->getOperand(0))); })

@@ -1,6 +1,7 @@
 //===- SizeExpr.cpp - canonical size expressions --------------------------===//
 #include "dialects/NN/IR/SizeExpr.h"
 #include "dialects/NN/IR/NN.h"
+#include "dialects/NN/IR/SizeEmit.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
@@ -427,6 +428,36 @@ int64_t SizeTable::evaluate(SizeExpr e, llvm::function_ref<int64_t(StringRef)> d
     sum += product;
   }
   return int64_t(sum);
+}
+
+void *emitSize(SizeExpr e, SizeEmitter &emitter) {
+  void *sum = nullptr;
+  for (const SizeTerm &term : e.node->terms) {
+    void *product = term.factor != 1 || term.atoms.empty() ? emitter.constant(term.factor) : nullptr;
+    for (const SizeAtom *atom : term.atoms) {
+      SmallVector<void *, 2> args;
+      for (SizeExpr arg : atom->args)
+        args.push_back(emitSize(arg, emitter));
+      void *value = nullptr;
+      switch (atom->kind) {
+      case SizeAtom::Dim:
+        value = emitter.dim(atom->name);
+        break;
+      case SizeAtom::FloorDiv:
+        value = emitter.floorDiv(args[0], args[1]);
+        break;
+      case SizeAtom::Min:
+      case SizeAtom::Max:
+        value = args.front();
+        for (void *arg : ArrayRef(args).drop_front())
+          value = atom->kind == SizeAtom::Min ? emitter.min(value, arg) : emitter.max(value, arg);
+        break;
+      }
+      product = product ? emitter.mul(product, value) : value;
+    }
+    sum = sum ? emitter.add(sum, product) : product;
+  }
+  return sum ? sum : emitter.constant(0);
 }
 
 SizeExpr SizeTable::substitute(SizeExpr e, llvm::function_ref<SizeExpr(StringRef)> dim) {

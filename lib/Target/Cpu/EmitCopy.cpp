@@ -175,7 +175,61 @@ void nest(KernelBuilder &k, ArrayRef<Dim> dims, const Index &in, const Index &ou
 
 } // namespace
 
+/// A box of which some size or stride is only known at run time: the last dimension in vectors where both sides are
+/// neighbours, the one before it as a loop, and tasks that share all others.
+static Kernel emitOpenCopy(ModuleOp module, StringRef name, const CopyProblem &p, const Isa &isa) {
+  KernelBuilder k(module, name, {p.elem, p.elem}, isa, std::nullopt, /*dynamicSizes=*/true);
+  Dims dims;
+  for (auto [size, in, out] : llvm::zip(p.sizes, p.inStrides, p.outStrides))
+    if (size != 1)
+      dims.push_back({size, in, out});
+  // The dimension whose outputs are neighbours is the last one.
+  if (auto *at = llvm::find_if(dims, [](const Dim &d) { return d.out == 1; }); at != dims.end())
+    std::rotate(at, at + 1, dims.end());
+  Dim last = dims.empty() ? Dim{1, 1, 1} : dims.pop_back_val();
+  Index base = k.offset(p.inBase), to = k.offset(p.outBase), count = k.extent(last.size);
+  bool neighbours = last.out == 1 && (last.in == 1 || last.in == 0);
+  auto line = [&](const Index &in, const Index &out) {
+    if (!neighbours)
+      return k.loop(0, count, 1, [&](Index i) {
+        k.store(k.load(k.arg(0), in + i * k.offset(last.in)), k.arg(1), out + i * k.offset(last.out));
+      });
+    Value one = last.in == 0 ? k.load(k.arg(0), in) : Value();
+    k.forRow(count, 16 * isa.lanes / bytesOf(p.elem), [&](Index i, const Piece &piece) {
+      Value v = one ? k.broadcast(one, piece.lanes) : k.load(k.arg(0), in + i, piece.lanes, piece.mask);
+      k.store(v, k.arg(1), out + i, piece.mask);
+    });
+  };
+  double us = estimateUs(nominal(p), isa);
+  if (dims.empty() && neighbours && last.in == 1) {
+    Share work = k.share({last.size}, us, 64);
+    k.forRow(work.hi - work.lo, 16 * isa.lanes / bytesOf(p.elem), [&](Index i, const Piece &piece) {
+      Value v = k.load(k.arg(0), base + work.lo + i, piece.lanes, piece.mask);
+      k.store(v, k.arg(1), to + work.lo + i, piece.mask);
+    });
+    return {k.finish(), work.tasks};
+  }
+  Dim inner = dims.size() > 1 ? dims.pop_back_val() : Dim{1, 0, 0};
+  SmallVector<int64_t> units;
+  for (const Dim &d : dims)
+    units.push_back(d.size);
+  Share work = k.share(units, us);
+  k.loop(work.lo, work.hi, 1, [&](Index u) {
+    Index in = base, out = to;
+    for (size_t i = dims.size(); i--;) {
+      Index size = k.extent(dims[i].size), at = i ? u % size : u;
+      u = u / size;
+      in = in + at * k.offset(dims[i].in);
+      out = out + at * k.offset(dims[i].out);
+    }
+    k.loop(0, k.extent(inner.size), 1, [&](Index i) { line(in + i * k.offset(inner.in), out + i * k.offset(inner.out)); });
+  });
+  return {k.finish(), work.tasks};
+}
+
 Kernel emitCopy(ModuleOp module, StringRef name, const CopyProblem &p, const Isa &isa) {
+  if (hasDynamicSizes(p))
+    return emitOpenCopy(module, name, p, isa);
   KernelBuilder k(module, name, {p.elem, p.elem}, isa);
   if (llvm::is_contained(p.sizes, 0))
     return {k.finish(), 1};
@@ -232,7 +286,8 @@ Kernel emitCopy(ModuleOp module, StringRef name, const CopyProblem &p, const Isa
   return {k.finish(), tasks};
 }
 
-double estimateUs(const CopyProblem &p, const Isa &) {
+double estimateUs(const CopyProblem &problem, const Isa &) {
+  CopyProblem p = nominal(problem);
   Dims dims = normalize(p);
   double elements = 1;
   for (const Dim &d : dims)
@@ -243,7 +298,7 @@ double estimateUs(const CopyProblem &p, const Isa &) {
 std::string refuse(const CopyProblem &p) {
   if (p.sizes.size() != p.inStrides.size() || p.sizes.size() != p.outStrides.size())
     return "sizes and strides of different lengths";
-  if (llvm::any_of(p.outStrides, [](int64_t s) { return s < 1; }))
+  if (llvm::any_of(p.outStrides, [](int64_t s) { return s < 1 && !isDynamicOffset(s); }))
     return "an output stride below 1";
   return "";
 }

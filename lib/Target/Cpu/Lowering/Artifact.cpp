@@ -104,10 +104,20 @@ Manifest manifestOf(const Program &program) {
   Manifest manifest;
   manifest.name = program.name;
   manifest.isa = program.isas;
-  auto tensors = [](const std::vector<ProgramTensor> &list) {
+  auto tensors = [&](const std::vector<ProgramTensor> &list) {
     std::vector<ManifestTensor> result;
-    for (const ProgramTensor &t : list)
-      result.push_back({t.name, t.dtype, t.dims});
+    for (const ProgramTensor &t : list) {
+      ManifestTensor tensor{t.name, t.dtype, t.dims, {}};
+      for (int64_t &size : tensor.shape)
+        if (size < 0)
+          tensor.sizes.resize(t.dims.size());
+      for (auto [axis, size] : llvm::enumerate(tensor.shape))
+        if (size < 0) {
+          tensor.sizes[axis] = program.numbers[size_t(-size - 1)].str().str();
+          size = -1;
+        }
+      result.push_back(std::move(tensor));
+    }
     return result;
   };
   manifest.inputs = tensors(program.inputs);
@@ -115,6 +125,8 @@ Manifest manifestOf(const Program &program) {
   manifest.weightsBytes = program.weightsBytes;
   manifest.weightsHash = program.weightsHash;
   manifest.arenaBytes = program.arenaBytes;
+  for (const ProgramDim &dim : program.dims)
+    manifest.dims.push_back({dim.name, dim.low, dim.high});
   return manifest;
 }
 

@@ -1,5 +1,6 @@
 //===- AssignLayouts.cpp - physical forms of the values of @main ------------===//
 #include "dialects/NN/IR/NN.h"
+#include "dialects/NN/IR/SizeAnalysis.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Lowering/Constants.h"
 #include "lib/Target/Cpu/Lowering/ConvLowering.h"
@@ -14,7 +15,10 @@ namespace tern::cpu {
 
 namespace {
 
-RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+SizedType typeOf(Value value) { return SizedType(value); }
+
+/// Channels rounded up to quads; a number of channels that is only known at run time stays as it is.
+int64_t alignedTo4(int64_t channels) { return isDynamic(channels) ? channels : int64_t(llvm::alignTo(channels, 4)); }
 
 class Assignment {
 public:
@@ -23,13 +27,13 @@ public:
   LogicalResult run() {
     WalkResult known = main.walk([](Operation *op) {
       for (Value result : op->getResults())
-        if (auto type = dyn_cast<RankedTensorType>(result.getType()); !type || !type.hasStaticShape()) {
-          op->emitOpError() << "yields " << result.getType() << "; the CPU target compiles static shapes (bind open dimensions with --dim NAME=N)";
+        if (!isa<RankedTensorType>(result.getType())) {
+          op->emitOpError() << "yields " << result.getType() << "; kernels of the CPU target yield tensors";
           return WalkResult::interrupt();
         }
       return WalkResult::advance();
     });
-    if (known.wasInterrupted())
+    if (known.wasInterrupted() || failed(bindSizes(module)))
       return failure();
     findEmbeddings();
     for (BlockArgument argument : main.getArguments())
@@ -56,7 +60,7 @@ public:
   }
 
 private:
-  static Placement plainPlace(RankedTensorType type) { return {Form::Plain, plainMap(type)}; }
+  static Placement plainPlace(SizedType type) { return {Form::Plain, plainMap(type)}; }
 
   func::FuncOp kernelOf(CallOp call) { return symbols.lookup<func::FuncOp>(call.getCallee()); }
 
@@ -94,6 +98,7 @@ private:
     case KernelClass::Axis:
     case KernelClass::Rnn:
     case KernelClass::Nest:
+    case KernelClass::Sizes:
       return Form::Plain;
     case KernelClass::Softmax:
       return cast<nn::SoftmaxOp>(info.anchor).getAxis() == 1 && typeOf(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
@@ -190,7 +195,7 @@ private:
       quads |= readInQuads(value);
     }
     if (quads)
-      place.map.cs = llvm::alignTo(place.map.c, 4);
+      place.map.cs = alignedTo4(place.map.c);
     place.map.top = halo.top;
     place.map.left = halo.left;
     place.map.bottom = halo.bottom;
@@ -236,7 +241,7 @@ private:
 
   /// Where a value is put that has this form.
   Placement placeFor(Value value, Form form) {
-    RankedTensorType type = typeOf(value);
+    SizedType type = typeOf(value);
     Placement place{form, form == Form::Plain ? plainMap(type) : channelsMap(type)};
     bool isOutput = llvm::any_of(value.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
     bool quads = readInQuads(value) && !isOutput;
@@ -258,11 +263,11 @@ private:
         return call && infoOf(kernelOf(call)).kind != KernelClass::Portable;
       });
       if (quads && padsWork)
-        place.map.cs = llvm::alignTo(place.map.c, 4);
+        place.map.cs = alignedTo4(place.map.c);
       return place;
     }
     if (quads)
-      place.map.cs = llvm::alignTo(place.map.c, 4);
+      place.map.cs = alignedTo4(place.map.c);
     if (!isOutput) {
       Halo halo = haloFor(value);
       place.map.top = halo.top;
@@ -278,7 +283,7 @@ private:
     auto [it, isNew] = copies.try_emplace({value, str(to)});
     if (!isNew)
       return it->second;
-    RankedTensorType type = typeOf(value);
+    Type type = value.getType();
     std::string name = "k.relayout_" + std::to_string(copies.size());
     OpBuilder::InsertionGuard guard(b);
     Location loc = value.getLoc();
@@ -295,9 +300,26 @@ private:
     auto call = CallOp::create(b, loc, TypeRange{type}, FlatSymbolRefAttr::get(kernel), ValueRange{value}, StringAttr(),
                                b.getStringAttr(kernel.getName().drop_front(2)), ArrayAttr(), ArrayAttr());
     Value copy = call.getOuts().front();
+    copySizes(value, call, kernel);
     places[copy] = to;
     annotate(call, {places[value]}, {to});
     return copies[{value, str(to)}] = copy;
+  }
+
+  /// A copy and the argument of its kernel have the sizes of the value.
+  static void copySizes(Value value, CallOp call, func::FuncOp kernel) {
+    auto type = cast<RankedTensorType>(value.getType());
+    if (type.hasStaticShape())
+      return;
+    Builder b(call.getContext());
+    SmallVector<StringRef> open, all;
+    for (SizeCode size : typeOf(value).getShape()) {
+      all.push_back(isDynamic(size) ? sizeOf(size).str() : StringRef());
+      if (isDynamic(size))
+        open.push_back(all.back());
+    }
+    call->setAttr(nn::kSizesAttr, b.getStrArrayAttr(open));
+    kernel.setArgAttr(0, "tern.dims", b.getStrArrayAttr(all));
   }
 
   static void annotate(CallOp call, ArrayRef<std::optional<Placement>> operands, ArrayRef<Placement> results) {
@@ -313,7 +335,7 @@ private:
 
   /// Form of the results of a flexible kernel: that of its operands, else that of its readers.
   Form flexibleForm(CallOp call, func::FuncOp kernel) {
-    RankedTensorType type = typeOf(call.getOuts().front());
+    SizedType type = typeOf(call.getOuts().front());
     if (type.getRank() < 3 || type.getRank() > 4)
       return Form::Plain;
     if (infoOf(kernel).kind == KernelClass::Copy && !keepsAxes(kernel))
@@ -331,7 +353,7 @@ private:
     OpBuilder b(call);
     SmallVector<CallOperand> operands;
     SmallVector<std::optional<Placement>> operandPlaces;
-    RankedTensorType resultType = typeOf(call.getOuts().front());
+    SizedType resultType = typeOf(call.getOuts().front());
     // One tensor of an elementwise kernel may change its layout on the way.
     int sameShape = 0;
     for (Value operand : call.getIns())
@@ -440,7 +462,7 @@ private:
     if (operand != 0 || (info.kind != KernelClass::Conv && info.kind != KernelClass::Matmul))
       return place;
     if (place.map.elem == Elem::U8)
-      place.map.cs = llvm::alignTo(place.map.c, 4);
+      place.map.cs = alignedTo4(place.map.c);
     if (info.kind == KernelClass::Conv) {
       Halo need = ConvLowering::haloOf(info.anchor);
       place.map.top = need.top;
@@ -507,6 +529,7 @@ struct AssignLayoutsPass : impl::CpuAssignLayoutsBase<AssignLayoutsPass> {
       getOperation().emitError("cpu-assign-layouts needs a function @main of kernel calls (tern-outline makes it)");
       return signalPassFailure();
     }
+    SizeScope scope(&getContext());
     if (failed(Assignment(main).run()))
       signalPassFailure();
   }

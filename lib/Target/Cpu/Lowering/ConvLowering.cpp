@@ -128,8 +128,14 @@ Halo ConvLowering::haloOf(Operation *anchor) {
   lowering.readShape();
   if (lowering.matrix)
     return {};
-  lowering.conv.in = channelsMap(tensorOf(lowering.x));
-  lowering.conv.out = channelsMap(cast<RankedTensorType>(anchor->getResult(0).getType()));
+  // The batch does not matter.
+  auto onePicture = [](RankedTensorType type) {
+    SmallVector<int64_t> shape(type.getShape());
+    shape[0] = ShapedType::isDynamic(shape[0]) ? 1 : shape[0];
+    return channelsMap(type.clone(shape));
+  };
+  lowering.conv.in = onePicture(tensorOf(lowering.x));
+  lowering.conv.out = onePicture(cast<RankedTensorType>(anchor->getResult(0).getType()));
   return requiredHalo(lowering.conv);
 }
 
@@ -159,12 +165,13 @@ bool ConvLowering::run() {
     conv.arith = Arith::F32S4;
   if (integer && weightBits == 32)
     return refuse("codes times float weights");
-  multiplyAccumulates = result.getNumElements() * (weightType.getNumElements() / std::max<int64_t>(1, conv.transposed ? weightType.getDimSize(1) * conv.groups : weightType.getDimSize(0)));
+  SizedType sized(anchor->getResult(0));
+  multiplyAccumulates = times(sized.getNumElements(), weightType.getNumElements() / std::max<int64_t>(1, conv.transposed ? weightType.getDimSize(1) * conv.groups : weightType.getDimSize(0)));
   if (conv.transposed)
-    multiplyAccumulates = operands[index].type.getNumElements() * (weightType.getNumElements() / weightType.getDimSize(0));
+    multiplyAccumulates = times(operands[index].type.getNumElements(), weightType.getNumElements() / weightType.getDimSize(0));
 
   // The generators are asked before anything is packed.
-  if (std::string reason = cpu::refuse(conv); !reason.empty())
+  if (std::string reason = cpu::refuse(onePicture(conv)); !reason.empty())
     return refuse(reason);
   KernelArg in;
   in.index = index;

@@ -1,6 +1,7 @@
 //===- EmitKernels.cpp - kernels of all instruction sets, and run functions -===//
 #include "dialects/Micro/IR/Micro.h"
 #include "dialects/NN/IR/NN.h"
+#include "dialects/NN/IR/SizeAnalysis.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/EmitGemm.h"
 #include "lib/Target/Cpu/Lowering/Constants.h"
@@ -38,10 +39,44 @@ struct Storage {
 /// One call of a kernel in the run functions.
 struct PlannedStep {
   Step step;
+  nn::Sizes sizes; ///< of the slots of the problem
+  nn::SizeExpr pictures;              ///< set: the kernel is that of one picture and runs for each
+  SmallVector<nn::SizeExpr> strides; ///< of step.args, in bytes from one picture to the next
   SmallVector<Storage> storage; ///< of step.args
   Location loc;
   DictionaryAttr info; ///< cpu.step
 };
+
+/// The numbers of a program with open sizes: each once, and lists of them that lie together.
+class SizeNumbers {
+public:
+  int64_t slot(nn::SizeExpr e) {
+    auto [it, isNew] = slots.try_emplace(e.node, int64_t(all.size()));
+    if (isNew)
+      all.push_back(e);
+    return it->second;
+  }
+  /// First slot of the list.
+  int64_t list(ArrayRef<nn::SizeExpr> list) {
+    auto *at = std::search(all.begin(), all.end(), list.begin(), list.end());
+    if (at != all.end())
+      return at - all.begin();
+    int64_t first = all.size();
+    for (nn::SizeExpr e : list) {
+      slots.try_emplace(e.node, int64_t(all.size()));
+      all.push_back(e);
+    }
+    return first;
+  }
+  ArrayRef<nn::SizeExpr> entries() const { return all; }
+
+private:
+  SmallVector<nn::SizeExpr> all;
+  DenseMap<const nn::SizeNode *, int64_t> slots;
+};
+
+/// Static types of buffers whose size is only known at run time: what matters is the pointer.
+constexpr int64_t kOpenBytes = int64_t(1) << 40;
 
 class Emission {
 public:
@@ -49,6 +84,7 @@ public:
       : main(main), module(main->getParentOfType<ModuleOp>()), symbols(module), levels(levels) {}
 
   LogicalResult run() {
+    open = hasOpenSizes(module);
     placeOutputs();
     findEmbedded();
     for (Operation &op : main.getBody().front())
@@ -89,9 +125,9 @@ private:
   void copyOutputs() {
     for (unsigned index : copied) {
       Value value = main.getBody().front().getTerminator()->getOperand(index), source = root(value);
-      auto type = cast<RankedTensorType>(value.getType());
+      SizedType type(value);
       Placement place{Form::Plain, flatMap(type)};
-      Step step = relayoutStep(RankedTensorType::get({type.getNumElements()}, type.getElementType()), place, place);
+      Step step = relayoutStep(SizedType({type.getNumElements()}, type.getElementType()), place, place);
       Storage from;
       if (ElementsAttr constant = constantOf(source))
         from = {Storage::Weights, addConstant(constant).value_or(0)};
@@ -109,8 +145,8 @@ private:
     return bytes ? std::optional<int64_t>(weights.add(*bytes)) : std::nullopt;
   }
 
-  Storage newBuffer(int64_t bytes) {
-    buffers.push_back(std::max<int64_t>(bytes, 1));
+  Storage newBuffer(nn::SizeExpr bytes) {
+    buffers.push_back(SizeScope::table().max(bytes, SizeScope::table().constant(1)));
     return {Storage::Buffer, int64_t(buffers.size()) - 1};
   }
 
@@ -133,7 +169,9 @@ private:
     auto found = storage.find(source);
     if (found != storage.end())
       return found->second;
-    return storage[source] = newBuffer((map.base + map.elements()) * bytesOf(map.elem));
+    nn::SizeTable &table = SizeScope::table();
+    nn::SizeExpr elements = table.add(offsetExpr(map.base), elementsOf(map));
+    return storage[source] = newBuffer(table.mul(elements, table.constant(bytesOf(map.elem))));
   }
 
   //===-- calls -> steps ------------------------------------------------------===//
@@ -194,8 +232,9 @@ private:
     return std::make_pair(*scale, int64_t(*zero) + (isSigned ? 128 : 0));
   }
 
-  void push(Step step, SmallVector<Storage> where, Location loc, StringRef name, std::optional<Placement> place, RankedTensorType type,
-            int64_t output, std::optional<std::pair<double, int64_t>> codes) {
+  void push(Step step, SmallVector<Storage> where, Location loc, StringRef name, std::optional<Placement> place, SizedType type,
+            int64_t output, std::optional<std::pair<double, int64_t>> codes,
+            nn::SizeExpr pictures = {}, SmallVector<nn::SizeExpr> strides = {}) {
     Builder b(main.getContext());
     int64_t bytes = 0, result = -1;
     for (auto [index, arg] : llvm::enumerate(step.args)) {
@@ -207,28 +246,91 @@ private:
     bytes += touched(step);
     SmallVector<NamedAttribute> info{
         b.getNamedAttr("name", b.getStringAttr(name)),   b.getNamedAttr("row", b.getStringAttr(step.row)),
-        b.getNamedAttr("macs", b.getI64IntegerAttr(step.macs)), b.getNamedAttr("bytes", b.getI64IntegerAttr(bytes)),
+        b.getNamedAttr("macs", b.getI64IntegerAttr(isDynamic(step.macs) ? 0 : step.macs)), b.getNamedAttr("bytes", b.getI64IntegerAttr(bytes)),
         b.getNamedAttr("output", b.getI64IntegerAttr(output)), b.getNamedAttr("result", b.getI64IntegerAttr(result))};
     if (place) {
       info.push_back(b.getNamedAttr("place", b.getStringAttr(str(*place))));
-      info.push_back(b.getNamedAttr("type", TypeAttr::get(type)));
+      info.push_back(b.getNamedAttr("type", TypeAttr::get(type.tensor())));
+      if (!type.hasStaticShape())
+        info.push_back(b.getNamedAttr("sizes", sizesAttr(type)));
     }
     if (codes) {
       info.push_back(b.getNamedAttr("scale", b.getF64FloatAttr(codes->first)));
       info.push_back(b.getNamedAttr("zero", b.getI64IntegerAttr(codes->second)));
     }
+    if (isDynamic(step.macs))
+      info.push_back(b.getNamedAttr("dynamic_macs", b.getStringAttr(sizeOf(step.macs).str())));
+    nn::Sizes sizes;
+    for (int64_t number : slotsOf(step.problem))
+      sizes.push_back(SizeScope::table().byNumber(number));
     for (KernelArg &arg : step.args) {
       std::vector<char>().swap(arg.bytes);
       arg.write = nullptr;
     }
-    steps.push_back({std::move(step), std::move(where), loc, b.getDictionaryAttr(info)});
+    steps.push_back({std::move(step), std::move(sizes), pictures, strides, std::move(where), loc, b.getDictionaryAttr(info)});
   }
 
-  /// Bytes of activations that a step reads and writes.
+  /// Texts of all sizes, "" where one is static.
+  static ArrayAttr sizesAttr(SizedType type) {
+    Builder b(type.getElementType().getContext());
+    SmallVector<StringRef> texts;
+    for (SizeCode size : type.getShape())
+      texts.push_back(isDynamic(size) ? sizeOf(size).str() : StringRef());
+    return b.getStrArrayAttr(texts);
+  }
+
+  /// Renumbers the slots of a problem; the numbers of their expressions.
+  static SmallVector<int64_t> slotsOf(AnyProblem &problem) {
+    return std::visit(
+        [](auto &p) -> SmallVector<int64_t> {
+          using T = std::decay_t<decltype(p)>;
+          if constexpr (std::is_same_v<T, PortableProblem>)
+            return {};
+          else if constexpr (std::is_same_v<T, AbsmaxProblem>)
+            return numberSlots(p.problem);
+          else
+            return numberSlots(p);
+        },
+        problem);
+  }
+
+  /// Kernels of pictures have a static number of them: where it is only known at run time, the kernel is that of one picture.
+  /// Null: the problem is static, no such kernel, or other sizes are open as well.
+  static nn::SizeExpr takePictures(AnyProblem &problem) {
+    return std::visit(
+        [](auto &p) -> nn::SizeExpr {
+          using T = std::decay_t<decltype(p)>;
+          if constexpr (std::is_same_v<T, ConvProblem> || std::is_same_v<T, PoolProblem> || std::is_same_v<T, GlobalReduceProblem> ||
+                        std::is_same_v<T, ResizeProblem> || std::is_same_v<T, RelayoutProblem>) {
+            int64_t n = p.in.n;
+            bool others = false;
+            if (!isDynamic(n))
+              return {};
+            auto size = [&](int64_t &v) { others |= isDynamic(v) && v != n; };
+            auto offset = [&](int64_t &v) { others |= isDynamicOffset(v); };
+            visitSizes(p, {size, offset});
+            if (others)
+              return {};
+            p = onePicture(p);
+            return sizeOf(n);
+          }
+          return {};
+        },
+        problem);
+  }
+
+  /// Bytes of activations that a step reads and writes; 0 when they are only known at run time.
   static int64_t touched(const Step &step) {
     return std::visit(
         [](const auto &p) -> int64_t {
           using T = std::decay_t<decltype(p)>;
+          if constexpr (std::is_same_v<T, AbsmaxProblem>) {
+            if (hasDynamicSizes(p.problem))
+              return 0;
+          } else if constexpr (!std::is_same_v<T, PortableProblem>) {
+            if (hasDynamicSizes(p))
+              return 0;
+          }
           auto size = [](const Map &map) { return map.pixels() * map.c * bytesOf(map.elem); };
           if constexpr (std::is_same_v<T, EltwiseProblem>) {
             int64_t bytes = size(p.out);
@@ -247,6 +349,8 @@ private:
             return size(p.problem.in);
           } else if constexpr (std::is_same_v<T, PortableProblem>) {
             return 0;
+          } else if constexpr (std::is_same_v<T, SizesProblem>) {
+            return int64_t(p.values.size()) * bytesOf(p.elem);
           } else if constexpr (isRowProblem<T>) {
             return bytesTouched(p);
           } else {
@@ -265,7 +369,7 @@ private:
     SmallVector<CallOperand> operands;
     for (auto [value, place] : llvm::zip(call.getIns(), *operandPlaces)) {
       CallOperand operand;
-      operand.type = cast<RankedTensorType>(value.getType());
+      operand.type = SizedType(value);
       operand.constant = constantOf(value);
       if (place)
         operand.place = *place;
@@ -331,6 +435,26 @@ private:
     SmallVector<Storage> temporaries;
     for (auto [number, step] : llvm::enumerate(lowered)) {
       bool restore = late && fillsAll(step);
+      nn::SizeExpr pictures = takePictures(step.problem);
+      SmallVector<nn::SizeExpr> strides;
+      auto strideOf = [&](const Map &map) {
+        nn::SizeTable &table = SizeScope::table();
+        if (!pictures)
+          return nn::SizeExpr();
+        nn::SizeExpr all = elementsOf(map), each = table.floorDiv(all, pictures);
+        // What does not grow with the pictures is the same for all.
+        return table.mul(each, pictures) == all && all != table.constant(0) && llvm::any_of(table.dimsOf(all), [](StringRef) { return true; })
+                   ? table.mul(each, table.constant(bytesOf(map.elem)))
+                   : table.constant(0);
+      };
+      for (const KernelArg &arg : step.args) {
+        bool isConstant = arg.kind == KernelArg::Constant || (arg.kind == KernelArg::Operand && operands[arg.index].constant);
+        strides.push_back(!pictures              ? nn::SizeExpr()
+                          : isConstant           ? SizeScope::table().constant(0)
+                          : arg.kind == KernelArg::Operand ? strideOf(operands[arg.index].place.map)
+                          : arg.kind == KernelArg::Result  ? strideOf(results[arg.index].map)
+                                                           : SizeScope::table().constant(0));
+      }
       SmallVector<Storage> where;
       int64_t output = -1;
       for (KernelArg &arg : step.args) {
@@ -357,7 +481,7 @@ private:
           break;
         case KernelArg::Temporary:
           if (arg.index >= temporaries.size())
-            temporaries.push_back(newBuffer(arg.size));
+            temporaries.push_back(newBuffer(sizeOf(arg.size)));
           where.push_back(temporaries[arg.index]);
           break;
         }
@@ -365,8 +489,8 @@ private:
       bool last = number + 1 == lowered.size();
       Value result = kernel.getBody().front().getTerminator()->getOperand(0);
       push(std::move(step), std::move(where), call.getLoc(), last ? name : name + "." + std::to_string(number),
-           last ? std::optional<Placement>(results[0]) : std::nullopt, cast<RankedTensorType>(call.getOuts()[0].getType()), output,
-           last ? codesOf(result) : std::nullopt);
+           last ? std::optional<Placement>(results[0]) : std::nullopt, SizedType(call.getOuts()[0]), output,
+           last ? codesOf(result) : std::nullopt, pictures, strides);
       if (restore)
         fillHalos();
     }
@@ -405,6 +529,8 @@ private:
             return emitDynamicQuant(module, name, p.problem, isa, /*quantize=*/false);
           else if constexpr (isRowProblem<T>)
             return emitRows(module, name, p, isa);
+          else if constexpr (std::is_same_v<T, SizesProblem>)
+            return emitSizes(module, name, p, isa);
           else
             return emitPortable(module, name, p.function, isa);
         },
@@ -433,16 +559,21 @@ private:
       used.push_back(&it->second);
     }
 
+    // A program with open sizes gets them as its last argument: numbers, that the runtime computes once for a context.
     SmallVector<Type> types{LLVM::LLVMPointerType::get(context)};
     auto bytesType = [&](int64_t bytes) { return MemRefType::get({std::max<int64_t>(bytes, 1)}, b.getI8Type()); };
-    auto tensorBytes = [](Type type) {
+    auto tensorBytes = [](Type type) -> int64_t {
       auto tensor = cast<RankedTensorType>(type);
+      if (!tensor.hasStaticShape())
+        return kOpenBytes;
       return tensor.getNumElements() * bytesOf(elemOf(tensor.getElementType()).value_or(Elem::U8));
     };
     for (Type type : main.getArgumentTypes())
       types.push_back(bytesType(tensorBytes(type)));
     for (Type type : main.getResultTypes())
       types.push_back(bytesType(tensorBytes(type)));
+    if (open)
+      types.push_back(MemRefType::get({kOpenBytes}, b.getI8Type()));
     types.push_back(bytesType(weights.size()));
     b.setInsertionPointToEnd(module.getBody());
     auto function = func::FuncOp::create(b, loc, ("run_" + isa.name).str(), b.getFunctionType(types, {}));
@@ -465,47 +596,128 @@ private:
       return allocations[where.index];
     };
     allocations.clear();
-    for (int64_t bytes : buffers)
-      allocations.push_back(memref::AllocOp::create(b, loc, bytesType(bytes)));
-    for (auto [number, planned] : llvm::enumerate(steps)) {
-      const Kernel &kernel = *used[number];
+    Value numbers = open ? body->getArgument(body->getNumArguments() - 2) : Value();
+    auto viewNumbers = [&](Location loc, int64_t slot) -> Value {
+      Value shift = arith::ConstantIndexOp::create(b, loc, 8 * slot);
+      return memref::ViewOp::create(b, loc, MemRefType::get({int64_t(1) << 30}, b.getIndexType()), numbers, shift, ValueRange());
+    };
+    Value firstNumber = open ? viewNumbers(loc, 0) : Value();
+    auto number = [&](Location loc, nn::SizeExpr e) -> Value {
+      if (std::optional<int64_t> constant = e.constant())
+        return arith::ConstantIndexOp::create(b, loc, *constant);
+      Value at = arith::ConstantIndexOp::create(b, loc, sizes.slot(e));
+      return memref::LoadOp::create(b, loc, firstNumber, at);
+    };
+    auto allocate = [&](Location loc, nn::SizeExpr bytes) -> Value {
+      if (std::optional<int64_t> constant = bytes.constant(); constant && !open)
+        return memref::AllocOp::create(b, loc, bytesType(*constant));
+      auto alloc = memref::AllocOp::create(b, loc, MemRefType::get({kOpenBytes}, b.getI8Type()));
+      alloc->setAttr("cpu.bytes", b.getI64IntegerAttr(sizes.slot(bytes)));
+      return alloc;
+    };
+    for (nn::SizeExpr bytes : buffers)
+      allocations.push_back(allocate(loc, bytes));
+    nn::SizeTable &table = SizeScope::table();
+    for (auto [index, planned] : llvm::enumerate(steps)) {
+      const Kernel &kernel = *used[index];
       func::FuncOp callee = kernel.function;
       SmallVector<Value> args;
-      for (auto [index, where] : llvm::enumerate(planned.storage)) {
-        int64_t offset = where.kind == Storage::Weights ? where.index : 0;
+      OpBuilder::InsertionGuard guard(b);
+      scf::ForOp loop;
+      if (planned.pictures) {
+        Value zero = arith::ConstantIndexOp::create(b, planned.loc, 0), one = arith::ConstantIndexOp::create(b, planned.loc, 1);
+        loop = scf::ForOp::create(b, planned.loc, zero, number(planned.loc, planned.pictures), one);
+        b.setInsertionPoint(loop.getBody()->getTerminator());
+      }
+      auto pass = [&](Value memref, int64_t offset) {
         Value shift = arith::ConstantIndexOp::create(b, planned.loc, offset);
-        args.push_back(memref::ViewOp::create(b, planned.loc, cast<MemRefType>(callee.getArgumentTypes()[index]), base(where), shift, ValueRange()));
+        nn::SizeExpr stride = loop && args.size() < planned.strides.size() ? planned.strides[args.size()] : nn::SizeExpr();
+        if (stride && !stride.isConstant(0)) {
+          Value step = arith::MulIOp::create(b, planned.loc, loop.getInductionVar(), number(planned.loc, stride));
+          shift = offset ? arith::AddIOp::create(b, planned.loc, shift, step).getResult() : step;
+        }
+        args.push_back(memref::ViewOp::create(b, planned.loc, cast<MemRefType>(callee.getArgumentTypes()[args.size()]), memref, shift, ValueRange()));
+      };
+      for (Storage where : planned.storage)
+        pass(base(where), where.kind == Storage::Weights ? where.index : 0);
+      const nn::Sizes &own = planned.sizes;
+      nn::SizeExpr tasks = table.constant(kernel.tasks.constant);
+      for (const TaskCount::Factor &factor : kernel.tasks.factors) {
+        nn::SizeExpr all = table.constant(1);
+        for (int64_t size : factor.sizes)
+          all = table.mul(all, isDynamic(size) ? own[size_t(slotOf(size))] : table.constant(size));
+        tasks = table.mul(tasks, table.ceilDiv(all, table.constant(factor.chunk)));
       }
-      if (kernel.scratchBytes) {
-        // The same size at every level, so that all levels share one arena plan.
-        int64_t bytes = kernel.scratchBytes * kernel.tasks.constant;
-        Value scratch = memref::AllocOp::create(b, planned.loc, bytesType(bytes));
-        Value shift = arith::ConstantIndexOp::create(b, planned.loc, 0);
-        args.push_back(memref::ViewOp::create(b, planned.loc, cast<MemRefType>(callee.getArgumentTypes()[args.size()]), scratch, shift, ValueRange()));
-      }
-      args.push_back(arith::ConstantIndexOp::create(b, planned.loc, kernel.tasks.constant));
+      if (!own.empty())
+        args.push_back(viewNumbers(planned.loc, sizes.list(own)));
+      // The scratch has the same size at every level of a static program, so that all levels share one arena plan.
+      if (kernel.scratchBytes)
+        pass(allocate(planned.loc, table.mul(table.constant(kernel.scratchBytes), tasks)), 0);
+      args.push_back(number(planned.loc, tasks));
       auto call = func::CallOp::create(b, planned.loc, callee, args);
-      call->setAttr(parallelAttr, b.getI32IntegerAttr(number));
+      call->setAttr(parallelAttr, b.getI32IntegerAttr(index));
       call->setAttr("cpu.step", planned.info);
     }
     func::ReturnOp::create(b, loc);
     return success();
   }
 
+  /// The dimensions in the order of the inputs, and every number that the run functions, the steps and the checks need.
+  void writeSizes(Builder &b) {
+    nn::SizeTable &table = SizeScope::table();
+    SmallVector<StringRef> dims;
+    auto collect = [&](nn::SizeExpr e) {
+      for (StringRef dim : table.dimsOf(e))
+        if (!llvm::is_contained(dims, dim))
+          dims.push_back(dim);
+    };
+    for (BlockArgument argument : main.getArguments())
+      for (SizeCode size : SizedType(argument).getShape())
+        collect(sizeOf(size));
+    for (PlannedStep &planned : steps) {
+      if (auto texts = planned.info.getAs<ArrayAttr>("sizes"))
+        for (Attribute text : texts)
+          if (StringRef t = cast<StringAttr>(text).getValue(); !t.empty())
+            sizes.slot(table.parse(t));
+      if (auto macs = planned.info.getAs<StringAttr>("dynamic_macs"))
+        sizes.slot(table.parse(macs.getValue()));
+    }
+    if (auto equal = module->getAttrOfType<ArrayAttr>("tern.equal"))
+      for (Attribute pair : equal)
+        for (Attribute text : cast<ArrayAttr>(pair))
+          sizes.slot(table.parse(cast<StringAttr>(text).getValue()));
+    SmallVector<StringRef> texts;
+    for (nn::SizeExpr e : sizes.entries()) {
+      collect(e);
+      texts.push_back(e.str());
+    }
+    module->setAttr("cpu.dims", b.getStrArrayAttr(dims));
+    module->setAttr("cpu.sizes", b.getStrArrayAttr(texts));
+  }
+
   /// Removes what the run functions replace; the signature stays as attributes, the weights as a resource.
   void finish() {
     Builder b(main.getContext());
-    auto signature = [&](TypeRange types, function_ref<DictionaryAttr(unsigned)> attrs, StringRef prefix) {
+    Operation *terminator = main.getBody().front().getTerminator();
+    auto signature = [&](ValueRange values, TypeRange types, function_ref<DictionaryAttr(unsigned)> attrs, StringRef prefix) {
       SmallVector<Attribute> entries;
       for (auto [index, type] : llvm::enumerate(types)) {
         auto name = attrs(index) ? attrs(index).getAs<StringAttr>("tern.name") : StringAttr();
         SmallVector<NamedAttribute> entry{b.getNamedAttr("name", name ? name : b.getStringAttr(prefix + Twine(index))), b.getNamedAttr("type", TypeAttr::get(type))};
+        if (SizedType sized(values[index]); !sized.hasStaticShape()) {
+          entry.push_back(b.getNamedAttr("sizes", sizesAttr(sized)));
+          for (SizeCode size : sized.getShape())
+            if (isDynamic(size))
+              sizes.slot(sizeOf(size));
+        }
         entries.push_back(b.getDictionaryAttr(entry));
       }
       return b.getArrayAttr(entries);
     };
-    module->setAttr("cpu.inputs", signature(main.getArgumentTypes(), [&](unsigned i) { return main.getArgAttrDict(i); }, "input_"));
-    module->setAttr("cpu.outputs", signature(main.getResultTypes(), [&](unsigned i) { return main.getResultAttrDict(i); }, "output_"));
+    module->setAttr("cpu.inputs", signature(main.getArguments(), main.getArgumentTypes(), [&](unsigned i) { return main.getArgAttrDict(i); }, "input_"));
+    module->setAttr("cpu.outputs", signature(terminator->getOperands(), main.getResultTypes(), [&](unsigned i) { return main.getResultAttrDict(i); }, "output_"));
+    if (open)
+      writeSizes(b);
     module->setAttr("cpu.weights", weights.finish(main.getContext()));
     SmallVector<Operation *> old;
     for (Operation &op : *module.getBody()) {
@@ -525,7 +737,9 @@ private:
   DenseMap<Value, Storage> storage;
   DenseMap<Value, Value> embeddedIn; ///< operand -> result of a concat
   SmallVector<unsigned> copied; ///< outputs that need a copy
-  SmallVector<int64_t> buffers; ///< bytes
+  SmallVector<nn::SizeExpr> buffers; ///< bytes
+  SizeNumbers sizes;
+  bool open = false; ///< some sizes are only known at run time
   SmallVector<Value> allocations;
   std::vector<PlannedStep> steps;
   llvm::StringMap<unsigned> kernelIds;
@@ -552,6 +766,7 @@ struct EmitKernelsPass : impl::CpuEmitKernelsBase<EmitKernelsPass> {
       getOperation().emitError("cpu-emit-kernels needs a function @main of kernel calls (tern-outline makes it)");
       return signalPassFailure();
     }
+    SizeScope scope(&getContext());
     if (failed(Emission(main, levels).run()))
       signalPassFailure();
   }

@@ -130,6 +130,8 @@ int ExprBuilder::constant(ElementsAttr attr) {
   for (int64_t i = 0; i < std::min(type.getRank(), rank); ++i)
     if (type.getDimSize(type.getRank() - 1 - i) != 1 && type.getDimSize(type.getRank() - 1 - i) != outType.getDimSize(rank - 1 - i))
       return fail("a constant that does not broadcast to the result");
+  if (!outType.hasStaticShape())
+    return fail("a constant that is broadcast along another dimension than the channels, to a size that is only known at run time");
   if (type.getRank() > rank || outType.getNumElements() > kMaxExpandedConstant)
     return fail("a large constant that is broadcast along another dimension than the channels");
   Placement dense = out;
@@ -165,7 +167,7 @@ int ExprBuilder::argument(BlockArgument argument) {
   const CallOperand &operand = operands[index];
   if (operand.constant)
     return constant(operand.constant);
-  auto type = cast<RankedTensorType>(argument.getType());
+  SizedType type(argument);
   if (type.getShape() == outType.getShape())
     return tensorInput(index);
   int64_t rank = outType.getRank();
@@ -202,7 +204,7 @@ int ExprBuilder::dequantized(BundleOp bundle, std::optional<double> scale) {
   Format format = bundle.getResult().getType().getFormat().getFormat();
   if (index < 0 || operands[index].constant || !zero || format.elem.bits != 8 || !format.planes.size())
     return fail("a quantized operand whose zero point is not constant");
-  if (bundle.getResult().getType().getShape() != outType.getShape())
+  if (operands[index].type.getShape() != outType.getShape())
     return fail("a quantized operand that is broadcast");
   int x = tensorInput(index), s;
   if (scale)

@@ -31,7 +31,7 @@ struct KernelArg {
 
 /// The operands of a call as the target has placed them.
 struct CallOperand {
-  mlir::RankedTensorType type;
+  SizedType type;
   Placement place;             ///< of activations
   mlir::ElementsAttr constant; ///< set: the operand is a constant and has no place
 };
@@ -41,7 +41,7 @@ struct CallOperand {
 class ExprBuilder {
 public:
   /// out: the type and place that the program writes.
-  ExprBuilder(llvm::ArrayRef<CallOperand> operands, mlir::RankedTensorType outType, const Placement &out)
+  ExprBuilder(llvm::ArrayRef<CallOperand> operands, SizedType outType, const Placement &out)
       : operands(operands), outType(outType), out(out) {}
 
   /// The accumulator is input 0; call before anything else. Returns its number.
@@ -82,7 +82,7 @@ private:
   int dequantized(BundleOp bundle, std::optional<double> scale);
 
   llvm::ArrayRef<CallOperand> operands;
-  mlir::RankedTensorType outType;
+  SizedType outType;
   Placement out;
   Expr program;
   llvm::SmallVector<KernelArg> inputArgs;

@@ -123,6 +123,11 @@ static KernelInfo classifyAnchor(Operation *op) {
       .Case<nn::ArgReduceOp>([&](auto) { return KernelInfo{KernelClass::Axis, op, ""}; })
       .Case<nn::RnnOp>([&](auto) { return KernelInfo{KernelClass::Rnn, op, ""}; })
       .Case<nn::GatherOp>([&](auto) { return KernelInfo{KernelClass::Gather, op, ""}; })
+      .Case<nn::SizesOp>([&](auto sizes) {
+        Type element = sizes.getResult().getType().getElementType();
+        return element.isSignlessInteger(64) || element.isSignlessInteger(32) ? KernelInfo{KernelClass::Sizes, op, ""}
+                                                                              : portable("sizes that are neither i32 nor i64");
+      })
       .Default([&](Operation *) { return portable("no generator"); });
 }
 

@@ -1,6 +1,7 @@
 //===- KernelLowering.cpp - a call of a kernel -> problems ------------------===//
 #include "lib/Target/Cpu/Lowering/KernelLowering.h"
 #include "dialects/NN/IR/NN.h"
+#include "dialects/NN/IR/SizeAnalysis.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Lowering/ConvLowering.h"
 #include "lib/Target/Cpu/Lowering/RowLowering.h"
@@ -51,6 +52,8 @@ public:
     case KernelClass::Rnn:
     case KernelClass::Nest:
       return rows();
+    case KernelClass::Sizes:
+      return sizes();
     case KernelClass::Portable:
       return refuse(info.why);
     }
@@ -67,8 +70,8 @@ private:
   }
   bool oneResult() { return terminator->getNumOperands() == 1 || refuse("more than one result"); }
   Value result() { return terminator->getOperand(0); }
-  RankedTensorType resultType() { return cast<RankedTensorType>(result().getType()); }
-  RankedTensorType anchorType() { return cast<RankedTensorType>(info.anchor->getResult(0).getType()); }
+  SizedType resultType() { return SizedType(result()); }
+  SizedType anchorType() { return SizedType(info.anchor->getResult(0)); }
   /// The call operand that an operand of the anchor is, looking through a bundle and a dequantize; -1: none.
   int source(Value value) {
     if (auto dequantize = value.getDefiningOp<DequantizeOp>())
@@ -186,8 +189,8 @@ private:
   static double pixelsSummed(const GlobalReduceProblem &problem) {
     return problem.kind == ReduceKind::Sum ? double(problem.in.h * problem.in.w) : 1;
   }
-  static std::string refusal(const PoolProblem &problem) { return cpu::refuse(problem); }
-  static std::string refusal(const ResizeProblem &problem) { return cpu::refuse(problem); }
+  static std::string refusal(const PoolProblem &problem) { return cpu::refuse(onePicture(problem)); }
+  static std::string refusal(const ResizeProblem &problem) { return cpu::refuse(onePicture(problem)); }
   static std::string refusal(const GlobalReduceProblem &) { return ""; }
 
   /// Kernels of plain operands (RowLowering.h); `nest`: as an elementwise program over a loop nest.
@@ -196,6 +199,16 @@ private:
     if (!(nest ? lowering.nest() : lowering.run()))
       return why.empty() ? refuse(lowering.error()) : false;
     steps = std::move(lowering.steps);
+    return true;
+  }
+  bool sizes() {
+    SizesProblem problem;
+    problem.elem = results[0].map.elem;
+    for (Attribute text : cast<nn::SizesOp>(info.anchor).getValues())
+      problem.values.push_back(offsetOf(SizeScope::table().parse(cast<StringAttr>(text).getValue())));
+    if (!oneResult() || result() != info.anchor->getResult(0))
+      return refuse("sizes that change on the way");
+    push(problem, {resultArg()}, "cpu.fill");
     return true;
   }
   bool eltwise();
@@ -256,7 +269,7 @@ bool Lowering::eltwise() {
     problem.in = inMap;
     problem.out = view.map;
     problem.expr = builder.expr();
-    if (std::string reason = cpu::refuse(problem); !reason.empty())
+    if (std::string reason = cpu::refuse(onePicture(problem)); !reason.empty())
       return refuse(reason);
     SmallVector<KernelArg> args(builder.args());
     args.push_back(resultArg());
@@ -274,7 +287,7 @@ bool Lowering::eltwise() {
       flat &= operand.type.getNumElements() == 1 || (operand.type.getShape() == resultType().getShape() && isDense(operand.place.map));
   }
   auto flatten = [](Map &map) {
-    map.c = map.cs = map.n * map.h * map.w * map.c;
+    map.c = map.cs = countOf(map);
     map.n = map.h = map.w = 1;
   };
   if (flat) {
@@ -307,7 +320,7 @@ bool Lowering::conv() {
   if (!epilogue(problem.epilogue, args, [&](ExprBuilder &builder) { lowered.prepareEpilogue(builder); }))
     return false;
   args.push_back(resultArg());
-  if (std::string reason = cpu::refuse(problem); !reason.empty())
+  if (std::string reason = cpu::refuse(onePicture(problem)); !reason.empty())
     return refuse(reason);
   push(problem, args, lowered.row(), lowered.macs());
   return true;
@@ -332,7 +345,7 @@ bool Lowering::matmul() {
   args.push_back(resultArg());
   if (std::string reason = cpu::refuse(problem); !reason.empty())
     return refuse(reason);
-  push(problem, args, lowered.row(), problem.in.pixels() * lowered.macsPerRow());
+  push(problem, args, lowered.row(), times(product({problem.in.n, problem.in.h, problem.in.w}), lowered.macsPerRow()));
   return true;
 }
 
@@ -442,9 +455,9 @@ bool Lowering::dynamicQuant() {
   QuantType type = op.getResult().getType();
   Format format = type.getFormat().getFormat();
   const std::vector<int64_t> &block = format.planes.front().block;
-  problem.perTensor = block.empty() && problem.in.pixels() != 1;
+  problem.perTensor = block.empty() && product({problem.in.n, problem.in.h, problem.in.w}) != 1;
   for (auto [axis, extent] : llvm::enumerate(block)) {
-    int64_t size = type.getShape()[axis];
+    int64_t size = ShapedType::isDynamic(type.getShape()[axis]) ? INT64_MAX : type.getShape()[axis];
     bool isRow = axis + 1 == block.size() ? x->place.form == Form::Plain && (extent == kWhole || extent >= size) : extent == 1 || size == 1;
     if (!isRow)
       return refuse("scales that are neither one nor one a row");
@@ -465,7 +478,7 @@ bool Lowering::dynamicQuant() {
 
 /// Each operand of a concat along the channels is an elementwise program that writes its part of the result.
 bool Lowering::concatByParts(nn::ConcatOp concat) {
-  RankedTensorType whole = resultType();
+  SizedType whole = resultType();
   if (results[0].form != Form::Channels || concat.getAxis() != 1)
     return refuse("a concat of values that change on the way, not along channels");
   int64_t channel = 0;
@@ -473,7 +486,9 @@ bool Lowering::concatByParts(nn::ConcatOp concat) {
     int index = source(x);
     if (index < 0 || operands[index].constant || operands[index].place.form != Form::Channels)
       return refuse("a concat of a value that is not placed as a picture");
-    auto part = RankedTensorType::get(cast<RankedTensorType>(x.getType()).getShape(), whole.getElementType());
+    SizedType part(SizedType(x).getShape(), whole.getElementType());
+    if (isDynamic(part.getDimSize(1)))
+      return refuse("a concat of channels whose number is only known at run time");
     Placement view = results[0];
     view.map.base += channel;
     view.map.c = part.getDimSize(1);
@@ -502,11 +517,10 @@ bool Lowering::copy() {
     return concatByParts(concat);
   if (!moves)
     return refuse("a move of values that change on the way");
-  RankedTensorType type = resultType();
+  SizedType type = resultType();
   SmallVector<int64_t> out = stridesOf(type, results[0]);
-  int64_t outBase = results[0].map.base;
-  if (results[0].form == Form::Channels)
-    outBase += results[0].map.top * results[0].map.rowStride() + results[0].map.left * results[0].map.cs;
+  auto firstElement = [](const Placement &place) { return place.form == Form::Channels ? firstPixelOf(place.map) : place.map.base; };
+  int64_t outBase = firstElement(results[0]);
   auto box = [&](Value input, ArrayRef<int64_t> sizes, function_ref<void(CopyProblem &, ArrayRef<int64_t>)> fill) {
     int index;
     const CallOperand *x = activation(input, index);
@@ -516,9 +530,7 @@ bool Lowering::copy() {
     problem.elem = x->place.map.elem;
     problem.sizes.assign(sizes.begin(), sizes.end());
     problem.outStrides.assign(out.begin(), out.end());
-    problem.inBase = x->place.map.base;
-    if (x->place.form == Form::Channels)
-      problem.inBase += x->place.map.top * x->place.map.rowStride() + x->place.map.left * x->place.map.cs;
+    problem.inBase = firstElement(x->place);
     problem.outBase = outBase;
     fill(problem, stridesOf(x->type, x->place));
     push(problem, {operandArg(index, problem.elem), resultArg()}, "cpu.copy");
@@ -531,30 +543,37 @@ bool Lowering::copy() {
     });
   if (auto slice = dyn_cast<nn::SliceOp>(op))
     return box(slice.getX(), type.getShape(), [&](CopyProblem &problem, ArrayRef<int64_t> strides) {
+      // Starts that are only known at run time are texts of the op.
+      auto texts = slice->getAttrOfType<ArrayAttr>(nn::kStartsAttr);
+      size_t next = 0;
       for (auto [axis, stride] : llvm::enumerate(strides)) {
-        problem.inBase += slice.getStarts()[axis] * stride;
-        problem.inStrides.push_back(slice.getSteps()[axis] * stride);
+        int64_t start = slice.getStarts()[axis];
+        if (ShapedType::isDynamic(start))
+          start = texts && next < texts.size() ? offsetOf(SizeScope::table().parse(cast<StringAttr>(texts[next++]).getValue())) : 0;
+        problem.inBase = addOffsets(problem.inBase, mulOffsets(start, stride));
+        problem.inStrides.push_back(mulOffsets(slice.getSteps()[axis], stride));
       }
     });
   if (auto expand = dyn_cast<nn::ExpandOp>(op))
     return box(expand.getX(), type.getShape(), [&](CopyProblem &problem, ArrayRef<int64_t> strides) {
-      auto from = cast<RankedTensorType>(expand.getX().getType());
+      SizedType from(expand.getX());
       problem.inStrides.assign(type.getRank(), 0);
       for (int64_t i = 0; i < from.getRank(); ++i)
         if (from.getDimSize(i) != 1)
           problem.inStrides[type.getRank() - from.getRank() + i] = strides[i];
     });
   if (auto concat = dyn_cast<nn::ConcatOp>(op)) {
-    int64_t axis = concat.getAxis(), at = 0;
+    int64_t axis = concat.getAxis();
+    SizeCode at = 0;
     for (Value x : concat.getXs()) {
-      auto part = cast<RankedTensorType>(x.getType());
+      SizedType part(x);
       if (part.getNumElements() &&
           !box(x, part.getShape(), [&](CopyProblem &problem, ArrayRef<int64_t> strides) {
-            problem.outBase += at * out[axis];
+            problem.outBase = addOffsets(problem.outBase, mulOffsets(offsetOf(sizeOf(at)), out[axis]));
             problem.inStrides.assign(strides.begin(), strides.end());
           }))
         return false;
-      at += part.getDimSize(axis);
+      at = plus(at, part.getDimSize(axis));
     }
     return true;
   }
@@ -566,10 +585,10 @@ bool Lowering::copy() {
     if (fill.out.elem == Elem::U8 && fill.value < 0)
       fill.value += 256; // codes are stored unsigned
     push(fill, {resultArg()}, "cpu.fill");
-    return box(pad.getX(), cast<RankedTensorType>(pad.getX().getType()).getShape(), [&](CopyProblem &problem, ArrayRef<int64_t> strides) {
+    return box(pad.getX(), SizedType(pad.getX()).getShape(), [&](CopyProblem &problem, ArrayRef<int64_t> strides) {
       problem.inStrides.assign(strides.begin(), strides.end());
       for (auto [axis, low] : llvm::enumerate(pad.getLow()))
-        problem.outBase += low * out[axis];
+        problem.outBase = addOffsets(problem.outBase, mulOffsets(low, out[axis]));
     });
   }
   return refuse("no copy for this op");

@@ -6,6 +6,7 @@
 #include "lib/Target/Cpu/Lowering/ExprBuilder.h"
 #include "lib/Target/Cpu/Lowering/KernelClass.h"
 #include "lib/Target/Cpu/RowProblems.h"
+#include "lib/Target/Cpu/SizesProblem.h"
 #include <variant>
 
 namespace tern::cpu {
@@ -22,14 +23,14 @@ struct AbsmaxProblem {
 using AnyProblem = std::variant<ConvProblem, GemmProblem, EltwiseProblem, RelayoutProblem, PoolProblem, GlobalReduceProblem, SoftmaxProblem,
                                 ResizeProblem, CopyProblem, FillProblem, DynamicQuantProblem, AbsmaxProblem, PortableProblem, NormProblem,
                                 GroupNormProblem, AttentionProblem, RopeProblem, NdProblem, AxesReduceProblem, AxisProblem, GatherProblem,
-                                RnnProblem, MatmulProblem>;
+                                RnnProblem, MatmulProblem, SizesProblem>;
 
 /// One generated kernel and its operands in argument order (without scratch and task).
 struct Step {
   AnyProblem problem;
   llvm::SmallVector<KernelArg> args;
   llvm::StringLiteral row = "portable.linalg"; ///< of the kernel table
-  int64_t macs = 0;
+  SizeCode macs = 0;
 };
 
 /// The steps that compute a call of `kernel` with these operands and results, in order. Falls back to one portable step when
@@ -40,7 +41,7 @@ mlir::FailureOr<std::vector<Step>> lowerKernel(mlir::func::FuncOp kernel, llvm::
                                                      llvm::ArrayRef<Placement> results, std::string &portable, bool dry = false);
 
 /// The step that copies a value from one place to another.
-Step relayoutStep(mlir::RankedTensorType type, const Placement &from, const Placement &to);
+Step relayoutStep(SizedType type, const Placement &from, const Placement &to);
 
 /// Key under which equal kernels are shared, and the start of the symbol name.
 std::string keyOf(const AnyProblem &problem);

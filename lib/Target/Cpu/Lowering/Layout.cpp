@@ -38,26 +38,28 @@ std::optional<Elem> elemOf(Type type) {
   return std::nullopt;
 }
 
-static Elem elementOrBytes(RankedTensorType type) { return elemOf(type.getElementType()).value_or(Elem::U8); }
+static Elem elementOrBytes(SizedType type) { return elemOf(type.getElementType()).value_or(Elem::U8); }
 
-Map plainMap(RankedTensorType type) {
+Map plainMap(SizedType type) {
   Map map;
   map.elem = elementOrBytes(type);
   if (type.getRank() > 0)
     map.c = type.getShape().back();
-  map.w = map.c ? type.getNumElements() / map.c : 0;
+  map.w = type.getRank() ? product(type.getShape().drop_back()) : 1;
+  if (map.c == 0)
+    map.w = 0;
   map.cs = map.c;
   return map;
 }
 
-Map flatMap(RankedTensorType type) {
+Map flatMap(SizedType type) {
   Map map;
   map.elem = elementOrBytes(type);
   map.c = map.cs = type.getNumElements();
   return map;
 }
 
-Map channelsMap(RankedTensorType type) {
+Map channelsMap(SizedType type) {
   Map map;
   map.elem = elementOrBytes(type);
   ArrayRef<int64_t> shape = type.getShape();
@@ -65,11 +67,11 @@ Map channelsMap(RankedTensorType type) {
   map.c = map.cs = shape[1];
   map.w = shape.back();
   for (int64_t extent : shape.drop_front(2).drop_back())
-    map.h *= extent;
+    map.h = times(map.h, extent);
   return map;
 }
 
-Map planarMap(RankedTensorType type) {
+Map planarMap(SizedType type) {
   Map map = channelsMap(type);
   map.planar = true;
   map.cs = 1;
@@ -80,7 +82,30 @@ bool formsCoincide(const Map &map) {
   return !map.hasHalo() && map.base == 0 && map.cs == map.c && (map.c == 1 || map.h * map.w == 1);
 }
 
-SmallVector<int64_t> stridesOf(RankedTensorType type, const Placement &place) {
+static int64_t asOffset(SizeCode size) { return isDynamic(size) ? dynamicOffset(slotOf(size)) : size; }
+
+int64_t rowStrideOf(const Map &m) {
+  if (m.planar)
+    return asOffset(m.w);
+  return mulOffsets(addOffsets(asOffset(m.w), m.left + m.right), asOffset(m.cs));
+}
+
+int64_t imageStrideOf(const Map &m) {
+  if (m.planar)
+    return asOffset(product({m.c, m.h, m.w}));
+  return mulOffsets(addOffsets(asOffset(m.h), m.top + m.bottom), rowStrideOf(m));
+}
+
+int64_t firstPixelOf(const Map &m) {
+  int64_t halo = addOffsets(mulOffsets(m.top, rowStrideOf(m)), mulOffsets(m.left, asOffset(m.cs)));
+  return m.planar ? m.base : addOffsets(m.base, halo);
+}
+
+nn::SizeExpr elementsOf(const Map &m) { return offsetExpr(mulOffsets(asOffset(m.n), imageStrideOf(m))); }
+
+SizeCode countOf(const Map &m) { return product({m.n, m.h, m.w, m.c}); }
+
+SmallVector<int64_t> stridesOf(SizedType type, const Placement &place) {
   SmallVector<int64_t> strides(type.getRank(), 1);
   ArrayRef<int64_t> shape = type.getShape();
   if (place.form == Form::Plain) {
@@ -88,17 +113,17 @@ SmallVector<int64_t> stridesOf(RankedTensorType type, const Placement &place) {
     for (int64_t axis = type.getRank() - 1; axis >= 0; --axis) {
       strides[axis] = step;
       // Rows may be padded: the step after the last dimension is the stride of a row.
-      step = axis == type.getRank() - 1 ? place.map.cs : step * shape[axis];
+      step = axis == type.getRank() - 1 ? asOffset(place.map.cs) : mulOffsets(step, asOffset(shape[axis]));
     }
     return strides;
   }
-  strides[0] = place.map.imageStride();
-  int64_t step = place.map.cs;
+  strides[0] = imageStrideOf(place.map);
+  int64_t step = asOffset(place.map.cs);
   strides.back() = step;
-  step = place.map.rowStride();
+  step = rowStrideOf(place.map);
   for (int64_t axis = type.getRank() - 2; axis >= 2; --axis) {
     strides[axis] = step;
-    step *= shape[axis];
+    step = mulOffsets(step, asOffset(shape[axis]));
   }
   strides[1] = 1;
   return strides;
@@ -106,23 +131,55 @@ SmallVector<int64_t> stridesOf(RankedTensorType type, const Placement &place) {
 
 static const char *const elemNames[] = {"f32", "u8", "s8", "i32", "i64", "i1", "f16", "bf16", "f64", "i16"};
 
+static std::string sizeText(SizeCode size) {
+  return isDynamic(size) ? "{" + sizeOf(size).str().str() + "}" : std::to_string(size);
+}
+
 std::string str(const Placement &place) {
   const Map &m = place.map;
-  std::string text =
-      llvm::formatv("{0} {1} n{2} h{3} w{4} c{5} cs{6}", place.form == Form::Plain ? "plain" : "channels",
-                    elemNames[int(m.elem)], m.n, m.h, m.w, m.c, m.cs);
+  std::string text = llvm::formatv("{0} {1} n{2} h{3} w{4} c{5} cs{6}", place.form == Form::Plain ? "plain" : "channels",
+                                   elemNames[int(m.elem)], sizeText(m.n), sizeText(m.h), sizeText(m.w), sizeText(m.c),
+                                   sizeText(m.cs));
   if (m.hasHalo())
     text += llvm::formatv(" halo {0},{1},{2},{3}", m.top, m.left, m.bottom, m.right).str();
-  if (m.base)
+  if (isDynamicOffset(m.base))
+    text += (" base {" + offsetExpr(m.base).str() + "}").str();
+  else if (m.base)
     text += llvm::formatv(" base {0}", m.base).str();
   return text;
+}
+
+/// Words between blanks; an expression in braces is part of one.
+static SmallVector<StringRef> wordsOf(StringRef text) {
+  SmallVector<StringRef> words;
+  size_t start = 0;
+  int depth = 0;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size())
+      depth += text[i] == '{' ? 1 : text[i] == '}' ? -1 : 0;
+    if (i < text.size() && (text[i] != ' ' || depth > 0))
+      continue;
+    if (i > start)
+      words.push_back(text.slice(start, i));
+    start = i + 1;
+  }
+  return words;
+}
+
+/// False: neither a number nor an expression.
+static bool parseSize(StringRef text, int64_t &size, bool isOffset) {
+  if (!text.consume_front("{"))
+    return !text.getAsInteger(10, size);
+  nn::SizeExpr e = text.consume_back("}") ? SizeScope::table().parse(text) : nn::SizeExpr();
+  if (e)
+    size = isOffset ? offsetOf(e) : SizeScope::table().code(e);
+  return bool(e);
 }
 
 std::optional<Placement> parsePlacement(StringRef text) {
   Placement place;
   Map &m = place.map;
-  SmallVector<StringRef> words;
-  text.split(words, ' ', -1, false);
+  SmallVector<StringRef> words = wordsOf(text);
   if (words.size() < 7)
     return std::nullopt;
   if (words[0] == "channels")
@@ -146,14 +203,14 @@ std::optional<Placement> parsePlacement(StringRef text) {
       continue;
     }
     if (words[i] == "base" && i + 1 < words.size()) {
-      if (words[++i].getAsInteger(10, m.base))
+      if (!parseSize(words[++i], m.base, /*isOffset=*/true))
         return std::nullopt;
       continue;
     }
     bool matched = false;
     for (auto &[prefix, field] : fields)
-      if (!matched && words[i].starts_with(prefix) && !words[i].drop_front(prefix.size()).getAsInteger(10, *field))
-        matched = true;
+      if (!matched && words[i].starts_with(prefix))
+        matched = parseSize(words[i].drop_front(prefix.size()), *field, /*isOffset=*/false);
     if (!matched)
       return std::nullopt;
   }

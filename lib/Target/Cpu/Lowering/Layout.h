@@ -6,6 +6,7 @@
 #ifndef TERN_TARGET_CPU_LOWERING_LAYOUT_H
 #define TERN_TARGET_CPU_LOWERING_LAYOUT_H
 
+#include "lib/Target/Cpu/Lowering/SizedType.h"
 #include "lib/Target/Cpu/Problem.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include <optional>
@@ -24,13 +25,13 @@ struct Placement {
 std::optional<Elem> elemOf(mlir::Type type);
 
 /// Row-major view: c is the last dimension, w the product of the others.
-Map plainMap(mlir::RankedTensorType type);
+Map plainMap(SizedType type);
 /// Flat view: c is the number of elements.
-Map flatMap(mlir::RankedTensorType type);
+Map flatMap(SizedType type);
 /// NHWC without halo; rank 3 has h = 1, rank 5 joins the first two spatial dimensions. Rank >= 3.
-Map channelsMap(mlir::RankedTensorType type);
+Map channelsMap(SizedType type);
 /// ONNX order seen as pictures (planar). Rank >= 3.
-Map planarMap(mlir::RankedTensorType type);
+Map planarMap(SizedType type);
 
 /// No halo, no offset, no padding of the channels.
 inline bool isDense(const Map &map) { return !map.hasHalo() && map.base == 0 && map.cs == map.c; }
@@ -38,10 +39,29 @@ inline bool isDense(const Map &map) { return !map.hasHalo() && map.base == 0 && 
 /// The elements lie at the same addresses in both forms: no halo, dense, and one channel or one pixel.
 bool formsCoincide(const Map &channels);
 
-/// Element strides of every logical dimension of a value of this type at this place.
-llvm::SmallVector<int64_t> stridesOf(mlir::RankedTensorType type, const Placement &place);
+/// Element strides of every logical dimension of a value of this type at this place, as offsets of a problem.
+llvm::SmallVector<int64_t> stridesOf(SizedType type, const Placement &place);
+/// Elements from one row, one picture of a map to the next, before its first pixel, and in the whole buffer: offsets.
+int64_t rowStrideOf(const Map &map);
+int64_t imageStrideOf(const Map &map);
+int64_t firstPixelOf(const Map &map);
+nn::SizeExpr elementsOf(const Map &map);
+/// The number of elements of the pictures without halo: a size.
+SizeCode countOf(const Map &map);
 
-/// "channels u8 n1 h56 w56 c64 cs64 halo 1,1,1,1 base 0": the spelling in the IR.
+/// The problem of one picture: kernels of pictures have a static number of them, an open one is a loop around the kernel.
+template <typename Problem> Problem onePicture(Problem problem) {
+  int64_t n = problem.in.n;
+  if (!isDynamic(n))
+    return problem;
+  auto one = [&](int64_t &size) { size = size == n ? 1 : size; };
+  auto keep = [](int64_t &) {};
+  visitSizes(problem, {one, keep});
+  return problem;
+}
+
+/// "channels u8 n1 h56 w56 c64 cs64 halo 1,1,1,1 base 0": the spelling in the IR. A size that is only known at run time
+/// is an expression in braces: "w{batch*seq}".
 std::string str(const Placement &place);
 std::optional<Placement> parsePlacement(llvm::StringRef text);
 

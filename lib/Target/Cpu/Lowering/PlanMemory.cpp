@@ -16,6 +16,7 @@ namespace {
 struct Lifetime {
   memref::AllocOp alloc;
   int64_t size = 0, first = -1, last = -1, offset = 0; ///< bytes; numbers of the ops of the run function
+  int64_t slot = -1; ///< where the size is among the numbers of a program with open sizes
 };
 
 /// Buffers of one run function with their lifetimes, views included.
@@ -27,10 +28,14 @@ SmallVector<Lifetime> lifetimesOf(func::FuncOp function) {
   function.walk([&](memref::AllocOp alloc) {
     Lifetime life;
     life.alloc = alloc;
-    life.size = llvm::alignTo(alloc.getType().getNumElements(), 64) + TERN_SLACK;
+    if (auto slot = alloc->getAttrOfType<IntegerAttr>("cpu.bytes"))
+      life.slot = slot.getInt();
+    else
+      life.size = llvm::alignTo(alloc.getType().getNumElements(), 64) + TERN_SLACK;
     for (Operation *view : alloc->getUsers())
       for (Operation *user : view->getUsers()) {
-        int64_t number = numbers.lookup(user);
+        // A kernel that runs for each picture is in a loop.
+        int64_t number = numbers.lookup(function.getBody().front().findAncestorOpInBlock(*user));
         life.first = life.first < 0 ? number : std::min(life.first, number);
         life.last = std::max(life.last, number);
       }
@@ -70,11 +75,55 @@ int64_t plan(MutableArrayRef<Lifetime> lifetimes) {
 }
 
 struct PlanMemoryPass : impl::CpuPlanMemoryBase<PlanMemoryPass> {
+  /// The runtime places the buffers once it knows their sizes: their offsets are the numbers behind those of the program.
+  void planAtRunTime(ArrayRef<func::FuncOp> functions, int64_t numbers) {
+    OpBuilder b(&getContext());
+    auto type = MemRefType::get({int64_t(1) << 40}, b.getI8Type());
+    for (func::FuncOp function : functions) {
+      SmallVector<Lifetime> lifetimes = lifetimesOf(function);
+      unsigned position = function.getNumArguments() - 1;
+      if (failed(function.insertArgument(position, type, {}, function.getLoc())))
+        return signalPassFailure();
+      Value base = function.getArgument(position), sizes = function.getArgument(position - 1);
+      b.setInsertionPointToStart(&function.getBody().front());
+      Value zero = arith::ConstantIndexOp::create(b, function.getLoc(), 0);
+      auto indices = MemRefType::get({int64_t(1) << 30}, b.getIndexType());
+      Value offsets = memref::ViewOp::create(b, function.getLoc(), indices, sizes, zero, ValueRange());
+      SmallVector<int64_t> described;
+      for (auto [index, life] : llvm::enumerate(lifetimes)) {
+        described.append({life.slot, life.first, life.last});
+        b.setInsertionPoint(life.alloc);
+        Value at = arith::ConstantIndexOp::create(b, life.alloc.getLoc(), numbers + int64_t(index));
+        Value offset = memref::LoadOp::create(b, life.alloc.getLoc(), offsets, at);
+        for (Operation *user : llvm::make_early_inc_range(life.alloc->getUsers())) {
+          auto view = dyn_cast<memref::ViewOp>(user);
+          APInt inner;
+          if (!view || life.slot < 0) {
+            life.alloc.emitOpError("is used by other ops than memref.view");
+            return signalPassFailure();
+          }
+          Value shift = offset;
+          if (!matchPattern(view.getByteShift(), m_ConstantInt(&inner)) || !inner.isZero()) {
+            b.setInsertionPoint(view); // of one picture among several
+            shift = arith::AddIOp::create(b, view.getLoc(), offset, view.getByteShift());
+          }
+          view->setOperands({base, shift});
+        }
+        life.alloc.erase();
+      }
+      StringRef isa = function.getName().drop_front(StringRef("run_").size());
+      getOperation()->setAttr(("cpu.buffers." + isa).str(), b.getDenseI64ArrayAttr(described));
+    }
+    getOperation()->setAttr("cpu.arena_bytes", b.getI64IntegerAttr(0));
+  }
+
   void runOnOperation() override {
     SmallVector<func::FuncOp> functions;
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (function.getName().starts_with("run_") && !function.isExternal())
         functions.push_back(function);
+    if (auto numbers = getOperation()->getAttrOfType<ArrayAttr>("cpu.sizes"))
+      return planAtRunTime(functions, int64_t(numbers.size()));
     SmallVector<SmallVector<Lifetime>> plans;
     int64_t arena = 0;
     for (func::FuncOp function : functions) {

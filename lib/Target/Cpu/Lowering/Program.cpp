@@ -67,7 +67,16 @@ std::string identifierOf(StringRef name) {
   return id;
 }
 
-static FailureOr<std::vector<ProgramTensor>> signatureOf(ModuleOp module, StringRef attribute) {
+/// Sizes in which an open one is -(slot + 1).
+static std::vector<int64_t> dimsOf(RankedTensorType type, ArrayAttr sizes, const llvm::StringMap<int64_t> &slots) {
+  std::vector<int64_t> dims(type.getShape().begin(), type.getShape().end());
+  for (auto [axis, size] : llvm::enumerate(dims))
+    if (ShapedType::isDynamic(size))
+      size = -slots.lookup(sizes ? cast<StringAttr>(sizes[axis]).getValue() : StringRef()) - 1;
+  return dims;
+}
+
+static FailureOr<std::vector<ProgramTensor>> signatureOf(ModuleOp module, StringRef attribute, const llvm::StringMap<int64_t> &slots) {
   std::vector<ProgramTensor> tensors;
   auto entries = module->getAttrOfType<ArrayAttr>(attribute);
   if (!entries)
@@ -80,23 +89,29 @@ static FailureOr<std::vector<ProgramTensor>> signatureOf(ModuleOp module, String
     tensor.dtype = dtypeOf(type.getElementType());
     if (!tensor.dtype)
       return module.emitError() << "'" << tensor.name << "' has type " << type << ", which has no place in the C interface";
-    tensor.dims.assign(type.getShape().begin(), type.getShape().end());
-    tensor.bytes = type.getNumElements() * bytesOf(*elemOf(type.getElementType()));
+    tensor.dims = dimsOf(type, dictionary.getAs<ArrayAttr>("sizes"), slots);
+    tensor.bytes = type.hasStaticShape() ? type.getNumElements() * bytesOf(*elemOf(type.getElementType())) : 0;
     tensors.push_back(std::move(tensor));
   }
   return tensors;
 }
 
-/// Offset in the arena of a memref that a step writes.
+/// Offset in the arena of a memref that a step writes; with open sizes the slot of that number.
 static uint64_t arenaOffset(Value memref, Value arena) {
   auto view = memref.getDefiningOp<memref::ViewOp>();
   APInt shift;
+  Value by = view ? view.getByteShift() : Value();
+  if (auto sum = by ? by.getDefiningOp<arith::AddIOp>() : arith::AddIOp())
+    by = sum.getLhs(); // the first of several pictures
+  auto load = by && view.getSource() == arena ? by.getDefiningOp<memref::LoadOp>() : memref::LoadOp();
+  if (load && matchPattern(load.getIndices().front(), m_ConstantInt(&shift)))
+    return shift.getZExtValue();
   if (!view || view.getSource() != arena || !matchPattern(view.getByteShift(), m_ConstantInt(&shift)))
     return UINT64_MAX;
   return shift.getZExtValue();
 }
 
-static ProgramStep stepOf(func::CallOp call, Value arena) {
+static ProgramStep stepOf(func::CallOp call, Value arena, const llvm::StringMap<int64_t> &slots) {
   auto info = call->getAttrOfType<DictionaryAttr>("cpu.step");
   ProgramStep step;
   auto number = [&](StringRef key) { return info.getAs<IntegerAttr>(key).getInt(); };
@@ -104,6 +119,8 @@ static ProgramStep stepOf(func::CallOp call, Value arena) {
   step.row = info.getAs<StringAttr>("row").str();
   step.kernel = call.getCallee().take_until([](char c) { return c == '.'; }).str();
   step.macs = number("macs");
+  if (auto macs = info.getAs<StringAttr>("dynamic_macs"))
+    step.macs = uint64_t(-slots.lookup(macs.getValue()) - 1);
   step.bytes = number("bytes");
   step.outputIndex = int32_t(number("output"));
   if (int64_t result = number("result"); result >= 0)
@@ -112,7 +129,7 @@ static ProgramStep stepOf(func::CallOp call, Value arena) {
     auto type = cast<RankedTensorType>(info.getAs<TypeAttr>("type").getValue());
     step.hasPlace = true;
     step.place = *parsePlacement(place.getValue());
-    step.dims.assign(type.getShape().begin(), type.getShape().end());
+    step.dims = dimsOf(type, info.getAs<ArrayAttr>("sizes"), slots);
     step.dtype = step.place.map.elem == Elem::U8 ? TERN_U8 : dtypeOf(type.getElementType());
   }
   if (auto scale = info.getAs<FloatAttr>("scale")) {
@@ -146,7 +163,31 @@ static uint64_t hashOf(ArrayRef<char> bytes) {
 FailureOr<Program> readProgram(ModuleOp module, StringRef name) {
   Program program;
   program.name = identifierOf(name);
-  auto inputs = signatureOf(module, "cpu.inputs"), outputs = signatureOf(module, "cpu.outputs");
+  SizeScope scope(module.getContext());
+  nn::SizeTable &table = SizeScope::table();
+  llvm::StringMap<int64_t> slots;
+  if (auto numbers = module->getAttrOfType<ArrayAttr>("cpu.sizes"))
+    for (Attribute text : numbers) {
+      program.numbers.push_back(table.parse(cast<StringAttr>(text).getValue()));
+      slots.try_emplace(cast<StringAttr>(text).getValue(), int64_t(program.numbers.size()) - 1);
+    }
+  auto bounds = module->getAttrOfType<DictionaryAttr>("tern.bounds");
+  if (auto dims = module->getAttrOfType<ArrayAttr>("cpu.dims"))
+    for (Attribute name : dims) {
+      ProgramDim dim{cast<StringAttr>(name).str()};
+      if (auto limits = bounds ? bounds.getAs<DenseI64ArrayAttr>(dim.name) : DenseI64ArrayAttr()) {
+        dim.low = limits[0];
+        dim.high = limits[1];
+      }
+      program.dims.push_back(dim);
+    }
+  if (auto equal = module->getAttrOfType<ArrayAttr>("tern.equal"); equal && program.isOpen())
+    for (Attribute pair : equal) {
+      auto texts = cast<ArrayAttr>(pair);
+      auto slot = [&](Attribute text) { return slots.lookup(table.parse(cast<StringAttr>(text).getValue()).str()); };
+      program.equal.push_back({slot(texts[0]), slot(texts[1])});
+    }
+  auto inputs = signatureOf(module, "cpu.inputs", slots), outputs = signatureOf(module, "cpu.outputs", slots);
   auto weights = weightsOf(module);
   auto arena = module->getAttrOfType<IntegerAttr>("cpu.arena_bytes");
   if (failed(inputs) || failed(outputs) || failed(weights))
@@ -165,8 +206,13 @@ FailureOr<Program> readProgram(ModuleOp module, StringRef name) {
     program.isas.push_back(isa.name.str());
     program.steps.clear();
     Value arenaArgument = function.getArgument(function.getNumArguments() - 2);
-    for (auto call : function.getOps<func::CallOp>())
-      program.steps.push_back(stepOf(call, arenaArgument));
+    function.walk([&](func::CallOp call) { program.steps.push_back(stepOf(call, arenaArgument, slots)); });
+    if (auto described = module->getAttrOfType<DenseI64ArrayAttr>(("cpu.buffers." + isa.name).str())) {
+      program.buffers.emplace_back();
+      ArrayRef<int64_t> all = described.asArrayRef();
+      for (size_t i = 0; i + 2 < all.size(); i += 3)
+        program.buffers.back().push_back({all[i], all[i + 1], all[i + 2]});
+    }
   }
   if (program.isas.empty())
     return module.emitError("has no run function; run cpu-emit-kernels first");
@@ -193,8 +239,8 @@ static StringRef cTypeOf(int32_t dtype) {
 std::string headerOf(const Program &program) {
   std::string text, upper = StringRef(program.name).upper();
   llvm::raw_string_ostream os(text);
-  auto shape = [](const ProgramTensor &t) {
-    return "[" + llvm::join(llvm::map_range(t.dims, [](int64_t d) { return std::to_string(d); }), ", ") + "]";
+  auto shape = [&](const ProgramTensor &t) {
+    return "[" + llvm::join(llvm::map_range(t.dims, [&](int64_t d) { return d < 0 ? program.numbers[size_t(-d - 1)].str().str() : std::to_string(d); }), ", ") + "]";
   };
   os << "/* Generated by quant-compile. C99; link with libmodel.so, keep weights.bin beside it. */\n#ifndef " << upper << "_H\n#define " << upper
      << "_H\n#include \"tern-c/artifact.h\"\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n#define " << upper << "_ABI " << TERN_ABI << "\n";
@@ -202,11 +248,22 @@ std::string headerOf(const Program &program) {
     os << "#define " << upper << "_IN_" << StringRef(identifierOf(t.name)).upper() << " " << index << " /* " << cTypeOf(t.dtype) << " " << shape(t) << " \"" << t.name << "\" */\n";
   for (auto [index, t] : llvm::enumerate(program.outputs))
     os << "#define " << upper << "_OUT_" << StringRef(identifierOf(t.name)).upper() << " " << index << " /* " << cTypeOf(t.dtype) << " " << shape(t) << " \"" << t.name << "\" */\n";
+  for (auto [index, dim] : llvm::enumerate(program.dims)) {
+    os << "#define " << upper << "_DIM_" << StringRef(identifierOf(dim.name)).upper() << " " << index << " /* \"" << dim.name << "\", ";
+    if (dim.high == INT64_MAX)
+      os << "at least " << dim.low << " */\n";
+    else
+      os << dim.low << ".." << dim.high << " */\n";
+  }
+  if (program.isOpen())
+    os << "#define " << upper << "_DIMS " << program.dims.size() << "\n";
   os << "\n/* Maps weights.bin (NULL: beside the library) and picks the instruction set. Shared by threads. NULL and *error on failure. */\n"
      << "tern_model *" << program.name << "_open(const char *weights_path, const tern_options *options, tern_error *error);\n"
      << "/* Allocates all memory that runs need. One context a thread. */\n"
-     << "static inline tern_context *" << program.name << "_context(tern_model *model, tern_error *error) {\n"
-     << "  return tern_context_open(model, NULL, 0, error);\n}\n"
+     << "static inline tern_context *" << program.name << "_context(tern_model *model, "
+     << (program.isOpen() ? "const int64_t dims[" + std::to_string(program.dims.size()) + "], " : std::string()) << "tern_error *error) {\n"
+     << "  return tern_context_open(model, " << (program.isOpen() ? "dims, " + std::to_string(program.dims.size()) : std::string("NULL, 0"))
+     << ", error);\n}\n"
      << "/* Computes the outputs. No allocation, no lock, no check. Returns 0. */\n"
      << "static inline int " << program.name << "_run(tern_context *context";
   SmallVector<std::string> ins, outs;

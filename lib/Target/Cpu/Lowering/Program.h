@@ -30,12 +30,30 @@ struct ProgramStep {
   int32_t zero = 0;
 };
 
+/// A dimension that is chosen when a context is opened, and what it may be.
+struct ProgramDim {
+  std::string name;
+  int64_t low = 0, high = INT64_MAX;
+};
+
+/// A buffer of a program with open sizes: the number of its bytes, and the first and last op that use it.
+struct ProgramBuffer {
+  int64_t slot, first, last;
+};
+
 /// What the runtime has to know of the generated code.
 struct Program {
   std::string name;   ///< of the model, a C identifier
   std::vector<ProgramTensor> inputs, outputs;
   std::vector<ProgramStep> steps;
   std::vector<std::string> isas; ///< levels with a run function
+  /// Open sizes: a size below 0 in `dims` of a tensor or step is -(slot + 1), and so are `macs` of a step; its
+  /// `outputOffset` is a slot. Slots are of `numbers`, then of the offsets of the buffers.
+  std::vector<ProgramDim> dims;
+  std::vector<nn::SizeExpr> numbers;
+  std::vector<std::pair<int64_t, int64_t>> equal; ///< slots of numbers that have to agree
+  std::vector<std::vector<ProgramBuffer>> buffers; ///< of each of `isas`
+  bool isOpen() const { return !dims.empty(); }
   uint64_t arenaBytes = 0, weightsBytes = 0, weightsHash = 0;
 };
 

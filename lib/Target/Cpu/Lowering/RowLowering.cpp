@@ -9,7 +9,7 @@ using namespace mlir;
 
 namespace tern::cpu {
 
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+static SizedType typeOf(Value value) { return SizedType(value); }
 
 RowLowering::RowLowering(func::FuncOp kernel, const KernelInfo &info, ArrayRef<CallOperand> operands, ArrayRef<Placement> results)
     : kernel(kernel), info(info), operands(operands), results(results) {}

@@ -5,17 +5,8 @@ using namespace mlir;
 namespace tern::cpu {
 
 SmallVector<SizeCode, 4> sizesOf(Value value) {
-  ArrayRef<int64_t> shape = cast<RankedTensorType>(value.getType()).getShape();
+  ArrayRef<SizeCode> shape = SizedType(value).getShape();
   return SmallVector<SizeCode, 4>(shape.begin(), shape.end());
-}
-
-SizeCode times(SizeCode a, SizeCode b) { return a * b; }
-
-SizeCode product(ArrayRef<SizeCode> sizes) {
-  SizeCode all = 1;
-  for (SizeCode size : sizes)
-    all = times(all, size);
-  return all;
 }
 
 int64_t asOffset(SizeCode code) { return isDynamic(code) ? dynamicOffset(slotOf(code)) : code; }

@@ -7,14 +7,8 @@
 
 namespace tern::cpu {
 
-/// A size, or a stride that is a product of sizes: itself, or the code of an expression (Problem.h: below 0). Equal
-/// sizes have equal codes.
-using SizeCode = int64_t;
-
 /// The sizes of a value of a kernel function.
 llvm::SmallVector<SizeCode, 4> sizesOf(mlir::Value value);
-SizeCode times(SizeCode a, SizeCode b);
-SizeCode product(llvm::ArrayRef<SizeCode> sizes);
 /// As a stride or offset of a problem.
 int64_t asOffset(SizeCode code);
 

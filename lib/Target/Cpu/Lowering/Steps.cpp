@@ -6,7 +6,7 @@ using namespace mlir;
 
 namespace tern::cpu {
 
-Step relayoutStep(RankedTensorType type, const Placement &from, const Placement &to) {
+Step relayoutStep(SizedType type, const Placement &from, const Placement &to) {
   Step step;
   KernelArg in, out;
   in.elem = from.map.elem;
@@ -25,7 +25,7 @@ Step relayoutStep(RankedTensorType type, const Placement &from, const Placement 
       input.kind = ExprInput::Tensor;
       input.map = problem.in;
       problem.expr.inputs.push_back(input);
-      if (cpu::refuse(problem).empty()) {
+      if (cpu::refuse(onePicture(problem)).empty()) {
         step.problem = problem;
         step.row = "cpu.relayout";
         return step;
@@ -37,10 +37,7 @@ Step relayoutStep(RankedTensorType type, const Placement &from, const Placement 
   problem.sizes.assign(type.getShape().begin(), type.getShape().end());
   problem.inStrides = stridesOf(type, from);
   problem.outStrides = stridesOf(type, to);
-  auto base = [](const Placement &place) {
-    const Map &m = place.map;
-    return m.base + (place.form == Form::Channels ? m.top * m.rowStride() + m.left * m.cs : 0);
-  };
+  auto base = [](const Placement &place) { return place.form == Form::Channels ? firstPixelOf(place.map) : place.map.base; };
   problem.inBase = base(from);
   problem.outBase = base(to);
   step.problem = problem;
@@ -76,7 +73,7 @@ std::string keyOf(const AnyProblem &problem) {
 StringRef stemOf(const AnyProblem &problem) {
   static const char *const stems[] = {"conv",   "gemm", "eltwise", "relayout", "pool",          "reduce", "softmax",
                                       "resize", "copy",    "fill",     "dynamic_quant", "absmax", "portable",
-                                      "norm",   "group_norm", "attention", "rope", "nd", "axes_reduce", "axis", "gather", "rnn", "matmul"};
+                                      "norm",   "group_norm", "attention", "rope", "nd", "axes_reduce", "axis", "gather", "rnn", "matmul", "sizes"};
   return stems[problem.index()];
 }
 
