@@ -124,7 +124,7 @@ std::string Compilation::compileJson() {
       if (!name || name.getValue() != input.name || !type || size_t(type.getRank()) != input.shape.size())
         continue;
       for (size_t axis = 0; axis < input.shape.size(); ++axis)
-        if (input.shape[axis] < 0)
+        if (input.shape[axis] < 0 && !type.isDynamicDim(axis))
           dims[input.symbols[axis].empty() ? input.name + "." + std::to_string(axis) : input.symbols[axis]] =
               type.getDimSize(axis);
     }

@@ -36,10 +36,42 @@ static void addFlags(CommandLine &line, RunOptions &options) {
               return std::string();
             },
             true});
-  line.add({"dim", "NAME=N", "the size that a dimension must have; programs have fixed sizes", appendText(options.dims),
+  line.add({"dim", "NAME=N", "size of an open dimension (else that of the input arrays);\nof a program with fixed sizes: what it must be", appendText(options.dims),
             true});
   line.add({"seed", "N", "of the random input", storeNumber(options.seed, 0, INT64_MAX), true});
   line.add({"v", "", "say more: with --bench each kernel call", setTrue(options.verbose), true});
+}
+
+/// Open dimensions get the sizes of --dim, the others those of the arrays of --input.
+static Error bindDims(Artifact &artifact, const RunOptions &options) {
+  std::vector<std::string> names;
+  for (const tern_dim_info &dim : artifact.getDims())
+    names.push_back(dim.name);
+  std::vector<std::pair<std::string, int64_t>> sizes;
+  for (const std::string &dim : options.dims) {
+    auto [name, text] = StringRef(dim).rsplit('=');
+    int64_t size = 0;
+    if (name.empty() || text.getAsInteger(10, size))
+      return createStringError("--dim: '" + dim + "' is not NAME=N, for instance batch=4");
+    if (!is_contained(names, name))
+      return createStringError("--dim: the program has no open dimension '" + name + "'; it has " + llvm::join(names, ", "));
+    sizes.emplace_back(name.str(), size);
+  }
+  std::vector<std::vector<int64_t>> shapes;
+  if (!options.inputs.empty()) {
+    auto reader = calib::SampleReader::open(options.inputs);
+    if (!reader)
+      return createStringError("--input: " + reader.error());
+    std::vector<std::string> inputs;
+    for (const tern_tensor_info &info : artifact.getInputs())
+      inputs.push_back(info.name);
+    auto arrays = reader->peek(inputs);
+    if (!arrays)
+      return createStringError("--input: " + arrays.error());
+    for (const calib::ArrayInfo &array : *arrays)
+      shapes.push_back(array.shape);
+  }
+  return artifact.bind(sizes, shapes);
 }
 
 /// --dim asks for sizes; a program has those it was compiled with.
@@ -146,7 +178,7 @@ static Error runAsTold(const RunOptions &options) {
   if (!loaded)
     return loaded.takeError();
   Artifact &artifact = **loaded;
-  if (Error error = checkDims(options))
+  if (Error error = artifact.getDims().empty() ? checkDims(options) : bindDims(artifact, options))
     return error;
   Expected<Feeds> feeds = Feeds::open(options, artifact.getInputs());
   if (!feeds)

@@ -113,6 +113,8 @@ bool ConstantExpressions::contains(Value value) {
   bool result = false;
   if (op && isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(op))
     result = true;
+  else if (auto type = dyn_cast<RankedTensorType>(value.getType()); type && !type.hasStaticShape())
+    result = false; // a part whose size is only known at run time
   else if (op && op->getNumRegions() == 0 && op->getNumOperands() > 0 && isPure(op))
     result = llvm::all_of(op->getOperands(), [&](Value operand) { return contains(operand); });
   known[value] = result;

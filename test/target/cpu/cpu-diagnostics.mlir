@@ -18,12 +18,12 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
-func.func private @k.relu(%x: tensor<?xf32>) -> tensor<?xf32> {
-  %0 = nn.unary relu %x : (tensor<?xf32>) -> tensor<?xf32>
-  return %0 : tensor<?xf32>
+func.func private @k.range(%from: tensor<i64>, %to: tensor<i64>, %by: tensor<i64>) -> tensor<?xi64> {
+  // expected-error @below {{yields 'tensor<?xi64>', and nothing tells the size of dimension 0; bind the open dimensions that it depends on with --dim NAME=N}}
+  %0 = nn.range %from, %to, %by : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
+  return %0 : tensor<?xi64>
 }
-func.func @main(%x: tensor<?xf32>) -> tensor<?xf32> {
-  // expected-error @below {{yields 'tensor<?xf32>'; the CPU target compiles static shapes (bind open dimensions with --dim NAME=N)}}
-  %0 = tern.call @k.relu(%x) {name = "relu"} : (tensor<?xf32>) -> tensor<?xf32>
-  return %0 : tensor<?xf32>
+func.func @main(%x: tensor<i64>) -> tensor<?xi64> {
+  %0 = tern.call @k.range(%x, %x, %x) {name = "range"} : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
+  return %0 : tensor<?xi64>
 }

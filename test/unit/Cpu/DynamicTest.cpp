@@ -200,4 +200,82 @@ TEST(Dynamic, QuantizationPerRowAndPerTensor) {
   }
 }
 
+void copy(const CopyProblem &p, ArrayRef<int64_t> unknown, int64_t inSize, int64_t outSize) {
+  auto [problem, sizes] = dynamic(p, unknown);
+  ASSERT_EQ(refuse(problem), "");
+  std::vector<float> x(inSize), want(outSize, -1);
+  for (int64_t i = 0; i < inSize; i++)
+    x[i] = float(i);
+  std::vector<int64_t> at(p.sizes.size(), 0);
+  for (bool more = true; more;) {
+    int64_t in = p.inBase, out = p.outBase;
+    for (size_t d = 0; d < at.size(); d++)
+      in += at[d] * p.inStrides[d], out += at[d] * p.outStrides[d];
+    want[out] = x[in];
+    more = false;
+    for (size_t d = at.size(); d-- > 0 && !more;)
+      (more = ++at[d] < p.sizes[d]) || (at[d] = 0);
+  }
+  for (const Isa &isa : hostIsas()) {
+    CompiledKernel kernel(isa, [&, &problem = problem](ModuleOp m, const Isa &isa) { return emitCopy(m, "copy", problem, isa); });
+    ASSERT_TRUE(kernel.ok());
+    Buffer in = Buffer::of(x), got = Buffer::of(std::vector<float>(outSize, -1));
+    kernel.run({&in, &got}, sizes);
+    for (int64_t i = 0; i < outSize; i++)
+      ASSERT_EQ(got.data<float>()[i], want[i]) << print(problem) << " " << isa.name.str() << " at " << i;
+  }
+}
+
+TEST(Dynamic, CopiesOfBoxes) {
+  CopyProblem heads; // [5, 77, 3, 8] -> [5, 3, 77, 8]
+  heads.sizes = {5, 77, 3, 8};
+  heads.inStrides = {77 * 24, 24, 8, 1};
+  heads.outStrides = {77 * 24, 8, 77 * 8, 1};
+  copy(heads, {5, 77, 77 * 24, 77 * 8}, 5 * 77 * 24, 5 * 77 * 24);
+  CopyProblem concat; // [2, 13, 6] into [2, 13 + 29, 6] behind the first 29
+  concat.sizes = {2, 13, 6};
+  concat.inStrides = {13 * 6, 6, 1};
+  concat.outStrides = {42 * 6, 6, 1};
+  concat.outBase = 29 * 6;
+  copy(concat, {13, 13 * 6, 42 * 6, 29 * 6}, 2 * 13 * 6, 2 * 42 * 6);
+  CopyProblem line;
+  line.sizes = {5003};
+  line.inStrides = line.outStrides = {1};
+  copy(line, {5003}, 5003, 5003);
+  CopyProblem expand; // [7, 1] -> [7, 19]
+  expand.sizes = {7, 19};
+  expand.inStrides = {1, 0};
+  expand.outStrides = {19, 1};
+  copy(expand, {7, 19}, 7, 7 * 19);
+  CopyProblem transposed; // the last two dimensions
+  transposed.sizes = {19, 7};
+  transposed.inStrides = {1, 19};
+  transposed.outStrides = {7, 1};
+  copy(transposed, {7, 19}, 7 * 19, 7 * 19);
+}
+
+TEST(Dynamic, HalosOfAnyBatchAndFilledRows) {
+  for (bool interior : {false, true}) {
+    FillProblem p;
+    p.out = interior ? rows(77, 33) : pictures(7, 4, 5, 24, 1);
+    p.value = 3;
+    p.interior = interior;
+    auto [problem, sizes] = dynamic(p, {7, 77});
+    for (const Isa &isa : hostIsas()) {
+      CompiledKernel kernel(isa, [&, &problem = problem](ModuleOp m, const Isa &isa) { return emitFill(m, "fill", problem, isa); });
+      ASSERT_TRUE(kernel.ok());
+      Buffer got = Buffer::of(std::vector<float>(p.out.elements(), 1));
+      kernel.run({&got}, sizes);
+      const Map &m = p.out;
+      for (int64_t n = 0; n < m.n; n++)
+        for (int64_t y = -m.top; y < m.h + m.bottom; y++)
+          for (int64_t x = -m.left; x < m.w + m.right; x++)
+            for (int64_t c = 0; c < m.c; c++) {
+              bool inside = y >= 0 && y < m.h && x >= 0 && x < m.w;
+              ASSERT_EQ(got.data<float>()[offsetOf(m, n, y, x, c)], inside && !interior ? 1 : 3);
+            }
+    }
+  }
+}
+
 } // namespace

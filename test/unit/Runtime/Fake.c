@@ -26,7 +26,9 @@ static void add(void *opaque, int64_t task) {
     a->y[i] = a->products[i] + a->products[FAKE_SIZE];
 }
 
-static void run(void *context, void *const *inputs, void *const *outputs, uint8_t *arena, const uint8_t *weights) {
+static void run(void *context, void *const *inputs, void *const *outputs, uint8_t *arena, const uint8_t *weights,
+                const int64_t *numbers) {
+  (void)numbers;
   arguments a = {inputs[0], (const float *)weights, (float *)arena, outputs[0]};
   tern_parallel_for(context, 0, multiply, &a, FAKE_TASKS);
   tern_parallel_for(context, 1, sum, &a, 1);

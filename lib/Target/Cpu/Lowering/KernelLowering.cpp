@@ -522,10 +522,17 @@ bool Lowering::copy() {
   auto firstElement = [](const Placement &place) { return place.form == Form::Channels ? firstPixelOf(place.map) : place.map.base; };
   int64_t outBase = firstElement(results[0]);
   auto box = [&](Value input, ArrayRef<int64_t> sizes, function_ref<void(CopyProblem &, ArrayRef<int64_t>)> fill) {
-    int index;
-    const CallOperand *x = activation(input, index);
-    if (!x)
-      return false;
+    int index = source(input);
+    if (index < 0)
+      return refuse("the input of the op is no operand of the kernel");
+    // A constant lies in ONNX order.
+    CallOperand operand = operands[index];
+    if (operand.constant) {
+      if (!elemOf(operand.type.getElementType()))
+        return refuse("a constant of an element type that no kernel reads");
+      operand.place = {Form::Plain, plainMap(operand.type)};
+    }
+    const CallOperand *x = &operand;
     CopyProblem problem;
     problem.elem = x->place.map.elem;
     problem.sizes.assign(sizes.begin(), sizes.end());

@@ -1,0 +1,168 @@
+"""Programs whose batch and length the arrays choose: one artifact against ONNX Runtime at many sizes."""
+import itertools
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+import programs
+
+tern = programs.tern
+RNG = np.random.default_rng(0)
+
+
+def weights(*shape):
+    return RNG.normal(0, 0.3, shape).astype(np.float32)
+
+
+def save(folder, name, nodes, inputs, outputs, constants):
+    """Shapes hold names of dimensions."""
+    info = lambda tensor: helper.make_tensor_value_info(tensor[0], tensor[2] if len(tensor) > 2 else TensorProto.FLOAT, tensor[1])
+    graph = helper.make_graph([helper.make_node(op, i, o, **attrs) for op, i, o, attrs in nodes], name, [info(t) for t in inputs],
+                              [info(t) for t in outputs], [numpy_helper.from_array(v, k) for k, v in constants.items()])
+    path = folder / f"{name}.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+class Dynamic(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="tern-dynamic-"))
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    def compile(self, path, **options):
+        return tern.compile(path, options.pop("scheme", "float"), out=path.with_suffix(".tern"), force=True, **options)
+
+    def agrees(self, path, model, sizes, tolerance=1e-5):
+        """Equal at every combination of sizes: {dimension: [size, ...]}."""
+        import onnxruntime as ort
+        session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        for combination in itertools.product(*sizes.values()):
+            dims = dict(zip(sizes, combination))
+            feeds = {}
+            for tensor in session.get_inputs():
+                shape = [dims[d] if isinstance(d, str) else d for d in tensor.shape]
+                feeds[tensor.name] = (RNG.normal(0, 1, shape).astype(np.float32) if "float" in tensor.type
+                                      else RNG.integers(0, 2, shape).astype(np.int64))
+            got, want = model.run(feeds), session.run(None, feeds)
+            for tensor, expected in zip(session.get_outputs(), want):
+                if expected.size:
+                    self.assertLess(programs.relative_error(got[tensor.name], expected), tolerance, f"{tensor.name} at {dims}")
+                self.assertEqual(got[tensor.name].shape, expected.shape)
+
+    def test_products_of_any_rows(self):
+        path = save(self.folder, "mlp", [("MatMul", ["x", "w"], ["a"], {}), ("Add", ["a", "b"], ["c"], {}), ("Relu", ["c"], ["d"], {}),
+                                         ("MatMul", ["d", "v"], ["y"], {})],
+                    [("x", ["n", "s", 24])], [("y", ["n", "s", 17])], {"w": weights(24, 40), "b": weights(40), "v": weights(40, 17)})
+        model = self.compile(path, dims={"n": "1..8", "s": "1..512"})
+        self.assertEqual(model.dims, {"n": (1, 8), "s": (1, 512)})
+        self.agrees(path, model, {"n": [1, 3, 8], "s": [1, 2, 13, 64, 100, 511]})
+        self.assertIn("#define MLP_DIM_S 1", (model.path / "model.h").read_text())
+
+    def test_past_and_present(self):
+        """The new keys follow the old ones in the output; an empty past is one."""
+        path = save(self.folder, "kv", [("Concat", ["past", "new"], ["present"], {"axis": 2}), ("Softmax", ["present"], ["y"], {"axis": -1})],
+                    [("past", ["n", 3, "p", 8]), ("new", ["n", 3, "s", 8])], [("present", ["n", 3, "t", 8]), ("y", ["n", 3, "t", 8])], {})
+        model = self.compile(path, dims={"n": "1..8"})
+        self.assertEqual([t.shape for t in model.outputs], [("n", 3, "p+s", 8)] * 2)
+        self.agrees(path, model, {"n": [1, 2], "p": [0, 1, 7], "s": [1, 4]})
+
+    def test_shapes_computed_in_the_graph(self):
+        one, far = np.array([1]), np.array([2 ** 63 - 1])
+        path = save(self.folder, "shapes", [
+            ("Shape", ["x"], ["shape"], {}), ("Gather", ["shape", "one"], ["length"], {"axis": 0}), ("Squeeze", ["length", "zero1"], ["count"], {}),
+            ("Range", ["zero", "count", "step"], ["places"], {}), ("Cast", ["places"], ["floats"], {"to": 1}),
+            ("Unsqueeze", ["floats", "one"], ["column"], {}), ("Mul", ["x", "column"], ["m"], {}),
+            ("Slice", ["m", "minus", "far", "one"], ["last"], {}), ("Transpose", ["m"], ["t"], {"perm": [0, 2, 1]}),
+            ("MatMul", ["m", "t"], ["y"], {})],
+            [("x", ["n", "s", 6])], [("y", ["n", "s", "s"]), ("last", ["n", 1, 6])],
+            {"one": one, "zero1": np.array([0]), "zero": np.array(0), "step": np.array(1), "minus": np.array([-1]), "far": far})
+        model = self.compile(path, dims={"n": "1..8", "s": "1..64"})
+        self.agrees(path, model, {"n": [1, 3], "s": [1, 2, 7, 33]}, 1e-4)
+
+    def test_pictures_of_any_batch(self):
+        path = save(self.folder, "cnn", [
+            ("Conv", ["x", "w", "b"], ["a"], {"pads": [1, 1, 1, 1]}), ("Relu", ["a"], ["c"], {}),
+            ("MaxPool", ["c"], ["p"], {"kernel_shape": [2, 2], "strides": [2, 2]}), ("Conv", ["p", "w2"], ["q"], {"pads": [1, 1, 1, 1]}),
+            ("Add", ["q", "p"], ["r"], {}), ("GlobalAveragePool", ["r"], ["g"], {}), ("Flatten", ["g"], ["f"], {}),
+            ("Gemm", ["f", "w3", "b3"], ["y"], {"transB": 1})],
+            [("x", ["n", 3, 16, 20])], [("y", ["n", 10])],
+            {"w": weights(16, 3, 3, 3), "b": weights(16), "w2": weights(16, 16, 3, 3), "w3": weights(10, 16), "b3": weights(10)})
+        self.agrees(path, self.compile(path, dims={"n": "1..8"}), {"n": [1, 2, 5, 8]})
+
+    def test_mistakes(self):
+        path = save(self.folder, "bad", [("Relu", ["x"], ["y"], {})], [("x", ["n", "s"])], [("y", ["n", "s"])], {})
+        model = self.compile(path, dims={"n": "1..4", "s": "2..9"})
+        for shape, words in [((5, 3), "dimension 'n' is 5; model 'bad' takes 1 to 4"), ((1, 1), "dimension 's' is 1; model 'bad' takes 2 to 9"),
+                             ((1, 3, 2), "has 2 dimensions, the array 3")]:
+            with self.assertRaises(tern.Error) as caught:
+                model.run(np.zeros(shape, np.float32))
+            self.assertIn(words, str(caught.exception))
+        with self.assertRaises(tern.Error) as caught:
+            tern.compile(path, "float", out=self.folder / "no.tern", dims={"n": "4..1"})
+        self.assertIn("is not NAME=LOW..HIGH", str(caught.exception))
+
+    def test_run_allocates_nothing(self):
+        """A program in C counts calls of malloc and its relatives while it runs with several sizes."""
+        compiler = shutil.which("cc") or shutil.which("clang-22") or shutil.which("gcc")
+        if not compiler:
+            self.skipTest("no C compiler")
+        path = save(self.folder, "alloc", [("MatMul", ["x", "w"], ["a"], {}), ("Softmax", ["a"], ["y"], {"axis": -1})],
+                    [("x", ["n", "s", 24])], [("y", ["n", "s", 40])], {"w": weights(24, 40)})
+        model = self.compile(path, dims={"n": "1..8", "s": "1..512"})
+        source = self.folder / "count.c"
+        source.write_text(r"""
+#define _GNU_SOURCE
+#include "alloc.tern/model.h"
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+static int counting, calls;
+void *malloc(size_t n) { static void *(*f)(size_t); if (!f) f = dlsym(RTLD_NEXT, "malloc"); calls += counting; return f(n); }
+void *realloc(void *p, size_t n) { static void *(*f)(void *, size_t); if (!f) f = dlsym(RTLD_NEXT, "realloc"); calls += counting; return f(p, n); }
+void *aligned_alloc(size_t a, size_t n) { static void *(*f)(size_t, size_t); if (!f) f = dlsym(RTLD_NEXT, "aligned_alloc"); calls += counting; return f(a, n); }
+void *mmap(void *a, size_t n, int p, int g, int fd, long o) {
+  static void *(*f)(void *, size_t, int, int, int, long);
+  if (!f) f = dlsym(RTLD_NEXT, "mmap");
+  calls += counting;
+  return f(a, n, p, g, fd, o);
+}
+int main(void) {
+  tern_error error;
+  tern_model *model = alloc_open(NULL, NULL, &error);
+  if (!model) return puts(error.text), 1;
+  for (int64_t s = 1; s < 513; s += 73) {
+    int64_t dims[ALLOC_DIMS] = {8, s};
+    tern_context *context = alloc_context(model, dims, &error);
+    if (!context) return puts(error.text), 1;
+    float *x = calloc(8 * s * 24, 4), *y = calloc(8 * s * 40, 4);
+    counting = 1;
+    for (int i = 0; i < 3; i++) alloc_run(context, x, y);
+    counting = 0;
+    if (y[0] != 0.025f) return printf("%g at %d\n", y[0], (int)s), 1;
+    free(x), free(y);
+    tern_context_close(context);
+  }
+  tern_model_close(model);
+  printf("%d calls\n", calls);
+  return calls != 0;
+}
+""")
+        program = self.folder / "count"
+        subprocess.run([compiler, "-O1", "-I", str(self.folder), "-I", str(programs.TOP / "include"), str(source),
+                        str(model.path / "libmodel.so"), f"-Wl,-rpath,{model.path}", "-ldl", "-o", str(program)], check=True)
+        result = subprocess.run([str(program)], capture_output=True, text=True, timeout=60)
+        self.assertEqual((result.returncode, result.stdout.strip()), (0, "0 calls"), result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
