@@ -36,6 +36,9 @@ public:
   /// The same by name, and by the shapes of inputs (empty: unknown). A dimension that nothing tells is an error.
   llvm::Error bind(llvm::ArrayRef<std::pair<std::string, int64_t>> sizes, llvm::ArrayRef<std::vector<int64_t>> shapes);
 
+  /// The sizes that bind() has chosen.
+  llvm::ArrayRef<int64_t> getSizes() const { return bound; }
+
   llvm::ArrayRef<tern_tensor_info> getInputs() const;
   llvm::ArrayRef<tern_tensor_info> getOutputs() const;
   /// The kernel calls of a run, in order.

@@ -185,6 +185,9 @@ Error compareWithReference(Artifact &artifact, Feeds &feeds, const RunOptions &o
   compile.dims.clear();
   for (const auto &[name, size] : origin->dims)
     compile.dims.push_back(name + "=" + std::to_string(size));
+  // The reference is that of these sizes.
+  for (auto [dim, size] : zip(artifact.getDims(), artifact.getSizes()))
+    compile.dims.push_back(std::string(dim.name) + "=" + std::to_string(size));
   Session session(compile.model);
   auto module = quantizedModule(compile, session.context);
   if (failed(module))

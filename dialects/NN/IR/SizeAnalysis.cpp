@@ -432,6 +432,19 @@ void SizeAnalysis::infer(Operation *op) {
         Sizes sizes = shapes[reshape.getResult()];
         SizeExpr known = table.constant(1), all = elementCount(reshape.getX());
         SizeExpr *open = nullptr;
+        if (llvm::count(sizes, SizeExpr()) > 1) {
+          // A pass has added or dropped dimensions of one element: the others stay in order.
+          Sizes from = shapeOf(reshape.getX());
+          llvm::erase_if(from, [](SizeExpr size) { return size.isConstant(1); });
+          if (size_t(llvm::count_if(sizes, [](SizeExpr size) { return !size.isConstant(1); })) == from.size()) {
+            auto next = from.begin();
+            for (SizeExpr &size : sizes)
+              if (!size.isConstant(1))
+                size = size ? (++next, size) : *next++;
+            set(sizes);
+          }
+          return;
+        }
         for (SizeExpr &size : sizes) {
           if (!size && open)
             return;

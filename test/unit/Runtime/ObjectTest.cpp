@@ -46,7 +46,9 @@ TEST(ObjectTest, needs_only_the_c_library) {
 }
 
 TEST(ObjectTest, exports_the_interface_only) {
-  std::set<std::string> want = {"tern_abi",          "tern_model_open",    "tern_model_close", "tern_model_name",
+  std::set<std::string> want = {"tern_dim_count",    "tern_dim",           "tern_context_bytes",
+                                "tern_context_input_info", "tern_context_output_info", "tern_context_step_info",
+                                "tern_abi",          "tern_model_open",    "tern_model_close", "tern_model_name",
                                 "tern_model_isa",    "tern_model_threads", "tern_input_count", "tern_output_count",
                                 "tern_step_count",   "tern_input_info",    "tern_output_info", "tern_step_info",
                                 "tern_context_open", "tern_context_close", "tern_run",         "tern_context_set_hook",
