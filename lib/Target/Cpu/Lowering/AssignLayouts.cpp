@@ -97,6 +97,7 @@ private:
     case KernelClass::AxesReduce:
     case KernelClass::Axis:
     case KernelClass::Rnn:
+    case KernelClass::Pad:
     case KernelClass::Nest:
     case KernelClass::Sizes:
       return Form::Plain;

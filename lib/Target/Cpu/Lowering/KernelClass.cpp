@@ -107,9 +107,9 @@ static KernelInfo classifyAnchor(Operation *op) {
           [&](auto) { return KernelInfo{KernelClass::Copy, op, ""}; })
       .Case<nn::PadOp>([&](auto pad) {
         bool crops = llvm::any_of(pad.getLow(), [](int64_t v) { return v < 0; }) || llvm::any_of(pad.getHigh(), [](int64_t v) { return v < 0; });
-        if (pad.getMode() != nn::PadMode::constant || crops)
-          return portable("only constant padding has a kernel");
-        return KernelInfo{KernelClass::Copy, op, ""};
+        if (crops)
+          return portable("padding that crops has no kernel");
+        return KernelInfo{pad.getMode() == nn::PadMode::constant ? KernelClass::Copy : KernelClass::Pad, op, ""};
       })
       .Case<QuantizeOp>([&](QuantizeOp quantize) {
         Format format = quantize.getResult().getType().getFormat().getFormat();

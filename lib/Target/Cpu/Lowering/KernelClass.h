@@ -8,7 +8,7 @@ namespace tern::cpu {
 
 /// The family of generators that serves an outlined kernel function. It depends on the function alone, not on layouts.
 enum class KernelClass : uint8_t { Eltwise, Conv, Matmul, Pool, GlobalReduce, Softmax, Resize, Copy, DynamicQuant, Norm, GroupNorm, Attention, Rope, Gather, Product,
-                                   AxesReduce, Axis, Rnn, Nest, Sizes, Portable };
+                                   AxesReduce, Axis, Rnn, Pad, Nest, Sizes, Portable };
 
 struct KernelInfo {
   KernelClass kind = KernelClass::Portable;

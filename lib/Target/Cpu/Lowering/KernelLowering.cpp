@@ -50,6 +50,7 @@ public:
     case KernelClass::AxesReduce:
     case KernelClass::Axis:
     case KernelClass::Rnn:
+    case KernelClass::Pad:
     case KernelClass::Nest:
       return rows();
     case KernelClass::Sizes:

@@ -3,6 +3,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Emit.h"
+#include "lib/Target/Cpu/Lowering/Constants.h"
 #include "lib/Target/Cpu/Lowering/NestBuilder.h"
 
 using namespace mlir;
@@ -422,9 +423,23 @@ bool RowLowering::gather() {
   problem.width = product(shape.drop_front(axis + 1));
   problem.count = product(sizesOf(op.getIndices()));
   Strided codes, scales, indices;
-  if (!strided(op.getIndices(), indices))
-    return false;
-  problem.index = indices.elem;
+  // A single index is a constant of the body.
+  KernelArg indexArg;
+  ElementsAttr inside = operandIndex(op.getIndices()) < 0 ? constantOf(op.getIndices()) : ElementsAttr();
+  if (inside) {
+    std::optional<std::vector<char>> bytes = bytesOfConstant(inside);
+    std::optional<Elem> elem = elemOf(inside.getElementType());
+    if (!bytes || !elem)
+      return refuse("indices whose data is gone");
+    indexArg.kind = KernelArg::Constant;
+    indexArg.elem = *elem;
+    indexArg.bytes = std::move(*bytes);
+  } else {
+    if (!strided(op.getIndices(), indices))
+      return false;
+    indexArg = operandArg(indices);
+  }
+  problem.index = indexArg.elem;
   SmallVector<KernelArg> args;
   if (auto dequantize = op.getX().getDefiningOp<DequantizeOp>()) {
     auto bundle = dequantize.getQ().getDefiningOp<BundleOp>();
@@ -452,7 +467,7 @@ bool RowLowering::gather() {
     problem.elem = codes.elem;
     args = {operandArg(codes)};
   }
-  args.append({operandArg(indices), resultArg(0)});
+  args.append({indexArg, resultArg(0)});
   if (std::string reason = cpu::refuse(problem); !reason.empty())
     return refuse(reason);
   push(problem, args, "cpu.gather");
@@ -609,6 +624,8 @@ bool RowLowering::run() {
     return axis();
   case KernelClass::Rnn:
     return rnn();
+  case KernelClass::Pad:
+    return pad();
   case KernelClass::Nest:
     return nest();
   default:

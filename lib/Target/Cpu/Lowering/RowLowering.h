@@ -56,6 +56,7 @@ private:
   bool reduce();
   bool axis();
   bool rnn();
+  bool pad();
 
   mlir::func::FuncOp kernel;
   const KernelInfo &info;
