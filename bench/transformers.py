@@ -4,7 +4,7 @@
     bench/transformers.py [minilm] [smollm2] [--threads 1 2] [--lengths 16 77 128 384] [--rounds 31] [--schemes ...] [--json FILE]
 
 MiniLM: one text of each length; peers are ONNX Runtime's float model, the same after its transformer optimizer, and its dynamic int8
-(per channel). SmolLM2: prefill of 128 tokens, and one token after 128 in the cache; peers are the float model and MatMulNBits of 4 bits in
+(per channel). SmolLM2: prefill of 128 tokens after one in the cache, and one token after 128; peers are the float model and MatMulNBits of 4 bits in
 blocks of 32 and 128 (int8 activations, accuracy level 4). Ratios as in peers.py. Run it on a quiet machine.
 """
 import argparse
@@ -95,10 +95,10 @@ def smollm2(a, folder, rows):
     for block in (32, 128):
         files[f"ort 4 bits g{block}"] = made(folder / f"smollm2.nbits{block}.onnx", lambda t, block=block: nbits(model.path, t, block))
     schemes = a.schemes or ["float", "w4a8"]
-    for title, tokens, past in (("prefill of 128", 128, 0), ("decode after 128", 1, 128)):
+    for title, tokens, past in (("prefill of 128 after 1", 128, 1), ("decode after 128", 1, 128)):
         cache = [np.random.default_rng(2).standard_normal((1, model.task.KV_HEADS, past, model.task.HEAD)).astype(np.float32)] * (2 * model.task.LAYERS)
         feeds = model.task.feeds(np.random.default_rng(1).integers(1000, 20000, (1, tokens)), cache)
-        programs = {f"tern {s}": artifact(model, s, {"b": 1, "s": tokens, "past": past}, folder) for s in schemes}
+        programs = {f"tern {s}": artifact(model, s, {"batch": 1, "seq": tokens, "past": past, "total": tokens + past}, folder) for s in schemes}
         baselines = {f"tern {s}": [p for p in files if (p == "ort float") == (s == "float")] for s in schemes}
         for threads in a.threads:
             case(f"smollm2, {title}", files, programs, feeds, threads, a.rounds, baselines, rows)

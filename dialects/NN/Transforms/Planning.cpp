@@ -60,11 +60,16 @@ static Format weightFormat(Operation *op, const OpShape &shape, const Scheme &sc
   bool fourBits = scheme.weightBits == 4 && channels >= kFewChannels && !shape.grouped && !isa<ConvTransposeOp>(op);
   if (!fourBits)
     return {Element::si(8), {scalePlane(Element::f32(), block)}};
-  if (!scheme.group)
-    return {Element::si(4), {scalePlane(Element::f32(), block)}};
-  std::fill(block.begin(), block.end(), 1);
-  block[shape.inAxis] = scheme.group;
-  return {Element::si(4), {scalePlane(Element::f16(), block)}};
+  Element scale = Element::f32();
+  if (scheme.group) {
+    scale = Element::f16();
+    std::fill(block.begin(), block.end(), 1);
+    block[shape.inAxis] = scheme.group;
+  }
+  // Zero points are those of a product's kernels; convolutions have none.
+  if (scheme.asymmetric && isa<MatmulOp>(op))
+    return {Element::ui(4), {scalePlane(scale, block), {Role::Zero, Element::ui(4), block}}};
+  return {Element::si(4), {scalePlane(scale, block)}};
 }
 
 static PlanOp describe(Operation *op, const OpShape &shape) {
@@ -162,7 +167,7 @@ LogicalResult makePlan(func::FuncOp function, const PlanRequest &request, Plan &
       entry.w = weightFormat(op, shape, scheme);
       bool fourBits = entry.w->elem.bits == 4;
       // With 16 codes the sign of the largest weight decides which end gets the sixteenth: -7 to 7 would lose it.
-      entry.wEncode = fourBits ? Encode(Rule::SignedAbsmax, -8, 7) : Encode(Rule::Absmax, -127, 127);
+      entry.wEncode = entry.w->find(Role::Zero) ? Encode(Rule::Minmax) : fourBits ? Encode(Rule::SignedAbsmax, -8, 7) : Encode(Rule::Absmax, -127, 127);
       entry.method = fourBits ? "rtn-mse" : "rtn";
       if (scheme.activationBits == 8 && !isa<GatherOp>(op))
         isStatic.insert(op);
