@@ -46,8 +46,10 @@ def optimized(source, target):
 
 
 def nbits(source, target, block):
+    import logging
     import onnx
     from onnxruntime.quantization import matmul_nbits_quantizer as m
+    logging.getLogger(m.__name__).setLevel(logging.WARNING)   # it prints a line for every node
     quantizer = m.MatMulNBitsQuantizer(onnx.load(str(source)), block_size=block, is_symmetric=True, accuracy_level=4)
     quantizer.process()
     quantizer.model.save_model_to_file(str(target), use_external_data_format=False)

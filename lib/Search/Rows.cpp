@@ -12,10 +12,10 @@ static const char *const gemmTypes[] = {"u8s2", "f32s2"};
 /// any integers of 2 to 8 bits, those of at most 4 with any zero points.
 static int packedBits(RowOp op, const Format &w) {
   int bits = int(w.elem.bits);
-  if (w.elem.kind != ElementKind::Int || bits < 2 || bits > 8)
+  if (!w.elem.isInteger() || bits < 2 || bits > 8)
     return 0;
   if (op != RowOp::Matmul)
-    return w.planes.size() == 1 && (bits == 8 || bits == 4) ? bits : 0;
+    return w.elem.kind == ElementKind::Int && w.planes.size() == 1 && (bits == 8 || bits == 4) ? bits : 0;
   for (const Plane &plane : w.planes)
     if (plane.role != Role::Scale && plane.role != Role::Zero)
       return 0;

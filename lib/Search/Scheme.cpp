@@ -18,10 +18,10 @@ std::string Scheme::str() const {
 }
 
 std::string Scheme::whyNotCpu() const {
-  if (isFloat() || (!asymmetric && (weightBits == 4 || (weightBits == 8 && !group))))
+  if (isFloat() || weightBits == 4 || (weightBits == 8 && !group && !asymmetric))
     return "";
   return "scheme '" + str() + "' is for quantized ONNX files (--emit=onnx-qdq or onnx-nbits); programs have w8a8, w8a16, and " +
-         "w4a8, w4a16 with :32, :64, :128 or :channel";
+         "w4a8, w4a16 with :32, :64, :128 or :channel, and :asym";
 }
 
 static Error error(const Twine &message) { return createStringError(inconvertibleErrorCode(), message); }

@@ -67,7 +67,7 @@ bool WeightReader::read(Value weight, bool isTransposed, ArrayRef<CallOperand> o
 /// Scales and zero points: one for each output, or one for each group of channels of an output.
 bool WeightReader::readPlanes(const GemmProblem &) {
   int bits = format.elem.bits;
-  if (format.elem.kind != ElementKind::Int || bits < 2 || bits > 8)
+  if (!format.elem.isInteger() || bits < 2 || bits > 8)
     return refuse("weights of format " + format.str() + "; packed weights have integer codes of 2 to 8 bits");
   std::vector<PlaneShape> all = planeShapes(Span<const int64_t>({n, k}), format);
   for (auto [plane, shape, bytes] : llvm::zip(format.planes, ArrayRef(all).drop_front(), ArrayRef(raw).drop_front())) {
