@@ -19,7 +19,8 @@ bool takesOpenSizes(const Node &node) {
       "Pad", "Gather", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape", "Size", "Expand", "Range", "Resize", "Upsample",
       "Identity", "Dropout", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul",
       "QLinearConv", "ConvInteger", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "SkipLayerNormalization",
-      "SkipSimplifiedLayerNormalization", "FastGelu", "BiasGelu", "QuickGelu"};
+      "SkipSimplifiedLayerNormalization", "FastGelu", "BiasGelu", "QuickGelu", "EmbedLayerNormalization", "GroupNormalization",
+      "InstanceNormalization", "Attention", "RotaryEmbedding", "MultiHeadAttention", "GroupQueryAttention", "FusedMatMul"};
   return known.contains(node.opType()) || nn::unaryKindOf(node.opType()) || nn::binaryKindOf(node.opType()) ||
          nn::compareKindOf(node.opType());
 }

@@ -29,6 +29,7 @@ struct NNRaise : tern::nn::impl::NNRaiseBase<NNRaise> {
         failed(run({populateRaiseNorms, populateRaiseGroupNorms, populateRaiseRope})) ||
         failed(run({populateRaiseAttention})))
       return signalPassFailure();
+    completeSizes(getOperation());
     remarkNearNorms(getOperation());
     remarkNearAttentions(getOperation());
   }

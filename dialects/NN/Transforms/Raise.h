@@ -75,6 +75,13 @@ bool isUnitReshape(ReshapeOp op);
 /// The sizes without those of 1.
 llvm::SmallVector<int64_t> withoutOnes(llvm::ArrayRef<int64_t> shape);
 
+/// The sizes of a value as texts, with those that are only known at run time (SizeAnalysis.h); nullopt: not recorded.
+std::optional<llvm::SmallVector<std::string>> sizeTexts(mlir::Value value);
+/// Two sizes are recorded, and not the same.
+bool differInTexts(mlir::Value a, int64_t axisA, mlir::Value b, int64_t axisB);
+/// Records the sizes of the reshapes that raising has made.
+void completeSizes(mlir::Operation *root);
+
 /// Reductions as exporters write them: reduce, or sum times 1 / n. `axes` of x, ascending; the value's own shape may have
 /// kept them or not.
 struct Reduced {

@@ -24,9 +24,11 @@ bool keepsMatrices(ReshapeOp op) {
   RankedTensorType from = tensorOf(op.getX()), to = op.getType();
   if (from.getRank() < 2 || to.getRank() < 2 || from.getShape().take_back(2) != to.getShape().take_back(2))
     return false;
+  int64_t a = from.getRank(), b = to.getRank();
+  if (differInTexts(op.getX(), a - 2, op.getResult(), b - 2) || differInTexts(op.getX(), a - 1, op.getResult(), b - 1))
+    return false;
   // With more than one unknown size an exporter's reshape could exchange them; none that is about heads does.
-  bool known = !ShapedType::isDynamic(from.getShape().back());
-  return known || from.getNumDynamicDims() <= 1;
+  return !ShapedType::isDynamic(from.getShape().back()) || from.getNumDynamicDims() <= 1 || sizeTexts(op.getResult());
 }
 
 /// `value` is a reshape of a tensor of `type` that merged its heads: splitting them again gives that tensor.
@@ -125,7 +127,8 @@ static Value repeatedOf(OpBuilder &builder, Value value, int64_t axis) {
       wide.getDimSize(axis) * wide.getDimSize(axis + 1) != type.getDimSize(axis))
     return {};
   for (int64_t d = 0; d < type.getRank(); ++d)
-    if (d != axis && type.getDimSize(d) != wide.getDimSize(d < axis ? d : d + 1))
+    if (d != axis && (type.getDimSize(d) != wide.getDimSize(d < axis ? d : d + 1) ||
+                      differInTexts(value, d, merge.getX(), d < axis ? d : d + 1)))
       return {};
   // [.., G, 1, ..] expanded, or put beside itself.
   Value narrow;
@@ -140,7 +143,7 @@ static Value repeatedOf(OpBuilder &builder, Value value, int64_t axis) {
   if (!narrow || tensorOf(narrow).getRank() != wide.getRank() || tensorOf(narrow).getDimSize(axis + 1) != 1)
     return {};
   for (int64_t d = 0; d < wide.getRank(); ++d)
-    if (d != axis + 1 && tensorOf(narrow).getDimSize(d) != wide.getDimSize(d))
+    if (d != axis + 1 && (tensorOf(narrow).getDimSize(d) != wide.getDimSize(d) || differInTexts(narrow, d, merge.getX(), d)))
       return {};
   SmallVector<int64_t> shape(tensorOf(narrow).getShape());
   shape.erase(shape.begin() + axis + 1);

@@ -170,8 +170,16 @@ SmallVector<int64_t> withoutOnes(ArrayRef<int64_t> shape) {
 
 bool isUnitReshape(ReshapeOp op) {
   SmallVector<int64_t> from = withoutOnes(tensorOf(op.getX()).getShape()), to = withoutOnes(op.getType().getShape());
+  if (from != to || llvm::count(from, ShapedType::kDynamic) <= 1)
+    return from == to;
   // Two unknown sizes could have been exchanged.
-  return from == to && llvm::count(from, ShapedType::kDynamic) <= 1;
+  auto given = sizeTexts(op.getX()), made = sizeTexts(op.getResult());
+  auto isOne = [](const std::string &text) { return text == "1"; };
+  if (!given || !made)
+    return false;
+  llvm::erase_if(*given, isOne);
+  llvm::erase_if(*made, isOne);
+  return *given == *made;
 }
 
 Value withoutUnits(Value value) {

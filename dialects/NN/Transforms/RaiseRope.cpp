@@ -50,17 +50,22 @@ static bool isSameSource(const Source &a, const Source &b) {
 
 /// A slice along the last dimension only.
 static bool cutsLast(SliceOp slice) {
-  for (int64_t d = 0, e = tensorOf(slice.getX()).getRank(); d + 1 < e; ++d)
+  for (int64_t d = 0, e = tensorOf(slice.getX()).getRank(); d + 1 < e; ++d) {
     if (slice.getStarts()[d] != 0 || slice.getSteps()[d] != 1 ||
         slice.getType().getDimSize(d) != tensorOf(slice.getX()).getDimSize(d))
       return false;
-  return true;
+    // An unknown size is the whole dimension when it is written as that or recorded to be the same.
+    if (slice.getType().isDynamicDim(d) && slice.getSizes()[d] != -1) {
+      auto cut = sizeTexts(slice.getResult()), whole = sizeTexts(slice.getX());
+      if (!cut || !whole || (*cut)[d] != (*whole)[d])
+        return false;
+    }
+  }
+  return !ShapedType::isDynamic(slice.getStarts().back());
 }
 
 /// Shapes that differ in dimensions of size 1 only.
-static bool sameUpToOnes(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
-  return a == b || (withoutOnes(a) == withoutOnes(b) && llvm::count(a, ShapedType::kDynamic) <= 1);
-}
+static bool sameUpToOnes(ArrayRef<int64_t> a, ArrayRef<int64_t> b) { return a == b || withoutOnes(a) == withoutOnes(b); }
 
 /// reshape from [.., n] to [.., n, 1].
 static bool addsColumn(ReshapeOp reshape) {
@@ -198,7 +203,12 @@ static Value tableOfPairs(OpBuilder &b, Location loc, Value table, bool interlea
     if (tensorOf(reshape.getX()).getRank() == 0 || lastSize(reshape.getX()) != size)
       return {};
     Value x = again(reshape.getX());
-    return x ? ReshapeOp::create(b, loc, type.clone(half), x, StringAttr()).getResult() : Value();
+    if (!x)
+      return {};
+    auto halved = ReshapeOp::create(b, loc, type.clone(half), x, StringAttr());
+    if (Attribute sizes = reshape->getAttr("nn.sizes")) // the last size is known
+      halved->setAttr("nn.sizes", sizes);
+    return halved;
   }
   if (auto unary = dyn_cast<UnaryOp>(op)) {
     Value x = again(unary.getX());

@@ -9,16 +9,21 @@ using namespace tern::nn;
 namespace tern::importer {
 
 /// attn_mask may be shorter than the keys: the others are not seen.
-static Value padMask(Node &n, Value mask, int64_t keys) {
-  if (!mask)
-    return {};
-  RankedTensorType type = tensorType(mask);
-  int64_t rank = type.getRank(), missing = rank ? keys - type.getShape().back() : 0;
-  if (missing <= 0 || type.getShape().back() == 1)
+static Value padMask(Node &n, Value mask, nn::SizeExpr keys) {
+  int64_t rank = mask ? tensorType(mask).getRank() : 0;
+  nn::SizeExpr own = rank ? sizesOf(n, mask).back() : nn::SizeExpr();
+  if (!own || own == keys || own.isConstant(1))
     return mask;
+  if (!own.constant() || !keys.constant()) {
+    if (!n.importer.sizeAnalysis.unify(own, keys))
+      n.error() << "attn_mask is for " << own.str() << " keys; there are " << keys.str();
+    return mask;
+  }
   Ints low(size_t(rank), 0), high(size_t(rank), 0);
-  high.back() = missing;
-  double value = type.getElementType().isInteger(1) ? 0 : -INFINITY;
+  high.back() = *keys.constant() - *own.constant();
+  if (high.back() < 0)
+    return mask;
+  double value = tensorType(mask).getElementType().isInteger(1) ? 0 : -INFINITY;
   return n.create<PadOp>(mask, low, high, PadMode::constant, llvm::APFloat(value), StringAttr());
 }
 
@@ -42,7 +47,10 @@ static LogicalResult importAttention(Node &n) {
   if (!a.q || !a.k || !a.v || n.hasFailed())
     return failure();
   Type element = tensorType(a.q).getElementType();
-  int64_t queries = tensorType(a.q).getDimSize(2), keys = tensorType(a.k).getDimSize(2);
+  nn::SizeExpr queries = sizesOf(n, a.q)[2], keys = sizesOf(n, a.k)[2];
+  if (n.hasFailed() || ShapedType::isDynamic(tensorType(a.q).getDimSize(3)) || ShapedType::isDynamic(tensorType(a.q).getDimSize(1)) ||
+      ShapedType::isDynamic(tensorType(a.k).getDimSize(1)))
+    return n.hasFailed() ? failure() : n.keep("the number or the size of its heads is only known at run time");
   a.scale = n.hasAttr("scale") ? n.real("scale", 1) : 1 / std::sqrt(float(tensorType(a.q).getDimSize(3)));
   a.softcap = n.real("softcap", 0);
   a.causal = n.integer("is_causal", 0);
@@ -52,12 +60,12 @@ static LogicalResult importAttention(Node &n) {
   if (a.mask && !tensorType(a.mask).getElementType().isInteger(1))
     a.mask = cast(n, a.mask, element);
   if (n.hasInput(4))
-    a.offset = n.type(4).getDimSize(2);
+    a.offset = n.sizes(4)[2];
   if (n.hasInput(6)) {
-    Value lengths = n.reshape(n.operand(6), {n.type(6).getNumElements()});
+    Value lengths = reshape(n, n.operand(6), {n.importer.sizeAnalysis.table.product(n.sizes(6))});
     a.mask = bothMasks(n, a.mask, lengthMask(n, lengths, keys), element);
     if (a.causal || a.left >= 0 || a.right >= 0)
-      a.offsets = lengths ? binary(n, BinaryKind::sub, lengths, n.scalar(tensorType(lengths).getElementType(), queries)) : Value();
+      a.offsets = lengths ? binary(n, BinaryKind::sub, lengths, sizeScalar(n, tensorType(lengths).getElementType(), queries)) : Value();
   }
   Value y = build(n, a, n.name());
   if (!y || failed(n.result(rank == 3 ? mergeHeads(n, y, {}) : y)) || failed(n.result(a.k, 1)) || failed(n.result(a.v, 2)))
@@ -76,9 +84,12 @@ static LogicalResult importRotaryEmbedding(Node &n) {
   int64_t rank = n.rank(0), heads = n.integer("num_heads", 0), rotated = n.integer("rotary_embedding_dim", 0);
   if (rank != 3 && rank != 4)
     return n.error() << "X has rank " << rank << "; it is 3 or 4";
-  Ints shape(n.type(0).getShape());
-  if (rank == 3 && (heads < 1 || shape[2] % heads))
-    return n.error() << "num_heads is " << heads << "; it must divide the " << shape[2] << " elements of a position of X";
+  nn::Sizes shape = n.sizes(0);
+  std::optional<int64_t> width = shape.back().constant();
+  if (!width)
+    return n.keep("the size of its heads is only known at run time");
+  if (rank == 3 && (heads < 1 || *width % heads))
+    return n.error() << "num_heads is " << heads << "; it must divide the " << *width << " elements of a position of X";
   Value x = n.operand(0), tables[2];
   for (int i : {1, 2}) {
     Value table = n.operand(i);
@@ -91,15 +102,15 @@ static LogicalResult importRotaryEmbedding(Node &n) {
   }
   if (!tables[0] || !tables[1])
     return failure();
-  int64_t size = rank == 3 ? shape[2] / heads : shape[3], pairs = tensorType(tables[0]).getShape().back();
-  if (2 * pairs != (rotated ? rotated : size))
+  int64_t length = rank == 3 ? *width / heads : *width, pairs = tensorType(tables[0]).getShape().back();
+  if (2 * pairs != (rotated ? rotated : length))
     return n.error() << "the caches rotate " << pairs << " pairs; " << (rotated ? "rotary_embedding_dim" : "the size of a head")
-                     << " is " << (rotated ? rotated : size);
+                     << " is " << (rotated ? rotated : length);
   bool interleaved = n.integer("interleaved", 0);
   if (rank == 4)
     return n.result(rotate(n, x, tables[0], tables[1], interleaved, 1, n.name()));
-  x = n.reshape(x, {shape[0], shape[1], heads, size});
-  return n.result(n.reshape(rotate(n, x, tables[0], tables[1], interleaved, 2, n.name()), shape));
+  x = reshape(n, x, {shape[0], shape[1], size(n, heads), size(n, length)});
+  return n.result(reshape(n, rotate(n, x, tables[0], tables[1], interleaved, 2, n.name()), shape));
 }
 
 static constexpr Rule kRules[] = {

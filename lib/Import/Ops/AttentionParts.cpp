@@ -31,19 +31,40 @@ static Value transpose(Node &n, Value x, ArrayRef<int64_t> perm) {
   return x ? n.create<TransposeOp>(x, perm, StringAttr()) : Value();
 }
 
-Value countUp(Node &n, Type element, int64_t start, int64_t count) {
-  return n.createTyped<RangeOp>(RankedTensorType::get({count}, element), n.scalar(element, start),
-                                n.scalar(element, start + count), n.scalar(element, 1), StringAttr());
+nn::Sizes sizesOf(Node &n, Value value) { return value ? n.importer.sizeAnalysis.shapeOf(value) : nn::Sizes(); }
+nn::SizeExpr size(Node &n, int64_t value) { return n.importer.sizeAnalysis.table.constant(value); }
+
+Value reshape(Node &n, Value value, const nn::Sizes &shape, StringAttr name) {
+  if (!value || sizesOf(n, value) == shape)
+    return value;
+  return n.reshapeTo(value, shape, name);
 }
 
-Value slice(Node &n, Value x, int64_t axis, int64_t start, int64_t size) {
+Value sizeScalar(Node &n, Type element, nn::SizeExpr value) {
+  if (std::optional<int64_t> constant = value.constant())
+    return n.scalar(element, double(*constant));
+  return n.createTyped<SizesOp>(RankedTensorType::get({}, element), n.builder().getStrArrayAttr({value.str()}));
+}
+
+Value countUp(Node &n, Type element, nn::SizeExpr start, nn::SizeExpr count) {
+  nn::SizeExpr end = n.importer.sizeAnalysis.table.add(start, count);
+  Value operands[3] = {sizeScalar(n, element, start), sizeScalar(n, element, end), n.scalar(element, 1)};
+  if (n.hasFailed())
+    return {};
+  Value range = n.createTyped<RangeOp>(nn::typeOf({count}, element), operands[0], operands[1], operands[2], StringAttr());
+  return range && !count.constant() ? n.withSizes(range, {count}) : range;
+}
+
+Value slice(Node &n, Value x, int64_t axis, int64_t start, int64_t count) {
   if (!x)
     return {};
   Ints sizes(tensorType(x).getShape()), starts(sizes.size(), 0), steps(sizes.size(), 1);
-  if (start == 0 && sizes[axis] == size)
+  if (start == 0 && sizes[axis] == count)
     return x;
+  for (int64_t &whole : sizes)
+    whole = ShapedType::isDynamic(whole) ? -1 : whole;
   starts[axis] = start;
-  sizes[axis] = size;
+  sizes[axis] = count;
   return n.create<SliceOp>(x, starts, sizes, steps, StringAttr());
 }
 
@@ -70,19 +91,20 @@ Value concatenate(Node &n, ArrayRef<Value> parts, int64_t axis) {
 Value splitHeads(Node &n, Value x, int64_t heads) {
   if (!x)
     return {};
-  ArrayRef<int64_t> shape = tensorType(x).getShape();
-  if (shape.size() != 3 || heads < 1 || shape[2] % heads) {
+  nn::Sizes shape = sizesOf(n, x);
+  std::optional<int64_t> width = shape.size() == 3 ? shape[2].constant() : std::nullopt;
+  if (!width || heads < 1 || *width % heads) {
     n.error() << "a tensor of type " << x.getType() << " does not divide into " << heads << " heads";
     return {};
   }
-  return transpose(n, n.reshape(x, {shape[0], shape[1], heads, shape[2] / heads}), {0, 2, 1, 3});
+  return transpose(n, reshape(n, x, {shape[0], shape[1], size(n, heads), size(n, *width / heads)}), {0, 2, 1, 3});
 }
 
 Value mergeHeads(Node &n, Value x, StringAttr name) {
   if (!x)
     return {};
-  Ints shape(tensorType(x).getShape());
-  return n.reshape(transpose(n, x, {0, 2, 1, 3}), {shape[0], shape[2], shape[1] * shape[3]}, name);
+  nn::Sizes shape = sizesOf(n, x);
+  return reshape(n, transpose(n, x, {0, 2, 1, 3}), {shape[0], shape[2], n.importer.sizeAnalysis.table.mul(shape[1], shape[3])}, name);
 }
 
 //===-- masks -----------------------------------------------------------------===//
@@ -100,21 +122,22 @@ Value bothMasks(Node &n, Value a, Value b, Type element) {
   return binary(n, BinaryKind::add, floats(a), floats(b));
 }
 
-Value lengthMask(Node &n, Value lengths, int64_t keys) {
+Value lengthMask(Node &n, Value lengths, nn::SizeExpr keys) {
   if (!lengths)
     return {};
-  RankedTensorType type = tensorType(lengths);
-  Value places = countUp(n, type.getElementType(), 0, keys);
-  return compare(n, CompareKind::lt, places, n.reshape(lengths, {type.getNumElements(), 1, 1, 1}));
+  Value places = countUp(n, tensorType(lengths).getElementType(), size(n, 0), keys);
+  nn::SizeExpr count = n.importer.sizeAnalysis.elementCount(lengths), one = size(n, 1);
+  return compare(n, CompareKind::lt, places, reshape(n, lengths, {count, one, one, one}));
 }
 
 /// i1 [S, T] or [B, 1, S, T]: how far a key lies behind its query's place is between `least` and `most`.
 static Value placeMask(Node &n, const Attention &a, std::optional<int64_t> least, std::optional<int64_t> most) {
-  int64_t queries = tensorType(a.q).getDimSize(2), keys = tensorType(a.k).getDimSize(2);
+  nn::SizeExpr queries = sizesOf(n, a.q)[2], keys = sizesOf(n, a.k)[2], zero = size(n, 0), one = size(n, 1);
   Type type = a.offsets ? tensorType(a.offsets).getElementType() : n.builder().getI64Type();
-  Value place = n.reshape(countUp(n, type, a.offsets ? 0 : a.offset, queries), {queries, 1}), key = countUp(n, type, 0, keys);
+  Value place = reshape(n, countUp(n, type, a.offsets || !a.offset ? zero : a.offset, queries), {queries, one}),
+        key = countUp(n, type, zero, keys);
   if (a.offsets)
-    place = binary(n, BinaryKind::add, place, n.reshape(a.offsets, {tensorType(a.offsets).getNumElements(), 1, 1, 1}));
+    place = binary(n, BinaryKind::add, place, reshape(n, a.offsets, {n.importer.sizeAnalysis.elementCount(a.offsets), one, one, one}));
   Value mask;
   if (least)
     mask = compare(n, CompareKind::le, key, *least ? binary(n, BinaryKind::sub, place, number(n, place, double(*least))) : place);
@@ -131,8 +154,9 @@ static void settlePlaces(Node &n, Attention &a) {
     a.causal = true;
     a.right = -1;
   }
-  int64_t queries = tensorType(a.q).getDimSize(2), keys = tensorType(a.k).getDimSize(2);
-  bool aligned = !a.offsets && a.offset == keys - queries;
+  nn::SizeAnalysis &sizes = n.importer.sizeAnalysis;
+  nn::SizeExpr behind = sizes.table.sub(sizesOf(n, a.k)[2], sizesOf(n, a.q)[2]);
+  bool aligned = !a.offsets && sizes.resolve(behind) == sizes.resolve(a.offset ? a.offset : size(n, 0));
   std::optional<int64_t> least, most;
   if (a.causal && !aligned)
     least = 0, a.causal = false;
@@ -147,8 +171,8 @@ static void settlePlaces(Node &n, Attention &a) {
 //===-- attention -------------------------------------------------------------===//
 /// [B, G * R, S, X] -> [B, G, R, S, X]
 static Value grouped(Node &n, Value x, int64_t groups) {
-  ArrayRef<int64_t> s = tensorType(x).getShape();
-  return n.reshape(x, {s[0], groups, s[1] / groups, s[2], s[3]});
+  nn::Sizes s = sizesOf(n, x);
+  return reshape(n, x, {s[0], size(n, groups), size(n, tensorType(x).getDimSize(1) / groups), s[2], s[3]});
 }
 
 static Value product(Node &n, Value a, Value b, bool transposeB, StringRef what) {
@@ -161,11 +185,11 @@ Scores spellOut(Node &n, Attention a, bool weights) {
   Scores scores;
   if (!a.q || !a.k || n.hasFailed())
     return scores;
-  Ints q(tensorType(a.q).getShape());
-  int64_t groups = tensorType(a.k).getDimSize(1), keys = tensorType(a.k).getDimSize(2);
-  Ints all{q[0], q[1], q[2], keys};
+  nn::Sizes all = sizesOf(n, a.q);
+  int64_t groups = tensorType(a.k).getDimSize(1), heads = tensorType(a.q).getDimSize(1);
+  all[3] = sizesOf(n, a.k)[2];
   Value raw = product(n, grouped(n, a.q, groups), grouped(n, a.k, groups), true, "scores");
-  raw = binary(n, BinaryKind::mul, n.reshape(raw, all), number(n, a.q, a.scale));
+  raw = binary(n, BinaryKind::mul, reshape(n, raw, all), number(n, a.q, a.scale));
   scores.raw = scores.capped = raw;
   if (a.softcap > 0) {
     Value capped = unary(n, UnaryKind::tanh, binary(n, BinaryKind::div, raw, number(n, a.q, a.softcap)));
@@ -184,13 +208,13 @@ Scores spellOut(Node &n, Attention a, bool weights) {
     return scores;
   Value masked = scores.masked;
   if (a.sink) {
-    Value sink = n.reshape(a.sink, {1, q[1], 1, 1});
-    sink = sink ? n.createTyped<ExpandOp>(RankedTensorType::get({q[0], q[1], q[2], 1}, element), sink, StringAttr()) : sink;
-    masked = concatenate(n, {masked, sink}, 3);
+    nn::SizeExpr one = size(n, 1);
+    Value sink = n.expandTo(reshape(n, a.sink, {one, size(n, heads), one, one}), {all[0], all[1], all[2], one});
+    masked = concatenate(n, {sink, masked}, 3);
   }
   Value p = masked ? n.create<SoftmaxOp>(masked, int64_t(3), false, StringAttr()) : Value();
   if (a.sink)
-    p = slice(n, p, 3, 0, keys);
+    p = p ? n.sliceTo(p, {size(n, 0), size(n, 0), size(n, 0), size(n, 1)}, all, {1, 1, 1, 1}, StringAttr()) : p;
   else if (bias) {
     // A row that sees nothing: 0 instead of NaN.
     Value most = n.create<ReduceOp>(ReduceKind::max, bias, Ints{tensorType(bias).getRank() - 1}, true, StringAttr());
@@ -204,13 +228,13 @@ Value build(Node &n, Attention a, StringAttr name) {
   if (!a.q || !a.k || !a.v || n.hasFailed())
     return {};
   if (a.sink) {
-    Ints y(tensorType(a.q).getShape());
-    y[3] = tensorType(a.v).getDimSize(3);
+    nn::Sizes y = sizesOf(n, a.q);
+    y[3] = sizesOf(n, a.v)[3];
     int64_t groups = tensorType(a.k).getDimSize(1);
     Value p = spellOut(n, a, /*weights=*/true).weights;
     if (!p)
       return {};
-    return n.reshape(product(n, grouped(n, p, groups), grouped(n, a.v, groups), false, "values"), y, name);
+    return reshape(n, product(n, grouped(n, p, groups), grouped(n, a.v, groups), false, "values"), y, name);
   }
   settlePlaces(n, a);
   OpBuilder &b = n.builder();
@@ -221,11 +245,10 @@ Value build(Node &n, Attention a, StringAttr name) {
 
 Value rotate(Node &n, Value x, Value cos, Value sin, bool interleaved, int64_t heads, StringAttr name) {
   auto alongHeads = [&](Value table) -> Value {
-    if (!table)
-      return {};
-    Ints shape(tensorType(table).getShape());
-    shape.insert(shape.begin() + heads, 1);
-    return n.reshape(table, shape);
+    nn::Sizes shape = sizesOf(n, table);
+    if (table)
+      shape.insert(shape.begin() + heads, size(n, 1));
+    return reshape(n, table, shape);
   };
   cos = alongHeads(cos);
   sin = alongHeads(sin);

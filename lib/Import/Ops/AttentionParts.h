@@ -10,14 +10,20 @@ namespace tern::importer {
 struct Attention {
   mlir::Value q, k, v; ///< [B, H, S, D], [B, G, T, D], [B, G, T, E]
   mlir::Value mask;    ///< added floats, or i1; broadcasts to [B, H, S, T]; null: none
-  /// The place of the first query among the keys; null `offsets`: the same for the whole batch.
-  int64_t offset = 0;
+  /// The place of the first query among the keys (null: 0); null `offsets`: the same for the whole batch.
+  nn::SizeExpr offset;
   mlir::Value offsets; ///< [B] integers
   bool causal = false; ///< keys behind the query's place are not seen
   int64_t left = -1, right = -1; ///< a query sees so many keys before and after its place; -1: all
   mlir::Value sink;    ///< [H]: a score that takes part in the softmax and has no value
   float scale = 1, softcap = 0;
 };
+
+/// The sizes of a value; empty for none.
+nn::Sizes sizesOf(Node &n, mlir::Value value);
+nn::SizeExpr size(Node &n, int64_t value);
+/// A reshape to these sizes, or the value when it has them.
+mlir::Value reshape(Node &n, mlir::Value value, const nn::Sizes &shape, mlir::StringAttr name = {});
 
 /// [B, S, heads * D] -> [B, heads, S, D]
 mlir::Value splitHeads(Node &n, mlir::Value x, int64_t heads);
@@ -32,13 +38,15 @@ mlir::Value slice(Node &n, mlir::Value x, int64_t axis, int64_t start, int64_t s
 mlir::Value binary(Node &n, nn::BinaryKind kind, mlir::Value a, mlir::Value b, mlir::StringAttr name = {});
 mlir::Value compare(Node &n, nn::CompareKind kind, mlir::Value a, mlir::Value b);
 mlir::Value cast(Node &n, mlir::Value x, mlir::Type element);
+/// A rank-0 tensor of a size.
+mlir::Value sizeScalar(Node &n, mlir::Type element, nn::SizeExpr value);
 /// start, start + 1, ...: `count` integers of this type.
-mlir::Value countUp(Node &n, mlir::Type element, int64_t start, int64_t count);
+mlir::Value countUp(Node &n, mlir::Type element, nn::SizeExpr start, nn::SizeExpr count);
 
 /// What both masks let pass; either may be null.
 mlir::Value bothMasks(Node &n, mlir::Value a, mlir::Value b, mlir::Type element);
 /// i1 [B, 1, 1, keys]: the key's place is before the length of its sequence (integers [B]).
-mlir::Value lengthMask(Node &n, mlir::Value lengths, int64_t keys);
+mlir::Value lengthMask(Node &n, mlir::Value lengths, nn::SizeExpr keys);
 /// An i1 mask as floats: 0 where it is true, `fill` elsewhere.
 mlir::Value maskOfFloats(Node &n, mlir::Value mask, mlir::Type element, double fill);
 

@@ -18,24 +18,26 @@ static float scaleOf(Node &n, Value q) {
 static FailureOr<Value> fillMask(Node &n, int input, const Attention &a, float fill) {
   if (!n.hasInput(input) || !a.q || !a.k)
     return Value();
-  int64_t batch = tensorType(a.q).getDimSize(0), keys = tensorType(a.k).getDimSize(2), queries = tensorType(a.q).getDimSize(2);
+  nn::SizeTable &table = n.importer.sizeAnalysis.table;
+  nn::SizeExpr batch = sizesOf(n, a.q)[0], keys = sizesOf(n, a.k)[2], queries = sizesOf(n, a.q)[2], one = size(n, 1);
   RankedTensorType type = n.type(input);
+  nn::Sizes shape = n.sizes(input);
   Value given = n.operand(input), seen;
-  if (type.getRank() == 1 && (type.getDimSize(0) == batch || type.getDimSize(0) == 2 * batch)) {
-    seen = lengthMask(n, slice(n, given, 0, 0, batch), keys);
-    if (type.getDimSize(0) == 2 * batch) {
-      Value starts = n.reshape(slice(n, given, 0, batch, batch), {batch, 1, 1, 1});
-      seen = bothMasks(n, seen, compare(n, CompareKind::ge, countUp(n, type.getElementType(), 0, keys), starts), {});
+  bool twice = shape.size() == 1 && shape[0] == table.mul(batch, size(n, 2)) && batch.constant();
+  if ((shape.size() == 1 && shape[0] == batch) || twice) {
+    seen = lengthMask(n, twice ? slice(n, given, 0, 0, *batch.constant()) : given, keys);
+    if (twice) {
+      Value starts = reshape(n, slice(n, given, 0, *batch.constant(), *batch.constant()), {batch, one, one, one});
+      seen = bothMasks(n, seen, compare(n, CompareKind::ge, countUp(n, type.getElementType(), size(n, 0), keys), starts), {});
     }
-  } else if (type.getShape() == ArrayRef<int64_t>{batch, keys} || type.getShape() == ArrayRef<int64_t>{batch, queries, keys}) {
-    Ints shape{batch, 1, type.getRank() == 3 ? queries : 1, keys};
+  } else if (shape == nn::Sizes{batch, keys} || shape == nn::Sizes{batch, queries, keys}) {
     Value zero = type.getElementType().isInteger(1) ? Value() : n.scalar(type.getElementType(), 0);
-    seen = n.reshape(given, shape);
+    seen = reshape(n, given, {batch, one, shape.size() == 3 ? queries : one, keys});
     seen = zero ? compare(n, CompareKind::gt, seen, zero) : seen;
   } else {
-    n.error() << "a mask of type " << type << "; for " << batch << " sequences of " << queries << " queries and " << keys
-              << " keys it is [" << batch << "], [" << 2 * batch << "], [" << batch << ", " << keys << "] or [" << batch
-              << ", " << queries << ", " << keys << "]";
+    n.error() << "a mask of type " << type << "; for " << batch.str() << " sequences of " << queries.str() << " queries and " << keys.str()
+              << " keys it has shape " << nn::print({batch}) << ", twice that, " << nn::print({batch, keys}) << " or "
+              << nn::print({batch, queries, keys});
     return failure();
   }
   return maskOfFloats(n, seen, tensorType(a.q).getElementType(), fill);
@@ -59,6 +61,8 @@ static LogicalResult importAttention(Node &n) {
     return n.error() << "input and weights of types " << n.type(0) << " and " << n.type(1) << " with " << heads
                      << " heads; they have 3 and 2 dimensions and num_heads is at least 1";
   int64_t total = n.type(1).getDimSize(1);
+  if (ShapedType::isDynamic(total))
+    return n.keep("the size of its heads is only known at run time");
   Ints sizes = n.integers("qkv_hidden_sizes");
   if (sizes.empty())
     sizes.assign(3, total / 3);
@@ -74,11 +78,12 @@ static LogicalResult importAttention(Node &n) {
   if (n.hasInput(4) && a.k) {
     if (n.rank(4) != 5 || n.type(4).getDimSize(0) != 2)
       return n.error() << "past has type " << n.type(4) << "; it is [2, B, H, P, D]";
-    Ints shape(n.type(4).getShape().drop_front());
+    nn::Sizes shape = n.sizes(4);
+    shape.erase(shape.begin());
     a.offset = shape[2];
     Value past = n.operand(4);
-    a.k = concatenate(n, {n.reshape(slice(n, past, 0, 0, 1), shape), a.k}, 2);
-    a.v = concatenate(n, {n.reshape(slice(n, past, 0, 1, 1), shape), a.v}, 2);
+    a.k = concatenate(n, {reshape(n, slice(n, past, 0, 0, 1), shape), a.k}, 2);
+    a.v = concatenate(n, {reshape(n, slice(n, past, 0, 1, 1), shape), a.v}, 2);
   }
   if (!a.q || !a.k || !a.v)
     return failure();
@@ -93,11 +98,11 @@ static LogicalResult importAttention(Node &n) {
     return failure();
   if (!n.isOutputUsed(1))
     return success();
-  Ints one(tensorType(a.k).getShape());
-  if (tensorType(a.v).getShape() != ArrayRef(one))
+  nn::Sizes one = sizesOf(n, a.k);
+  if (sizesOf(n, a.v) != one)
     return n.error() << "present holds k and v, which have different sizes here";
-  one.insert(one.begin(), 1);
-  return n.result(concatenate(n, {n.reshape(a.k, one), n.reshape(a.v, one)}, 0), 1);
+  one.insert(one.begin(), size(n, 1));
+  return n.result(concatenate(n, {reshape(n, a.k, one), reshape(n, a.v, one)}, 0), 1);
 }
 
 //===-- MultiHeadAttention ----------------------------------------------------===//
@@ -105,8 +110,8 @@ static LogicalResult importAttention(Node &n) {
 static Value unpack(Node &n, Value packed, int64_t i) {
   if (!packed)
     return {};
-  Ints shape(tensorType(packed).getShape());
-  Value part = n.reshape(slice(n, packed, 3, i, 1), {shape[0], shape[1], shape[2], shape[4]});
+  nn::Sizes shape = sizesOf(n, packed);
+  Value part = reshape(n, slice(n, packed, 3, i, 1), {shape[0], shape[1], shape[2], shape[4]});
   return part ? n.create<TransposeOp>(part, Ints{0, 2, 1, 3}, StringAttr()) : Value();
 }
 
@@ -139,7 +144,7 @@ static LogicalResult importMultiHeadAttention(Node &n) {
     Value x = n.operand(input);
     if (x && biases[bias]) {
       Ints s(tensorType(x).getShape());
-      Value flat = n.reshape(biases[bias], {heads, 1, s[4]});
+      Value flat = reshape(n, biases[bias], {size(n, heads), size(n, 1), size(n, s[4])});
       Value all = slice(n, x, 3, i, 1);
       all = binary(n, BinaryKind::add, all, flat);
       return unpack(n, all, 0);
@@ -168,7 +173,8 @@ static LogicalResult importMultiHeadAttention(Node &n) {
   a.v = concatenate(n, {n.operand(7), a.v}, 2);
   if (!a.q || !a.k || !a.v || n.hasFailed())
     return failure();
-  a.offset = n.hasInput(6) ? n.type(6).getDimSize(2) : 0;
+  if (n.hasInput(6))
+    a.offset = n.sizes(6)[2];
   a.scale = scaleOf(n, a.q);
   a.causal = n.integer("unidirectional", 0);
   auto mask = fillMask(n, 4, a, n.real("mask_filter_value", -10000));
@@ -196,23 +202,24 @@ public:
     Attention a;
     if (failed(project(a)))
       return failure();
-    batch = tensorType(a.q).getDimSize(0);
-    queries = tensorType(a.q).getDimSize(2);
-    past = n.hasInput(3) ? n.type(3).getDimSize(2) : 0;
+    nn::SizeTable &table = n.importer.sizeAnalysis.table;
+    batch = sizesOf(n, a.q)[0];
+    queries = sizesOf(n, a.q)[2];
+    past = n.hasInput(3) ? n.sizes(3)[2] : size(n, 0);
+    keys = table.add(past, queries);
     if (n.hasInput(3) && isShared())
-      return n.keep("past and present share a buffer of " + Twine(past) + " positions");
-    if (auto total = n.constantInts(6); total && total->size() == 1 && total->front() != past + queries)
-      return n.keep("total_sequence_length is " + Twine(total->front()) + ", past and new positions are " +
-                    Twine(past + queries) + " together");
-    if (n.type(5).getNumElements() != batch)
-      return n.error() << "seqlens_k has type " << n.type(5) << "; it needs one entry for each of the " << batch << " sequences";
+      return n.keep("past and present share a buffer of " + past.str() + " positions");
+    if (auto total = n.constantInts(6); total && total->size() == 1 && keys.constant() && !keys.isConstant(total->front()))
+      return n.keep("total_sequence_length is " + Twine(total->front()) + ", past and new positions are " + keys.str() + " together");
+    if (!n.importer.sizeAnalysis.unify(table.product(n.sizes(5)), batch))
+      return n.error() << "seqlens_k has type " << n.type(5) << "; it needs one entry for each of the " << batch.str() << " sequences";
     // One sequence fills its cache; several may be of different lengths.
-    if (batch > 1) {
+    if (!batch.isConstant(1)) {
       Type i32 = n.builder().getI32Type();
-      lengths = n.reshape(cast(n, n.operand(5), i32), {batch});
+      lengths = reshape(n, cast(n, n.operand(5), i32), {batch});
       lengths = binary(n, BinaryKind::add, lengths, n.scalar(i32, 1));
-      if (past > 0)
-        offsets = lengths ? binary(n, BinaryKind::sub, lengths, n.scalar(i32, queries)) : Value();
+      if (!past.isConstant(0))
+        offsets = lengths ? binary(n, BinaryKind::sub, lengths, sizeScalar(n, i32, queries)) : Value();
     }
     if (n.integer("do_rotary", 0) && failed(rotateBoth(a)))
       return failure();
@@ -228,7 +235,7 @@ public:
     int64_t window = n.integer("local_window_size", -1);
     a.left = window > 0 ? window - 1 : -1;
     if (lengths)
-      a.mask = lengthMask(n, lengths, past + queries);
+      a.mask = lengthMask(n, lengths, keys);
     addBias(n, 10, a);
     a.sink = sink(a);
     if (failed(n.result(mergeHeads(n, build(n, a, n.name()), {}))) || failed(n.result(a.k, 1)) || failed(n.result(a.v, 2)))
@@ -247,6 +254,8 @@ private:
       return n.error() << "num_heads is " << heads << ", kv_num_heads " << groups << "; the former is a multiple of the latter";
     if (n.rank(0) != 3)
       return n.error() << "query has type " << n.type(0) << "; it has three dimensions";
+    if (ShapedType::isDynamic(n.type(0).getDimSize(2)))
+      return n.keep("the size of its heads is only known at run time");
     if (n.hasInput(3) != n.hasInput(4))
       return n.error() << "past_key and past_value come together";
     if (n.hasInput(1) != n.hasInput(2))
@@ -257,10 +266,10 @@ private:
   LogicalResult project(Attention &a) {
     Value q = n.operand(0), k = n.operand(1), v = n.operand(2);
     if (!n.hasInput(1)) {
-      int64_t width = n.type(0).getDimSize(2), size = width / (heads + 2 * groups);
+      int64_t width = n.type(0).getDimSize(2), each = width / (heads + 2 * groups);
       if (width % (heads + 2 * groups))
         return n.error() << "a packed query of " << width << " elements does not divide into " << heads + 2 * groups << " heads";
-      SmallVector<Value> parts = splitLast(n, q, {heads * size, groups * size, groups * size});
+      SmallVector<Value> parts = splitLast(n, q, {heads * each, groups * each, groups * each});
       q = parts[0];
       k = parts[1];
       v = parts[2];
@@ -271,12 +280,20 @@ private:
     return success(a.q && a.k && a.v);
   }
 
-  /// The cache has room for the new positions already: present is past, written in place.
+  /// The cache has room for the new positions already: present is declared as long as past.
   bool isShared() {
-    if (n.outputCount() < 2 || n.proto.output(1).empty())
+    if (n.outputCount() < 2 || n.proto.output(1).empty() || past.isConstant(0))
       return false;
     auto declared = dyn_cast_or_null<RankedTensorType>(n.importer.declaredType(n.proto.output(1)));
-    return declared && declared.getRank() == 4 && past > 0 && declared.getDimSize(2) == past;
+    if (declared && declared.getRank() == 4 && !declared.isDynamicDim(2))
+      return past.isConstant(declared.getDimSize(2));
+    auto symbol = [&](StringRef value) -> StringRef {
+      const onnx::ValueInfoProto *info = n.importer.graph.info(value);
+      const auto &shape = info ? info->type().tensor_type().shape() : onnx::TensorShapeProto::default_instance();
+      return shape.dim_size() == 4 ? symbolOf(shape.dim(2)) : StringRef();
+    };
+    StringRef old = symbol(n.inputName(3));
+    return !old.empty() && old == symbol(n.proto.output(1));
   }
 
   /// cos and sin of the new positions, [1 or B, S, R / 2].
@@ -290,13 +307,14 @@ private:
       if (n.hasInput(9)) {
         table = table ? n.create<GatherOp>(table, n.operand(9), int64_t(0), StringAttr()) : table;
       } else if (offsets) {
-        Value places = binary(n, BinaryKind::add, n.reshape(offsets, {batch, 1}), countUp(n, n.builder().getI32Type(), 0, queries));
+        Value places = binary(n, BinaryKind::add, reshape(n, offsets, {batch, size(n, 1)}),
+                              countUp(n, n.builder().getI32Type(), size(n, 0), queries));
         table = table && places ? n.create<GatherOp>(table, places, int64_t(0), StringAttr()) : Value();
-      } else if (n.type(7 + i).getDimSize(0) < past + queries) {
-        return n.error() << "the caches of cosines and sines have " << n.type(7 + i).getDimSize(0) << " positions; "
-                         << past + queries << " are needed";
+      } else if (n.importer.sizeAnalysis.less(n.sizes(7 + i)[0], keys) == true) {
+        return n.error() << "the caches of cosines and sines have " << n.sizes(7 + i)[0].str() << " positions; " << keys.str() << " are needed";
       } else {
-        table = n.reshape(slice(n, table, 0, past, queries), {1, queries, pairs});
+        nn::SizeExpr all = size(n, pairs);
+        table = reshape(n, table ? n.sliceTo(table, {past, size(n, 0)}, {queries, all}, {1, 1}, StringAttr()) : table, {size(n, 1), queries, all});
       }
       tables[i] = table;
     }
@@ -311,23 +329,25 @@ private:
     Value both = concatenate(n, {n.operand(input), fresh}, 2);
     if (!both || !offsets)
       return both;
-    Ints shape(tensorType(both).getShape());
-    int64_t keys = shape[2];
+    nn::Sizes shape = sizesOf(n, both);
+    nn::SizeTable &table = n.importer.sizeAnalysis.table;
+    nn::SizeExpr zero = size(n, 0), one = size(n, 1);
     Type i32 = n.builder().getI32Type();
-    Value place = countUp(n, i32, 0, keys), end = n.reshape(offsets, {batch, 1});
+    Value place = countUp(n, i32, zero, keys), end = reshape(n, offsets, {batch, one});
     Value isOld = compare(n, CompareKind::lt, place, end);
-    Value moved = binary(n, BinaryKind::sub, binary(n, BinaryKind::add, place, n.scalar(i32, past)), end);
-    moved = binary(n, BinaryKind::min, moved, n.scalar(i32, keys - 1));
+    Value moved = binary(n, BinaryKind::sub, binary(n, BinaryKind::add, place, sizeScalar(n, i32, past)), end);
+    moved = binary(n, BinaryKind::min, moved, sizeScalar(n, i32, table.sub(keys, one)));
     if (!isOld || !moved)
       return {};
     Value from = n.create<SelectOp>(isOld, place, moved, StringAttr());
     // Rows of all sequences under one another.
-    Value row = binary(n, BinaryKind::mul, n.reshape(countUp(n, i32, 0, batch), {batch, 1}), n.scalar(i32, keys));
+    Value row = binary(n, BinaryKind::mul, reshape(n, countUp(n, i32, zero, batch), {batch, one}), sizeScalar(n, i32, keys));
     from = binary(n, BinaryKind::add, from, row);
-    Value rows = n.reshape(n.create<TransposeOp>(both, Ints{0, 2, 1, 3}, StringAttr()), {batch * keys, shape[1] * shape[3]});
+    Value rows = n.create<TransposeOp>(both, Ints{0, 2, 1, 3}, StringAttr());
+    rows = reshape(n, rows, {table.mul(batch, keys), table.mul(shape[1], shape[3])});
     if (!rows || !from)
       return {};
-    Value gathered = n.reshape(n.create<GatherOp>(rows, from, int64_t(0), StringAttr()), {batch, keys, shape[1], shape[3]});
+    Value gathered = reshape(n, n.create<GatherOp>(rows, from, int64_t(0), StringAttr()), {batch, keys, shape[1], shape[3]});
     return gathered ? n.create<TransposeOp>(gathered, Ints{0, 2, 1, 3}, StringAttr()) : Value();
   }
 
@@ -335,7 +355,7 @@ private:
   Value sink(const Attention &a) {
     Type element = tensorType(a.q).getElementType();
     if (n.hasInput(11))
-      return cast(n, n.reshape(n.operand(11), {heads}), element);
+      return cast(n, reshape(n, n.operand(11), {size(n, heads)}), element);
     if (n.integer("smooth_softmax", 0) != 1)
       return {};
     auto zeros = RankedTensorType::get({heads}, element);
@@ -343,7 +363,8 @@ private:
   }
 
   Node &n;
-  int64_t heads = 0, groups = 0, batch = 0, queries = 0, past = 0;
+  int64_t heads = 0, groups = 0;
+  nn::SizeExpr batch, queries, past, keys;
   Value lengths, offsets; ///< [B] i32, where sequences have lengths of their own
 };
 } // namespace
@@ -367,15 +388,20 @@ static LogicalResult importRotaryEmbedding(Node &n) {
   if ((rank != 3 && rank != 4) || n.rank(2) != 2 || n.rank(3) != 2)
     return n.error() << "input and caches of types " << n.type(0) << ", " << n.type(2) << " and " << n.type(3)
                      << "; they have 3 or 4, 2 and 2 dimensions";
-  Ints shape(n.type(0).getShape());
-  int64_t pairs = n.type(2).getDimSize(1), length = shape[rank == 3 ? 1 : 2];
-  int64_t size = rank == 4 ? shape[3] : rotated && heads ? shape[2] / heads : 2 * pairs;
-  if (size < 1 || (rank == 3 && shape[2] % size) || (rotated && rotated != 2 * pairs))
-    return n.error() << "the caches rotate " << pairs << " pairs, which do not fit heads of " << size << " elements";
+  nn::Sizes shape = n.sizes(0);
+  int64_t pairs = n.type(2).getDimSize(1);
+  std::optional<int64_t> width = shape.back().constant();
+  if (!width || ShapedType::isDynamic(pairs))
+    return n.keep("the size of its heads is only known at run time");
+  nn::SizeExpr positions = shape[rank == 3 ? 1 : 2];
+  int64_t length = rank == 4 ? *width : rotated && heads ? *width / heads : 2 * pairs;
+  if (length < 1 || (rank == 3 && *width % length) || (rotated && rotated != 2 * pairs))
+    return n.error() << "the caches rotate " << pairs << " pairs, which do not fit heads of " << length << " elements";
   Value places = n.operand(1);
-  if (n.type(1).getNumElements() == 1 && n.rank(1) <= 1) {
-    Value first = n.reshape(places, {1, 1});
-    places = binary(n, BinaryKind::add, n.reshape(countUp(n, n.type(1).getElementType(), 0, length), {1, length}), first);
+  if (n.rank(1) <= 1 && (n.rank(1) == 0 || n.sizes(1)[0].isConstant(1))) {
+    Value first = reshape(n, places, {size(n, 1), size(n, 1)});
+    Value count = countUp(n, n.type(1).getElementType(), size(n, 0), positions);
+    places = binary(n, BinaryKind::add, reshape(n, count, {size(n, 1), positions}), first);
   }
   Value x = n.operand(0), tables[2];
   for (int i : {0, 1})
@@ -383,8 +409,8 @@ static LogicalResult importRotaryEmbedding(Node &n) {
   bool interleaved = n.integer("interleaved", 0);
   if (rank == 4)
     return n.result(rotate(n, x, tables[0], tables[1], interleaved, 1, n.name()));
-  x = n.reshape(x, {shape[0], shape[1], shape[2] / size, size});
-  return n.result(n.reshape(rotate(n, x, tables[0], tables[1], interleaved, 2, n.name()), shape));
+  x = reshape(n, x, {shape[0], shape[1], size(n, *width / length), size(n, length)});
+  return n.result(reshape(n, rotate(n, x, tables[0], tables[1], interleaved, 2, n.name()), shape));
 }
 
 static constexpr Rule kRules[] = {

@@ -52,9 +52,9 @@ static LogicalResult importFusedMatMul(Node &n) {
   float alpha = n.real("alpha", 1);
   Value a = unbatch(n, n.operand(0), n.integer("transBatchA", 0)), b = unbatch(n, n.operand(1), n.integer("transBatchB", 0));
   if (row)
-    a = n.reshape(a, {1, n.type(0).getDimSize(0)});
+    a = n.reshapeTo(a, {n.importer.sizeAnalysis.table.constant(1), n.sizes(0)[0]});
   if (column)
-    b = n.reshape(b, {n.type(1).getDimSize(0), 1});
+    b = n.reshapeTo(b, {n.sizes(1)[0], n.importer.sizeAnalysis.table.constant(1)});
   if (!a || !b)
     return failure();
   // As in Gemm: alpha belongs to a constant operand, where it can be folded into the weight.
@@ -71,12 +71,12 @@ static LogicalResult importFusedMatMul(Node &n) {
     y = scaled(y);
   if (!y || (!row && !column))
     return n.result(y);
-  Ints shape(tensorType(y).getShape());
+  nn::Sizes shape = n.importer.sizeAnalysis.shapeOf(y);
   if (column)
     shape.pop_back();
   if (row)
     shape.erase(shape.end() - (column ? 1 : 2));
-  return n.result(n.reshape(y, shape));
+  return n.result(n.reshapeTo(y, shape));
 }
 
 static constexpr Rule kRules[] = {

@@ -16,6 +16,8 @@ struct RowNorm {
 };
 } // namespace
 
+static constexpr llvm::StringLiteral kOpenRows = "the size of what it normalizes is only known at run time";
+
 static Value binary(Node &n, BinaryKind kind, Value a, Value b, StringAttr name = {}) {
   return a && b ? n.create<BinaryOp>(kind, a, b, name) : Value();
 }
@@ -87,6 +89,10 @@ static LogicalResult importLayerNorm(Node &n) {
   norm.bias = n.operand(2);
   norm.axis = n.axis(n.integer("axis", -1), n.rank(0));
   norm.epsilon = n.real("epsilon", 1e-5f);
+  if (n.hasFailed())
+    return failure();
+  if (llvm::any_of(n.type(0).getShape().drop_front(norm.axis), ShapedType::isDynamic))
+    return n.keep(kOpenRows);
   Value y = rowNorm(n, norm, n.name());
   bool isSimplified = norm.rms;
   if (failed(n.result(y)))
@@ -97,15 +103,20 @@ static LogicalResult importLayerNorm(Node &n) {
 /// Skip(Simplified)LayerNormalization(input, skip, gamma, beta or nothing, bias): norm(input + skip + bias); the sum is a result.
 static LogicalResult importSkipLayerNorm(Node &n) {
   bool simplified = n.opType() == "SkipSimplifiedLayerNormalization";
+  if (n.rank(0) < 1 || ShapedType::isDynamic(n.type(0).getShape().back()))
+    return n.keep(kOpenRows);
   Value x = n.operand(0), skip = n.operand(1), bias = n.operand(simplified ? 3 : 4);
-  if (n.rank(0) == 2 && n.rank(1) == 3 && n.type(1).getDimSize(0) == 1 && skip) // one picture of a batch for all
-    skip = n.reshape(skip, n.type(1).getShape().drop_front());
+  if (n.rank(0) == 2 && n.rank(1) == 3 && n.type(1).getDimSize(0) == 1 && skip) { // one for the whole batch
+    nn::Sizes shape = n.sizes(1);
+    shape.erase(shape.begin());
+    skip = n.reshapeTo(skip, shape);
+  }
   if (bias)
     x = binary(n, BinaryKind::add, x, bias);
   Value sum = binary(n, BinaryKind::add, x, skip);
   if (!sum)
     return failure();
-  if (sum.getType() != n.type(0))
+  if (n.importer.sizeAnalysis.shapeOf(sum) != n.sizes(0))
     return n.error() << "skip of type " << n.type(1) << " does not broadcast to the input of type " << n.type(0);
   RowNorm norm{sum, n.operand(2), simplified ? Value() : n.operand(3), n.rank(0) - 1, simplified, n.real("epsilon", 1e-12f)};
   if (failed(n.result(rowNorm(n, norm, n.name()))) || failed(n.result(sum, 3)))
@@ -116,6 +127,8 @@ static LogicalResult importSkipLayerNorm(Node &n) {
 /// GroupNormalization(x, scale, bias): before version 21 scale and bias have one entry for each group.
 static LogicalResult importGroupNorm(Node &n) {
   int64_t groups = n.integer("num_groups", 0);
+  if (n.rank(0) >= 2 && n.type(0).isDynamicDim(1))
+    return n.keep("its number of channels is only known at run time");
   if (n.rank(0) < 2 || groups < 1 || n.type(0).getDimSize(1) % groups)
     return n.error() << "input of type " << n.type(0) << " does not have channels that divide into " << groups << " groups";
   int64_t channels = n.type(0).getDimSize(1);
@@ -134,6 +147,8 @@ static LogicalResult importGroupNorm(Node &n) {
 }
 
 static LogicalResult importInstanceNorm(Node &n) {
+  if (n.rank(0) >= 2 && n.type(0).isDynamicDim(1))
+    return n.keep("its number of channels is only known at run time");
   if (n.rank(0) < 2)
     return n.error() << "input of rank " << n.rank(0) << "; InstanceNormalization takes [N, C, ...]";
   llvm::APFloat epsilon(n.real("epsilon", 1e-5f));
@@ -154,14 +169,15 @@ static LogicalResult importEmbedLayerNorm(Node &n) {
   if (n.rank(0) != 2 || n.rank(3) != 2)
     return n.error() << "input_ids and position_embedding of types " << n.type(0) << " and " << n.type(3)
                      << "; both have two dimensions";
-  int64_t batch = n.type(0).getDimSize(0), length = n.type(0).getDimSize(1), hidden = n.type(3).getDimSize(1);
-  if (n.type(3).getDimSize(0) < length)
-    return n.error() << "position_embedding has " << n.type(3).getDimSize(0) << " positions, the input " << length;
+  nn::SizeAnalysis &sizes = n.importer.sizeAnalysis;
+  nn::SizeExpr length = n.sizes(0)[1], zero = sizes.table.constant(0);
+  if (sizes.less(n.sizes(3)[0], length) == true)
+    return n.error() << "position_embedding has " << n.sizes(3)[0].str() << " positions, the input " << length.str();
   Value sum = rowsOf(n, n.operand(2), n.operand(0)), position;
   if (n.hasInput(8))
     position = rowsOf(n, n.operand(3), n.operand(8));
   else
-    position = n.create<SliceOp>(n.operand(3), Ints{0, 0}, Ints{length, hidden}, Ints{1, 1}, StringAttr());
+    position = n.sliceTo(n.operand(3), {zero, zero}, {length, n.sizes(3)[1]}, {1, 1}, StringAttr());
   sum = binary(n, BinaryKind::add, sum, position);
   if (n.hasInput(1) && n.hasInput(4))
     sum = binary(n, BinaryKind::add, sum, rowsOf(n, n.operand(4), n.operand(1)));
@@ -173,8 +189,7 @@ static LogicalResult importEmbedLayerNorm(Node &n) {
   // mask_index: how many tokens of each sequence count.
   auto i32 = n.builder().getI32Type();
   if (!n.hasInput(7)) {
-    auto type = RankedTensorType::get({batch}, i32);
-    return n.result(DenseElementsAttr::get(type, n.builder().getI32IntegerAttr(0)), 1);
+    return n.result(n.expandTo(n.scalar(i32, 0), {n.sizes(0)[0]}), 1);
   }
   Value mask = n.operand(7);
   Value is = mask ? n.create<CompareOp>(CompareKind::eq, mask, n.scalar(tensorType(mask).getElementType(), 1), StringAttr()) : Value();
