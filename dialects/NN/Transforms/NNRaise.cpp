@@ -17,7 +17,7 @@ namespace {
 struct NNRaise : tern::nn::impl::NNRaiseBase<NNRaise> {
   void runOnOperation() override {
     RaiseStatistics statistics{clips,     hardSigmoids, hardSwishes, silus,    casts,      sigmoids,   softpluses, gelus,
-                               mishes,    softmaxes,    layerNorms,  rmsNorms, groupNorms, attentions, ropes};
+                               mishes,    softmaxes,    layerNorms,  rmsNorms, groupNorms, attentions, ropes,     roots};
     // Attention is made of softmax, and both of norms' neighbours: from small forms to large ones.
     auto run = [&](ArrayRef<void (*)(RewritePatternSet &, RaiseStatistics &)> families) {
       RewritePatternSet patterns(&getContext());
@@ -27,7 +27,7 @@ struct NNRaise : tern::nn::impl::NNRaiseBase<NNRaise> {
     };
     if (failed(run({populateRaiseElementwise, populateRaiseActivations, populateRaiseSoftmax})) ||
         failed(run({populateRaiseNorms, populateRaiseGroupNorms, populateRaiseRope})) ||
-        failed(run({populateRaiseAttention})))
+        failed(run({populateRaiseAttention, populateRaiseRoots})))
       return signalPassFailure();
     completeSizes(getOperation());
     remarkNearNorms(getOperation());

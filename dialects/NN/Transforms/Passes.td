@@ -36,6 +36,7 @@ def NNRaise : NNPass<"nn-raise", "::mlir::func::FuncOp"> {
       sums times 1 / n, the root as sqrt, rsqrt, reciprocal or powers, factors in any order, over any axes; constant scales and biases
       become parameters;
     - rotary embeddings, in halves and interleaved;
+    - 1 / sqrt in its spellings, where no norm took it;
     - attention: scale before or after the product or on both operands, added and selected masks, guards against NaN, keys transposed in
       any spelling, batch and heads in one dimension, keys and values repeated for groups of heads.
     Casts that another cast takes back, and elementwise minima and maxima with constants, are simplified on the way. What nearly is a norm
@@ -67,7 +68,8 @@ def NNRaise : NNPass<"nn-raise", "::mlir::func::FuncOp"> {
     Statistic<"rmsNorms", "rms-norms", "rms_norm recognised">,
     Statistic<"groupNorms", "group-norms", "group_norm recognised">,
     Statistic<"attentions", "attentions", "attention recognised">,
-    Statistic<"ropes", "ropes", "rope recognised">
+    Statistic<"ropes", "ropes", "rope recognised">,
+    Statistic<"roots", "roots", "roots and their reciprocals that were powers or quotients">
   ];
 }
 

@@ -13,11 +13,13 @@ namespace tern::nn {
 /// How often each form was recognised.
 struct RaiseStatistics {
   mlir::Pass::Statistic &clips, &hardSigmoids, &hardSwishes, &silus, &casts, &sigmoids, &softpluses, &gelus, &mishes,
-      &softmaxes, &layerNorms, &rmsNorms, &groupNorms, &attentions, &ropes;
+      &softmaxes, &layerNorms, &rmsNorms, &groupNorms, &attentions, &ropes, &roots;
 };
 
 void populateRaiseElementwise(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);
 void populateRaiseActivations(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);
+/// Roots that no norm took.
+void populateRaiseRoots(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);
 void populateRaiseSoftmax(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);
 void populateRaiseNorms(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);
 void populateRaiseGroupNorms(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);

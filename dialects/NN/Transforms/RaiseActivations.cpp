@@ -218,9 +218,48 @@ struct RaiseLogistic : OpRewritePattern<UnaryOp> {
   }
   RaiseStatistics &statistics;
 };
+
+/// 1 / sqrt(x), pow(x, -0.5) -> rsqrt(x); pow(x, 0.5) -> sqrt(x)
+struct RaiseRoot : OpRewritePattern<BinaryOp> {
+  RaiseRoot(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+  LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
+    if (!isFloat(op.getResult()))
+      return rewriter.notifyMatchFailure(op, "not of floats");
+    if (op.getKind() == BinaryKind::pow && op.getLhs().getType() == op.getType()) {
+      std::optional<double> exponent = splatOf(op.getRhs());
+      if (exponent != 0.5 && exponent != -0.5)
+        return rewriter.notifyMatchFailure(op, "another power");
+      replaceByUnary(rewriter, op, *exponent > 0 ? UnaryKind::sqrt : UnaryKind::rsqrt, op.getLhs(), count);
+      return success();
+    }
+    auto sqrt = op.getKind() == BinaryKind::div ? unaryOf(op.getRhs(), UnaryKind::sqrt) : UnaryOp();
+    if (!sqrt || splatOf(op.getLhs()) != 1.0 || sqrt.getType() != op.getType())
+      return rewriter.notifyMatchFailure(op, "no quotient of 1 by a root");
+    replaceByUnary(rewriter, op, UnaryKind::rsqrt, sqrt.getX(), count);
+    return success();
+  }
+  Pass::Statistic &count;
+};
+
+/// reciprocal(sqrt(x)) -> rsqrt(x)
+struct RaiseReciprocalRoot : OpRewritePattern<UnaryOp> {
+  RaiseReciprocalRoot(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+  LogicalResult matchAndRewrite(UnaryOp op, PatternRewriter &rewriter) const override {
+    auto sqrt = op.getKind() == UnaryKind::reciprocal ? unaryOf(op.getX(), UnaryKind::sqrt) : UnaryOp();
+    if (!sqrt)
+      return rewriter.notifyMatchFailure(op, "no reciprocal of a root");
+    replaceByUnary(rewriter, op, UnaryKind::rsqrt, sqrt.getX(), count);
+    return success();
+  }
+  Pass::Statistic &count;
+};
 } // namespace
 
 namespace tern::nn {
+void populateRaiseRoots(RewritePatternSet &patterns, RaiseStatistics &statistics) {
+  patterns.add<RaiseRoot, RaiseReciprocalRoot>(patterns.getContext(), statistics.roots);
+}
+
 void populateRaiseActivations(RewritePatternSet &patterns, RaiseStatistics &statistics) {
   MLIRContext *context = patterns.getContext();
   patterns.add<RaiseProduct>(context, statistics);

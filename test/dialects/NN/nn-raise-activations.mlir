@@ -220,6 +220,40 @@ func.func @log_softmax(%x: tensor<2x5xf32>) -> tensor<2x5xf32> {
   return %5 : tensor<2x5xf32>
 }
 
+// 1 / sqrt(x)
+// CHECK-LABEL: func.func @root_of_quotient(
+// CHECK: %[[X:.*]] = nn.unary exp
+// CHECK-NEXT: nn.unary rsqrt %[[X]]
+func.func @root_of_quotient(%x: tensor<2x5xf32>) -> tensor<2x5xf32> {
+  %0 = nn.unary exp %x : (tensor<2x5xf32>) -> tensor<2x5xf32>
+  %1 = arith.constant dense<1.0> : tensor<f32>
+  %2 = nn.unary sqrt %0 : (tensor<2x5xf32>) -> tensor<2x5xf32>
+  %3 = nn.binary div %1, %2 : (tensor<f32>, tensor<2x5xf32>) -> tensor<2x5xf32>
+  return %3 : tensor<2x5xf32>
+}
+
+// reciprocal(sqrt(x))
+// CHECK-LABEL: func.func @root_of_reciprocal(
+// CHECK: %[[X:.*]] = nn.unary exp
+// CHECK-NEXT: nn.unary rsqrt %[[X]]
+func.func @root_of_reciprocal(%x: tensor<2x5xf32>) -> tensor<2x5xf32> {
+  %0 = nn.unary exp %x : (tensor<2x5xf32>) -> tensor<2x5xf32>
+  %1 = nn.unary sqrt %0 : (tensor<2x5xf32>) -> tensor<2x5xf32>
+  %2 = nn.unary reciprocal %1 : (tensor<2x5xf32>) -> tensor<2x5xf32>
+  return %2 : tensor<2x5xf32>
+}
+
+// pow(x, -0.5)
+// CHECK-LABEL: func.func @root_of_power(
+// CHECK: %[[X:.*]] = nn.unary exp
+// CHECK-NEXT: nn.unary rsqrt %[[X]]
+func.func @root_of_power(%x: tensor<2x5xf32>) -> tensor<2x5xf32> {
+  %0 = nn.unary exp %x : (tensor<2x5xf32>) -> tensor<2x5xf32>
+  %1 = arith.constant dense<-0.5> : tensor<f32>
+  %2 = nn.binary pow %0, %1 : (tensor<2x5xf32>, tensor<f32>) -> tensor<2x5xf32>
+  return %2 : tensor<2x5xf32>
+}
+
 // The gate is of another value
 // CHECK-LABEL: func.func @other_gate(
 // CHECK-NOT: nn.unary gelu
