@@ -45,6 +45,10 @@ class Raising(unittest.TestCase):
         # 30 layers with two norms each, and one before the head; q and k of every layer are rotated.
         self.check("smollm2", LLM, rms_norm=61, attention=30, rope=60, silu=30, softmax=0)
 
+    def test_sizes_that_are_only_known_at_run_time(self):
+        self.check("minilm", ["--dim=batch=1..8", "--dim=sequence=1..512"], layer_norm=13, attention=6, gelu=6, softmax=0, erf=0)
+        self.check("smollm2", ["--dim=batch=1..4", "--dim=seq=1..64", "--dim=past=0..512"], rms_norm=61, attention=30, rope=60, silu=30, softmax=0)
+
     def test_ocr_rec(self):
         self.check("ocr_rec", ["--dim=x.2=48", "--dim=x.3=320"], layer_norm=5, attention=2, hard_swish=28, sqrt=0)
 
