@@ -129,6 +129,8 @@ static ProgramStep stepOf(func::CallOp call, Value arena, const llvm::StringMap<
     auto type = cast<RankedTensorType>(info.getAs<TypeAttr>("type").getValue());
     step.hasPlace = true;
     step.place = *parsePlacement(place.getValue());
+    if (step.outputOffset != UINT64_MAX) // an operand of a concat lies inside of its buffer
+      step.outputOffset += uint64_t(step.place.map.base * bytesOf(step.place.map.elem));
     step.dims = dimsOf(type, info.getAs<ArrayAttr>("sizes"), slots);
     step.dtype = step.place.map.elem == Elem::U8 ? TERN_U8 : dtypeOf(type.getElementType());
   }

@@ -1,0 +1,33 @@
+"""Ranges come from the values themselves, wherever a program keeps them."""
+import unittest
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+import programs
+
+
+class Ranges(unittest.TestCase):
+    def test_operand_of_a_concat(self):
+        """`shifted` is computed inside of the concat's buffer, behind the channels of `y`; its range is [2, 3]."""
+        rng = np.random.default_rng(0)
+        w = numpy_helper.from_array(rng.standard_normal((4, 1, 3, 3)).astype(np.float32), "w")
+        nodes = [helper.make_node("Add", ["x", "two"], ["shifted"], name="shift"),
+                 helper.make_node("Conv", ["shifted", "w"], ["y"], name="conv", pads=[1, 1, 1, 1]),
+                 helper.make_node("Concat", ["y", "shifted"], ["z"], name="join", axis=1),
+                 helper.make_node("Relu", ["z"], ["out"], name="relu")]
+        graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 8, 8])],
+                                  [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
+                                  [w, numpy_helper.from_array(np.array(2, np.float32), "two")])
+        programs.OUT.mkdir(parents=True, exist_ok=True)
+        path = programs.OUT / "concat_range.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+        feed = {"x": rng.random((1, 1, 8, 8), np.float32)}
+        folder = programs.compile_model(path, "concat_range", "w8a8", feed)
+        got, want = programs.runner(folder)(feed)[0], programs.ort_runner(path)(feed)[0]
+        self.assertLess(programs.relative_error(got, want), .02)
+
+
+if __name__ == "__main__":
+    unittest.main()
