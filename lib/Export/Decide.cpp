@@ -58,6 +58,12 @@ void Exporter::addWeight(Node *node, unsigned input, Kind kind, int64_t channelA
   }
 }
 
+/// Ops on codes, of ONNX and of com.microsoft.
+constexpr StringLiteral kIntegerOps[] = {"ConvInteger",      "MatMulInteger",         "QLinearConv",
+                                         "QLinearMatMul",    "QGemm",                 "MatMulNBits",
+                                         "MatMulBnb4",       "GatherBlockQuantized",  "DynamicQuantizeMatMul",
+                                         "DynamicQuantizeLSTM", "MatMulIntegerToFloat", "QAttention"};
+
 void Exporter::findWeights() {
   std::map<std::string, int64_t> others;
   for (Node &node : graph.nodes) {
@@ -98,6 +104,11 @@ void Exporter::findWeights() {
     } else if ((node.is("LSTM") || node.is("GRU") || node.is("RNN")) && inputs >= 3) {
       addWeight(&node, 1, Kind::Recurrent, 1, 2, "");
       addWeight(&node, 2, Kind::Recurrent, 1, 2, ".r");
+    } else if (llvm::is_contained(kIntegerOps, node.op)) {
+      Decision &d = decisions.emplace_back();
+      d.node = &node;
+      d.name = node.label;
+      d.why = "it is quantized already";
     } else if (!node.is("Constant")) {
       ++others[(node.domain.empty() ? node.op : StringRef((node.domain + "." + node.op).str())).str()];
     }

@@ -172,7 +172,16 @@ LogicalResult Compilation::exportModel(StringRef path) {
   done("quantize", text);
   reportExport(report, path);
   if (report.quantized == 0) {
-    std::string why = report.left ? "the reasons are above" : "the model has no MatMul, Gemm, Conv, Gather, LSTM, GRU or RNN with a constant weight";
+    std::map<std::string, std::vector<std::string>> reasons;
+    for (const PlanOp &op : decisions.ops)
+      reasons[op.why].push_back(op.name);
+    std::string why = "the model has no MatMul, Gemm, Conv, Gather, LSTM, GRU or RNN with a constant weight";
+    size_t most = 0;
+    for (const auto &[reason, names] : reasons)
+      if (names.size() > most) {
+        most = names.size();
+        why = names.front() + (most > 1 ? " and " + std::to_string(most - 1) + " more" : "") + ": " + reason;
+      }
     emitWarning(UnknownLoc::get(&context)) << "scheme " << decisions.scheme << " matched nothing: " << why;
   }
   auto bytes = [](uint64_t n) {
