@@ -274,8 +274,8 @@ bool Exporter::isPerAxis(const Constant *root, const Grouping &grouping) {
 int64_t Exporter::nbitsBlock(int64_t block, int64_t columns) {
   if (block < columns || (isPowerOf2_64(uint64_t(block)) && block >= 16 && block <= 256))
     return block;
-  // One scale a row, repeated: the widest blocks that all kernels have.
-  return std::clamp<int64_t>(int64_t(PowerOf2Ceil(uint64_t(columns))), 16, 128);
+  // One scale a row, repeated. The kernel rounds the activation in the same blocks: narrow ones cost little and round finer.
+  return std::clamp<int64_t>(int64_t(PowerOf2Ceil(uint64_t(columns))), 16, 32);
 }
 
 } // namespace tern::exporter
