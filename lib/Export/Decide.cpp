@@ -298,7 +298,7 @@ void Exporter::chooseGrouping(Decision &d) {
   if (d.code.method.empty())
     d.code.method = options.method != "auto" ? options.method : searches ? "rtn-mse" : "rtn";
   if (d.scheme.group)
-    d.grouping = {false, reduce, d.scheme.group};
+    d.grouping = {false, reduce, std::min(d.scheme.group, length)};
   else if (view.rank() == 2 || (d.kind == Kind::Recurrent && view.root->shape[0] > 1) || d.kind == Kind::Gather)
     d.grouping = {false, reduce, length};
   else

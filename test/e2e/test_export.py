@@ -652,6 +652,7 @@ class Messages(Case):
         ops = json.loads((self.folder / "plan.json").read_text())["ops"]
         self.assertEqual([(o["name"], o["kernels"][0]["row"]) for o in ops], [("fc", "onnx.MatMulNBits")])
 
+    @unittest.skipUnless((programs.BUILD / "lib" / "libtern.so").exists(), "libtern.so is not built")
     def test_python(self):
         onnx.save(matmul(), str(self.folder / "model.onnx"))
         path = programs.tern.compile(self.folder / "model.onnx", "w4a16:asym", out=self.folder / "q.onnx", emit=["onnx-nbits"])
