@@ -20,7 +20,8 @@ bool takesOpenSizes(const Node &node) {
       "Identity", "Dropout", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul",
       "QLinearConv", "ConvInteger", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "SkipLayerNormalization",
       "SkipSimplifiedLayerNormalization", "FastGelu", "BiasGelu", "QuickGelu", "EmbedLayerNormalization", "GroupNormalization",
-      "InstanceNormalization", "Attention", "RotaryEmbedding", "MultiHeadAttention", "GroupQueryAttention", "FusedMatMul"};
+      "InstanceNormalization", "Attention", "RotaryEmbedding", "MultiHeadAttention", "GroupQueryAttention", "FusedMatMul",
+      "LSTM", "GRU", "RNN", "ArgMax", "ArgMin"};
   return known.contains(node.opType()) || nn::unaryKindOf(node.opType()) || nn::binaryKindOf(node.opType()) ||
          nn::compareKindOf(node.opType());
 }
