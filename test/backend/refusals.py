@@ -23,14 +23,14 @@ REFUSALS = [
      "codes of floats and of less than 8 bits are of weights only"),
     (r"bitcast_.*float.*", "the bits of a float"),
     # Quantized operators that are not imported.
-    (r"convinteger_.*|matmulinteger|qlinear(conv|matmul.*)|dynamicquantizelinear.*", "quantized operators"),
+    (r"convinteger_.*|matmulinteger|qlinear(conv|matmul.*)|dynamicquantizelinear(?!.*expanded).*", "quantized operators"),
     # Forms of known operators.
     (r"resize_tf_crop_and_resize.*", "Resize with a region of interest"),
     (r"maxpool_with_argmax_.*", "MaxPool with its second output, the indices"),
     (r"dft_irfft.*", "an inverse DFT of one side"),
     (r"not_[234]d", "version 1 of the operators"),
     # Operators without a rule.
-    (r"(basic_)?deform_conv_.*|det_.*|flexattention.*|melweightmatrix|roialign_.*|stft.*", "the operator"),
+    (r"(basic_)?deform_conv_.*|det_.*|flexattention(?!.*expanded).*|melweightmatrix|roialign_.*|stft.*", "the operator"),
 ]
 
 # Tests whose expected values come from another reading of the specification; ONNX Runtime's values are expected instead.
