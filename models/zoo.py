@@ -77,12 +77,17 @@ MODELS = {m.name: m for m in (
 )}
 
 
+def fetch(*names):
+    """Fetches models by the names of fetch.py; SystemExit with one sentence when there is no network. Returns their folder."""
+    step = subprocess.run([sys.executable, str(HERE / "fetch.py"), str(CACHE), *names], capture_output=True, text=True)
+    if step.returncode:
+        sys.exit((step.stderr or step.stdout).strip().splitlines()[-1])
+    return CACHE
+
+
 def get(name):
     """The model, fetched if need be; SystemExit with one sentence when there is no such model or no network."""
     if name not in MODELS:
         sys.exit(f"no model is called {name!r}; there are digits, {', '.join(MODELS)}")
-    model = MODELS[name]
-    step = subprocess.run([sys.executable, str(HERE / "fetch.py"), str(CACHE), *model.fetch], capture_output=True, text=True)
-    if step.returncode:
-        sys.exit((step.stderr or step.stdout).strip().splitlines()[-1])
-    return model
+    fetch(*MODELS[name].fetch)
+    return MODELS[name]
