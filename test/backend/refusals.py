@@ -14,7 +14,7 @@ REFUSALS = [
     (r"nonmaxsuppression_.*|nonzero_example|unique_.*", "the shape of the result depends on data"),
     # Training, random numbers.
     (r"(adam|adagrad|momentum|nesterov_momentum).*", "optimizers"),
-    (r"training_dropout.*|bernoulli.*", "random numbers"),
+    (r"training_dropout(?!_zero_ratio).*|bernoulli.*", "random numbers"),
     (r"batchnorm_.*training_mode", "BatchNormalization in training mode updates its statistics"),
     # Elements below 8 bits and floats of 8.
     (r"cast(like)?_no_saturate_.*", "a cast that does not saturate"),

@@ -69,6 +69,9 @@ public:
     SmallVector<Value> init{build.filled(RankedTensorType::get({steps, batch, n}, wide), build.number(wide, 0)), h};
     if (isLstm)
       init.push_back(c);
+    // Each state is a buffer of its own from the start, also where two start from the same zeros.
+    for (Value &value : MutableArrayRef<Value>(init).drop_front())
+      value = build.create<bufferization::AllocTensorOp>(cast<RankedTensorType>(value.getType()), ValueRange(), value);
     SmallVector<Value> last = repeat(build, steps, init, [&](const Build &in, Value t, ValueRange carried) {
       Value x = row(in, products, t);
       SmallVector<Value> next = step(in, x, carried[1], isLstm ? carried[2] : Value());

@@ -67,6 +67,11 @@ Value Compose::ints(ArrayRef<int64_t> values, ArrayRef<int64_t> shape) const {
   return n.constantValue(DenseElementsAttr::get(RankedTensorType::get(shape, n.builder().getI64Type()), values));
 }
 Value Compose::reals(Type element, ArrayRef<double> values, ArrayRef<int64_t> shape) const {
+  if (!isa<FloatType>(element)) {
+    if (!n.hasFailed())
+      n.error() << n.opType() << " computes on floats; found " << element;
+    return {};
+  }
   SmallVector<Attribute> attrs;
   for (double value : values)
     attrs.push_back(n.builder().getFloatAttr(element, value));

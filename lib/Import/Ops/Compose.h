@@ -38,7 +38,7 @@ struct Compose {
   Value number(Value like, double value) const;
   /// An i64 constant.
   Value ints(llvm::ArrayRef<int64_t> values, llvm::ArrayRef<int64_t> shape) const;
-  /// A constant of a float type.
+  /// A constant of a float type; another type is an error of the node.
   Value reals(mlir::Type element, llvm::ArrayRef<double> values, llvm::ArrayRef<int64_t> shape) const;
   /// 0, 1, ..., count - 1 in i64 along one axis of a tensor of `rank`.
   Value places(int64_t count, int64_t axis = 0, int64_t rank = 1) const;

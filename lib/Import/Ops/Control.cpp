@@ -140,6 +140,14 @@ Value stack(Node &n, ArrayRef<Known> steps, int64_t axis, bool reverse, StringAt
   return c.concat(parts, axis, name);
 }
 
+/// Inputs from `first` on are all there.
+LogicalResult needInputs(Node &n, int first) {
+  for (int i = first; i < n.inputCount(); i++)
+    if (!n.hasInput(i))
+      return n.error() << "input " << i << " of " << n.opType() << " is missing";
+  return success();
+}
+
 DenseElementsAttr scalarAttr(Node &n, Type element, int64_t value) {
   return DenseElementsAttr::get(RankedTensorType::get({}, element), n.builder().getIntegerAttr(element, value));
 }
@@ -153,8 +161,10 @@ Known stateOf(Node &n, int i) {
 /// Loop(M, cond, state...). A condition that is computed from data keeps the state of the steps behind it.
 LogicalResult importLoop(Node &n) {
   const onnx::GraphProto *steps = body(n, "body");
-  if (!steps)
+  if (!steps || failed(needInputs(n, 2)))
     return failure();
+  if (n.hasInput(1) && !n.type(1).getElementType().isInteger(1))
+    return n.error() << "its condition has type " << n.type(1) << "; it must be one truth value";
   int states = std::max(0, n.inputCount() - 2), outputs = steps->output_size() - 1;
   if (outputs < states)
     return n.error() << "its body returns " << steps->output_size() << " values; a condition and " << states
@@ -234,7 +244,7 @@ LogicalResult importLoop(Node &n) {
 /// Scan(state..., sequence...), one step for each element along the sequences' axes.
 LogicalResult importScan(Node &n) {
   const onnx::GraphProto *step = body(n, "body");
-  if (!step)
+  if (!step || failed(needInputs(n, 0)))
     return failure();
   int sequences = int(n.integer("num_scan_inputs", 0)), states = n.inputCount() - sequences;
   if (sequences < 1 || states < 0 || step->output_size() < states)
@@ -305,7 +315,7 @@ LogicalResult importScan(Node &n) {
 /// Scan of version 8: sequences and states have a batch in front, every sequence of it is a scan of its own.
 LogicalResult importBatchedScan(Node &n) {
   const onnx::GraphProto *step = body(n, "body");
-  if (!step)
+  if (!step || failed(needInputs(n, 1)))
     return failure();
   if (n.hasInput(0))
     return n.keep("its sequences have lengths of their own");
@@ -313,6 +323,11 @@ LogicalResult importBatchedScan(Node &n) {
   if (sequences < 1 || states < 0 || step->output_size() < states || n.rank(1 + states) < 2)
     return n.error() << "num_scan_inputs is " << sequences << "; the node has " << n.inputCount() << " inputs";
   int64_t batch = n.type(1 + states).getDimSize(0), length = n.type(1 + states).getDimSize(1);
+  for (int i = 1; i < n.inputCount(); i++)
+    if (n.rank(i) < (i > states ? 2 : 1) || n.type(i).getDimSize(0) != batch ||
+        (i > states && n.type(i).getDimSize(1) != length))
+      return n.error() << "input " << i << " has type " << n.type(i) << "; it needs a batch of " << batch
+                       << (i > states ? " and the steps of the other sequences" : "");
   Ints backward = n.integers("directions");
   backward.resize(size_t(sequences), 0);
   if (length < 1 || batch < 1 || length * batch > kMaxSteps)
