@@ -197,6 +197,7 @@ void Importer::fold(Operation *last, const GraphNode &node) {
     builder.setInsertionPoint(op);
     Value result = op->getResult(0);
     result.replaceAllUsesWith(constant(attr, op->getLoc()));
+    sizeAnalysis.forget(result); // its address may become that of another value
     for (const std::string &name : node.proto->output())
       if (auto it = values.find(name); it != values.end() && it->second.value == result)
         it->second = {{}, attr, {}};
@@ -224,8 +225,11 @@ LogicalResult Importer::finish() {
 
 void Importer::removeDeadOps() {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front())))
-    if (isOpTriviallyDead(&op))
+    if (isOpTriviallyDead(&op)) {
+      for (Value result : op.getResults())
+        sizeAnalysis.forget(result);
       op.erase();
+    }
   llvm::StringSet<> loaded;
   function.walk([&](ml_program::GlobalLoadConstOp load) { loaded.insert(load.getGlobal().getLeafReference()); });
   for (auto global : llvm::make_early_inc_range(module->getOps<ml_program::GlobalOp>()))

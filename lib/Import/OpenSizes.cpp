@@ -101,6 +101,8 @@ LogicalResult Importer::finishSizes() {
     recordSizes(&op);
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
     if (isOpTriviallyDead(&op)) {
+      for (Value result : op.getResults())
+        sizeAnalysis.forget(result); // its address may become that of another value
       op.erase();
       continue;
     }
@@ -122,6 +124,7 @@ LogicalResult Importer::finishSizes() {
     if (flat != type)
       made = nn::ReshapeOp::create(builder, op.getLoc(), type, made, StringAttr());
     result.replaceAllUsesWith(made);
+    sizeAnalysis.forget(result);
     op.erase();
   }
   function.setType(builder.getFunctionType(function.getArgumentTypes(), block.getTerminator()->getOperandTypes()));

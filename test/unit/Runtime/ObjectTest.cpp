@@ -90,6 +90,6 @@ TEST(ObjectTest, code_of_another_abi_is_refused) {
   tern_error error;
   EXPECT_EQ(GET(library, tern_model_open)(nullptr, nullptr, &error), nullptr);
   EXPECT_EQ(error.code, TERN_ERROR_ABI);
-  EXPECT_STREQ(error.text, "generated code has ABI 99, its runtime 1; compile the model again");
+  EXPECT_STREQ(error.text, "generated code has ABI 99, its runtime 2; compile the model again");
 }
 } // namespace

@@ -122,7 +122,7 @@ TEST_F(ArtifactTest, other_versions_and_targets) {
   Manifest m = fakeManifest();
   m.abi = 7;
   write(m);
-  EXPECT_THAT(openError(), HasSubstr("compiled by another version of Tern (ABI 7, this one has 1)"));
+  EXPECT_THAT(openError(), HasSubstr("compiled by another version of Tern (ABI 7, this one has 2)"));
   m = fakeManifest(), m.target = "hls";
   write(m);
   EXPECT_THAT(openError(), HasSubstr("compiled for target 'hls', which does not run here"));
