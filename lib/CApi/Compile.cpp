@@ -1,5 +1,6 @@
 //===- Compile.cpp - the C interface of the compiler ------------------------===//
 #include "tern-c/compile.h"
+#include "lib/CApi/Text.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "tern/Compile.h"
@@ -7,19 +8,10 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cstdlib>
-#include <cstring>
 
 using namespace tern;
+using capi::copyText;
 using llvm::StringRef;
-
-static char *copy(StringRef text) {
-  char *string = static_cast<char *>(std::malloc(text.size() + 1));
-  if (!string)
-    return nullptr;
-  std::memcpy(string, text.data(), text.size());
-  string[text.size()] = 0;
-  return string;
-}
 
 static int32_t compileJson(const char *json, tern_compile_line line, void *user, std::string &out, std::string &error) {
   auto options = CompileOptions::parse(json ? json : "");
@@ -62,12 +54,12 @@ int32_t tern_compile(const char *options, tern_compile_line line, void *user, ch
   std::string written, message;
   int32_t code = compileJson(options, line, user, written, message);
   if (out)
-    *out = code == TERN_COMPILE_DONE ? copy(written) : nullptr;
+    *out = code == TERN_COMPILE_DONE ? copyText(written) : nullptr;
   if (error)
-    *error = code == TERN_COMPILE_DONE ? nullptr : copy(message);
+    *error = code == TERN_COMPILE_DONE ? nullptr : copyText(message);
   return code;
 }
 
-char *tern_compile_defaults(void) { return copy(llvm::formatv("{0}", CompileOptions().toJSON()).str()); }
+char *tern_compile_defaults(void) { return copyText(llvm::formatv("{0}", CompileOptions().toJSON()).str()); }
 
 void tern_string_free(char *string) { std::free(string); }

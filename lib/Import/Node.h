@@ -37,7 +37,7 @@ public:
 
   //===-- inputs --------------------------------------------------------------===//
   int inputCount() const { return proto.input_size(); }
-  bool hasInput(int i) const { return i < proto.input_size() && !proto.input(i).empty(); }
+  bool hasInput(int i) const { return i >= 0 && i < proto.input_size() && !proto.input(i).empty(); }
   llvm::StringRef inputName(int i) const { return hasInput(i) ? proto.input(i) : llvm::StringRef(); }
   const Known *known(int i) const { return hasInput(i) ? importer.find(proto.input(i)) : nullptr; }
   /// Null when the input is absent.

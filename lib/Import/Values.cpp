@@ -117,9 +117,12 @@ static Value codesOf(OpBuilder &builder, Value quant, RankedTensorType type, Loc
   SmallVector<RankedTensorType> types = q.getPlaneTypes();
   SmallVector<Type> planes(types.begin(), types.end());
   Value codes = UnbundleOp::create(builder, loc, planes, quant).getPlanes().front();
-  if (type.getElementTypeBitWidth() % 8 == 0 && isa<IntegerType>(type.getElementType()))
+  // A target may store signed bytes in another way (the CPU adds 128): only numbers leave a quantized value.
+  bool isStored = type.getElementTypeBitWidth() % 8 == 0 && isa<IntegerType>(type.getElementType()) &&
+                  !type.getElementType().isSignlessInteger(8);
+  if (isStored)
     return retype(builder, codes, type, loc);
-  // Packed codes, or codes of a float type: the numbers that they stand for under scale 1.
+  // Signed bytes, packed codes, codes of a float type: the numbers that they stand for under scale 1.
   auto f32 = builder.getF32Type();
   auto planeAttr = PlaneAttr::get(builder.getContext(), PlaneRole::scale, f32, {});
   auto format = FormatAttr::get(builder.getContext(), q.getFormat().getElem(), planeAttr);

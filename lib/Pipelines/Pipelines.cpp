@@ -15,6 +15,7 @@ void buildPrepare(OpPassManager &pm) {
   functions.addPass(nn::createNNInferShapes());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(nn::createNNRaise());
+  functions.addPass(nn::createNNRecognizeWeights());
   functions.addPass(nn::createNNSinkTransposes());
   functions.addPass(nn::createNNFoldPads());
   functions.addPass(nn::createNNFoldBatchNorm());
@@ -26,6 +27,7 @@ void buildPrepare(OpPassManager &pm) {
 
 void buildQuantize(OpPassManager &pm) {
   pm.addPass(nn::createNNQuantize());
+  pm.addNestedPass<func::FuncOp>(createTernNormalizeWeights());
   pm.addNestedPass<func::FuncOp>(createTernSinkDequantize());
 }
 

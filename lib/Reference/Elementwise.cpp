@@ -115,7 +115,9 @@ static Tensor clip(nn::ClipOp op, const Tensor &x, RankedTensorType type) {
   return fromIntegers(type, values);
 }
 
-static Tensor cast(const Tensor &x, RankedTensorType type) {
+static Tensor cast(nn::CastOp op, const Tensor &x, RankedTensorType type) {
+  if (isa<FloatType>(type.getElementType()) && type.getElementTypeBitWidth() <= 8)
+    return toSmallFloats(type, toReals(x), {op.getOverflow(), op.getRound()});
   unsigned bits = type.getElementType().getIntOrFloatBitWidth();
   if (isa<FloatType>(x.getElementType()) && isa<IntegerType>(type.getElementType()) && bits < 8 && bits != 1) {
     // ONNX: a float keeps the low bits of its integer.
@@ -149,7 +151,7 @@ FailureOr<Tensor> evaluateElementwise(Operation *op, Operands in) {
       .Case([&](nn::CompareOp op) { return compare(op, x(0), x(1), type); })
       .Case([&](nn::SelectOp op) { return select(x(0), x(1), x(2), type); })
       .Case([&](nn::ClipOp op) { return clip(op, x(0), type); })
-      .Case([&](nn::CastOp op) { return cast(x(0), type); })
+      .Case([&](nn::CastOp op) { return cast(op, x(0), type); })
       .Default([](Operation *) { return failure(); });
 }
 

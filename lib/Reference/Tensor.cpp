@@ -72,6 +72,9 @@ std::vector<double> toReals(const Tensor &tensor) {
   } else if (element.isBF16()) {
     for (uint16_t bits : tensor.data<uint16_t>())
       out.push_back(bf16ToF32(bits));
+  } else if (isa<Float8E8M0FNUType>(element)) {
+    for (uint8_t code : tensor.data<uint8_t>())
+      out.push_back(code == 0xff ? double(NAN) : std::ldexp(1.0, code - 127));
   } else {
     const llvm::fltSemantics &semantics = cast<FloatType>(element).getFloatSemantics();
     unsigned width = element.getIntOrFloatBitWidth();
@@ -101,19 +104,44 @@ template <typename T, typename From> static void store(Tensor &tensor, ArrayRef<
     to = T(from);
 }
 
-/// The code of an 8-bit or narrower float: nearest, ties to even, saturating at the largest finite value.
-static uint8_t encodeMinifloat(FloatType type, double value) {
+/// The power of two that is the magnitude of a value, as its f32 exponent: 2^-127 for what is smaller, 0xff for NaN and
+/// infinity.
+static uint8_t encodePowerOfTwo(float value, SmallFloatCast how) {
+  uint32_t bits = bitsOf(value) & 0x7fffffff, exponent = bits >> 23, fraction = bits & 0x7fffff;
+  if (exponent == 0xff)
+    return 0xff;
+  bool up = how.round == nn::CastRound::up        ? fraction != 0
+            : how.round == nn::CastRound::nearest ? fraction > 0x400000 || (fraction == 0x400000 && exponent > 0)
+                                                  : false;
+  if (up && (exponent != 0xfe || how.overflow))
+    ++exponent;
+  return uint8_t(exponent);
+}
+
+/// The code of an 8-bit or narrower float: nearest, ties to even.
+static uint8_t encodeMinifloat(FloatType type, double value, bool overflow) {
   const llvm::fltSemantics &semantics = type.getFloatSemantics();
-  if (std::isnan(value)) // a type without NaN has -0 instead
-    return uint8_t(APFloat::semanticsHasNaN(semantics) ? APFloat::getNaN(semantics).bitcastToAPInt().getZExtValue()
-                                                       : 1u << (type.getWidth() - 1));
+  bool finiteOnly = !APFloat::semanticsHasNaN(semantics);
+  if (std::isnan(value) && finiteOnly) // ONNX: minus zero
+    return uint8_t(APFloat::getZero(semantics, true).bitcastToAPInt().getZExtValue());
   APFloat result{float(value)};
   bool loses;
   result.convert(semantics, APFloat::rmNearestTiesToEven, &loses);
-  APFloat largest = APFloat::getLargest(semantics, value < 0 && APFloat::semanticsHasSignedRepr(semantics));
-  if (!result.isFinite() || std::abs(value) > std::abs(largest.convertToDouble()))
-    result = largest;
+  if (!std::isnan(value) && (!overflow || finiteOnly)) {
+    APFloat largest = APFloat::getLargest(semantics, value < 0);
+    if (!result.isFinite() || std::abs(value) > std::abs(largest.convertToDouble()))
+      result = largest;
+  }
   return uint8_t(result.bitcastToAPInt().getZExtValue());
+}
+
+Tensor toSmallFloats(RankedTensorType type, ArrayRef<double> values, SmallFloatCast how) {
+  Tensor result(type);
+  auto element = cast<FloatType>(type.getElementType());
+  bool powers = isa<Float8E8M0FNUType>(element);
+  for (auto [to, from] : llvm::zip_equal(result.mutableData<uint8_t>(), values))
+    to = powers ? encodePowerOfTwo(float(from), how) : encodeMinifloat(element, from, how.overflow);
+  return result;
 }
 
 Tensor fromReals(RankedTensorType type, ArrayRef<double> values) {
@@ -124,7 +152,7 @@ Tensor fromReals(RankedTensorType type, ArrayRef<double> values) {
     unsigned bits = element.getIntOrFloatBitWidth();
     bool unsign = isUnsigned(element);
     for (double value : values)
-      integers.push_back(saturate(value, bits, unsign));
+      integers.push_back(bits > 1 && bits < 8 ? saturate(value, 64, false) : saturate(value, bits, unsign));
     return fromIntegers(type, integers);
   }
   if (element.isF32()) {
@@ -138,8 +166,7 @@ Tensor fromReals(RankedTensorType type, ArrayRef<double> values) {
     for (auto [to, from] : llvm::zip_equal(result.mutableData<uint16_t>(), values))
       to = f32ToBf16(float(from));
   } else {
-    for (auto [to, from] : llvm::zip_equal(result.mutableData<uint8_t>(), values))
-      to = encodeMinifloat(cast<FloatType>(element), from);
+    return toSmallFloats(type, values, {});
   }
   return result;
 }

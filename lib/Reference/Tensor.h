@@ -2,6 +2,7 @@
 #ifndef TERN_REFERENCE_TENSOR_H
 #define TERN_REFERENCE_TENSOR_H
 
+#include "dialects/NN/IR/NN.h"
 #include "dialects/NN/IR/Shapes.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "mlir/IR/BuiltinAttributes.h"
@@ -69,8 +70,15 @@ std::vector<double> toReals(const Tensor &tensor);
 /// All elements of an integer tensor in 64 bits, sign- or zero-extended.
 std::vector<int64_t> toIntegers(const Tensor &tensor);
 /// Rounds once to the element type: to f32 (f64: not at all), from there to narrower floats. Integer types: toward
-/// zero, saturating, NaN gives 0; i1: x != 0.
+/// zero, saturating, below 8 bits the low bits; NaN gives 0; i1: x != 0.
 Tensor fromReals(mlir::RankedTensorType type, llvm::ArrayRef<double> values);
+
+/// What a float of 8 bits or fewer makes of values it does not hold (nn.cast).
+struct SmallFloatCast {
+  bool overflow = false; ///< beyond the largest value: infinity, or NaN
+  nn::CastRound round = nn::CastRound::nearest;
+};
+Tensor toSmallFloats(mlir::RankedTensorType type, llvm::ArrayRef<double> values, SmallFloatCast how);
 /// Keeps the low bits; to floats rounds to nearest even.
 Tensor fromIntegers(mlir::RankedTensorType type, llvm::ArrayRef<int64_t> values);
 

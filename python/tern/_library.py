@@ -1,4 +1,4 @@
-"""The C structures of artifact.h, compile.h and formats.h, and where their libraries are."""
+"""The C structures of artifact.h, compile.h, evaluate.h and formats.h, and where their libraries are."""
 import ctypes
 import os
 import pathlib
@@ -35,6 +35,11 @@ class StepInfo(ctypes.Structure):
 
 class DimInfo(ctypes.Structure):
     _fields_ = [("name", c_char_p), ("low", c_int64), ("high", c_int64)]
+
+
+class Value(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("dtype", c_int32), ("rank", c_int32), ("dims", POINTER(c_int64)), ("data", c_void_p),
+                ("bytes", c_size_t)]
 
 
 HOOK = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_double, c_void_p)
@@ -79,6 +84,15 @@ COMPILER = {
     "tern_layout_pack": (c_int32, [c_char_p, c_char_p, POINTER(c_int64), c_size_t, POINTER(c_void_p), POINTER(c_void_p), POINTER(c_void_p)]),
     "tern_layout_unpack": (c_int32, [c_char_p, c_char_p, POINTER(c_int64), c_size_t, POINTER(c_void_p), POINTER(c_void_p), POINTER(c_void_p)]),
     "tern_formats": (c_void_p, []),
+    "tern_evaluator_open": (c_void_p, [c_char_p, POINTER(c_void_p)]),
+    "tern_evaluator_close": (None, [c_void_p]),
+    "tern_evaluator_input_count": (c_size_t, [c_void_p]),
+    "tern_evaluator_output_count": (c_size_t, [c_void_p]),
+    "tern_evaluator_input": (POINTER(Value), [c_void_p, c_size_t]),
+    "tern_evaluator_output": (POINTER(Value), [c_void_p, c_size_t]),
+    "tern_evaluator_kept": (c_char_p, [c_void_p]),
+    "tern_evaluator_ir": (c_void_p, [c_void_p]),
+    "tern_evaluator_run": (c_int32, [c_void_p, POINTER(Value), c_size_t, POINTER(c_void_p)]),
 }
 
 

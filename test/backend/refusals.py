@@ -16,14 +16,8 @@ REFUSALS = [
     (r"(adam|adagrad|momentum|nesterov_momentum).*", "optimizers"),
     (r"training_dropout(?!_zero_ratio).*|bernoulli.*", "random numbers"),
     (r"batchnorm_.*training_mode", "BatchNormalization in training mode updates its statistics"),
-    # Elements below 8 bits and floats of 8.
-    (r"cast(like)?_no_saturate_.*", "a cast that does not saturate"),
-    (r"cast_e8m0_.*_to_FLOAT8E8M0", "a cast that does not round to nearest"),
-    (r"dequantizelinear_(e4m3fn|e5m2|float4e2m1|u?int[24]).*|quantizelinear_(e4m3fn|e5m2|float4e2m1)",
-     "codes of floats and of less than 8 bits are of weights only"),
+    # Floats of 8 bits.
     (r"bitcast_.*float.*", "the bits of a float"),
-    # Quantized operators that are not imported.
-    (r"convinteger_.*|matmulinteger|qlinear(conv|matmul.*)|dynamicquantizelinear(?!.*expanded).*", "quantized operators"),
     # Forms of known operators.
     (r"resize_tf_crop_and_resize.*", "Resize with a region of interest"),
     (r"maxpool_with_argmax_.*", "MaxPool with its second output, the indices"),

@@ -1,10 +1,8 @@
 //===- Compare.cpp - against the float program and the reference --------------===//
 #include "lib/Calibrate/Compare.h"
 #include "lib/Reference/Reference.h"
-#include "mlir/IR/Diagnostics.h"
-#include "mlir/IR/MLIRContext.h"
-#include "tern/Register.h"
 #include "tools/quant-run/Run.h"
+#include "tools/quant-run/Session.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
@@ -20,26 +18,6 @@ using namespace llvm;
 namespace tern::run {
 
 namespace {
-/// A context whose first error becomes a sentence.
-struct Session {
-  explicit Session(std::string model)
-      : context(registry()), handler(&context, [this, model](mlir::Diagnostic &diagnostic) {
-          if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && message.empty())
-            message = mlir::isa<mlir::UnknownLoc>(diagnostic.getLocation()) ? diagnostic.str()
-                                                                            : diagnosticText(diagnostic, model);
-        }) {}
-  static mlir::DialectRegistry registry() {
-    mlir::DialectRegistry all;
-    registerAll(all);
-    return all;
-  }
-  Error error() const { return createStringError(message); }
-
-  mlir::MLIRContext context;
-  std::string message;
-  mlir::ScopedDiagnosticHandler handler;
-};
-
 /// Differences of every output.
 class Differences {
 public:

@@ -42,6 +42,17 @@ llvm::Error runOnce(Artifact &artifact, const Buffers &inputs, Buffers &outputs)
 
 calib::Array arrayOf(const tern_tensor_info &info, const std::vector<char> &bytes);
 
+/// Outputs of all samples, one after the other along the first axis.
+class Outputs {
+public:
+  void add(size_t index, calib::Array array);
+  /// Writes --output and prints a line an output.
+  llvm::Error finish(const RunOptions &options, int64_t count) const;
+
+private:
+  std::vector<calib::Array> all;
+};
+
 /// Times of many runs, in seconds.
 struct Times {
   std::vector<double> seconds;
@@ -58,6 +69,9 @@ llvm::Error bench(Artifact &artifact, const Buffers &inputs, const RunOptions &o
 llvm::Error compareWith(Artifact &artifact, Feeds &feeds, const RunOptions &options);
 /// --reference
 llvm::Error compareWithReference(Artifact &artifact, Feeds &feeds, const RunOptions &options);
+
+/// --reference of a model without a program.
+llvm::Error runModel(const RunOptions &options);
 
 /// Values of ops by name during a run.
 class Tracer {

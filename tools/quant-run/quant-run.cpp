@@ -103,53 +103,18 @@ static Error checkDims(const RunOptions &options) {
   return Error::success();
 }
 
-/// Outputs of all samples, one after the other along the first axis.
-static Error runAll(Artifact &artifact, Feeds &feeds, const RunOptions &options) {
-  std::optional<Tracer> tracer;
-  if (!options.trace.empty()) {
-    Expected<Tracer> made = Tracer::create(artifact, options.trace);
-    if (!made)
-      return made.takeError();
-    tracer.emplace(std::move(*made));
+void tern::run::Outputs::add(size_t index, calib::Array array) {
+  if (index == all.size()) {
+    all.push_back(std::move(array));
+    return;
   }
-  std::vector<calib::Array> all;
-  auto append = [&](size_t index, calib::Array array) {
-    if (index == all.size()) {
-      all.push_back(std::move(array));
-      return;
-    }
-    if (array.shape.empty())
-      all[index].shape.resize(1, 1), array.shape = {1};
-    all[index].shape[0] += array.shape[0];
-    all[index].bytes.insert(all[index].bytes.end(), array.bytes.begin(), array.bytes.end());
-  };
-  Buffers outputs;
-  int64_t count = 0;
-  for (;; ++count) {
-    Expected<std::optional<Buffers>> inputs = feeds.next();
-    if (!inputs)
-      return inputs.takeError();
-    if (!*inputs)
-      break;
-    std::vector<calib::Array> traced;
-    if (tracer) {
-      Expected<std::vector<calib::Array>> values = tracer->run(**inputs, outputs);
-      if (!values)
-        return values.takeError();
-      traced = std::move(*values);
-    } else if (Error error = runOnce(artifact, **inputs, outputs)) {
-      return error;
-    }
-    size_t next = 0;
-    for (const auto &[info, bytes] : zip(artifact.getOutputs(), outputs))
-      append(next++, arrayOf(info, bytes));
-    for (calib::Array &array : traced) {
-      bool isOutput =
-          any_of(artifact.getOutputs(), [&](const tern_tensor_info &info) { return array.name == info.name; });
-      if (!isOutput)
-        append(next++, std::move(array));
-    }
-  }
+  if (array.shape.empty())
+    all[index].shape.resize(1, 1), array.shape = {1};
+  all[index].shape[0] += array.shape[0];
+  all[index].bytes.insert(all[index].bytes.end(), array.bytes.begin(), array.bytes.end());
+}
+
+Error tern::run::Outputs::finish(const RunOptions &options, int64_t count) const {
   if (!options.output.empty()) {
     if (auto status = calib::writeNpz(options.output, all); !status)
       return createStringError("--output: " + status.error());
@@ -169,6 +134,46 @@ static Error runAll(Artifact &artifact, Feeds &feeds, const RunOptions &options)
     outs() << "\n";
   }
   return Error::success();
+}
+
+/// Runs all samples.
+static Error runAll(Artifact &artifact, Feeds &feeds, const RunOptions &options) {
+  std::optional<Tracer> tracer;
+  if (!options.trace.empty()) {
+    Expected<Tracer> made = Tracer::create(artifact, options.trace);
+    if (!made)
+      return made.takeError();
+    tracer.emplace(std::move(*made));
+  }
+  Outputs all;
+  Buffers outputs;
+  int64_t count = 0;
+  for (;; ++count) {
+    Expected<std::optional<Buffers>> inputs = feeds.next();
+    if (!inputs)
+      return inputs.takeError();
+    if (!*inputs)
+      break;
+    std::vector<calib::Array> traced;
+    if (tracer) {
+      Expected<std::vector<calib::Array>> values = tracer->run(**inputs, outputs);
+      if (!values)
+        return values.takeError();
+      traced = std::move(*values);
+    } else if (Error error = runOnce(artifact, **inputs, outputs)) {
+      return error;
+    }
+    size_t next = 0;
+    for (const auto &[info, bytes] : zip(artifact.getOutputs(), outputs))
+      all.add(next++, arrayOf(info, bytes));
+    for (calib::Array &array : traced) {
+      bool isOutput =
+          any_of(artifact.getOutputs(), [&](const tern_tensor_info &info) { return array.name == info.name; });
+      if (!isOutput)
+        all.add(next++, std::move(array));
+    }
+  }
+  return all.finish(options, count);
 }
 
 static Error runAsTold(const RunOptions &options) {
@@ -205,7 +210,8 @@ static Error runAsTold(const RunOptions &options) {
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
-  CommandLine line("quant-run", "quant-run DIR [flags]", "TERN_ISA=portable|avx2|avx512vnni forces an instruction set");
+  CommandLine line("quant-run", "quant-run DIR [flags], or quant-run MODEL.onnx --reference: slow evaluation of a model as it is",
+                   "TERN_ISA=portable|avx2|avx512vnni forces an instruction set");
   RunOptions options;
   addFlags(line, options);
   int code = 0;
@@ -218,7 +224,12 @@ int main(int argc, char **argv) {
   options.folder = line.operands.front();
   if (!options.output.empty() && !StringRef(options.output).ends_with(".npz"))
     return line.fail("--output: '" + options.output + "' does not end with .npz, the format it is written in");
-  if (Error error = runAsTold(options))
+  bool isModel = StringRef(options.folder).ends_with(".onnx");
+  if (isModel && (!options.isReference || options.bench || !options.compare.empty() || !options.trace.empty()))
+    return line.fail("'" + options.folder + "' is a model: quant-run MODEL.onnx takes --reference, --input, --output, --dim and --seed; compile it for the rest");
+  if (isModel && !options.reference.empty())
+    return line.fail("--reference: '" + options.reference + "' is a second model");
+  if (Error error = isModel ? runModel(options) : runAsTold(options))
     return line.fail(toString(std::move(error)));
   return 0;
 }

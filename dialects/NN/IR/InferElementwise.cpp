@@ -105,6 +105,11 @@ LogicalResult CastOp::verify() {
   if (!isScalar(x.getElementType()) || !isScalar(result.getElementType())) // nn_n3
     return check.fail("casts ", x.getElementType(), " to ", result.getElementType(),
                       "; only floats and integers have a meaning");
+  bool isSmallFloat = isa<FloatType>(result.getElementType()) && result.getElementTypeBitWidth() <= 8;
+  if ((getOverflow() && !isSmallFloat) ||
+      (getRound() != CastRound::nearest && !isa<Float8E8M0FNUType>(result.getElementType()))) // nn_n19
+    return check.fail("casts to ", result.getElementType(),
+                      "; 'overflow' is of floats of at most 8 bits, 'round' of f8E8M0FNU");
   if (!areCompatible(x.clone(result.getElementType()), result)) // nn_n21
     return check.fail("result has shape ", shapeString(result.getShape()), "; a cast keeps the operand's ",
                       shapeString(x.getShape()));

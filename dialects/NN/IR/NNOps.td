@@ -54,6 +54,7 @@ def NN_PoolKind : NN_Enum<"PoolKind", ["max", "avg", "lp"], !range(0, 3)>;
 def NN_PadMode : NN_Enum<"PadMode", ["constant", "reflect", "edge", "wrap"], !range(0, 4)>;
 def NN_ResizeMode : NN_Enum<"ResizeMode", ["nearest", "linear", "cubic"], !range(0, 3)>;
 def NN_ResizeCoord : NN_Enum<"ResizeCoord", ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"], !range(0, 5)>;
+def NN_CastRound : NN_Enum<"CastRound", ["nearest", "up", "down"], !range(0, 3)>;
 def NN_NearestMode : NN_Enum<"NearestMode", ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"], !range(0, 4)>;
 def NN_ArgKind : NN_Enum<"ArgKind", ["max", "min"], !range(0, 2)>;
 def NN_ScatterMode : NN_Enum<"ScatterMode", ["replace", "add", "mul", "max", "min"], !range(0, 5)>;
@@ -76,6 +77,7 @@ def NN_ScatterModeAttr : NN_EnumAttr<NN_ScatterMode, "scatter_mode">;
 def NN_Rnn : NN_EnumAttr<NN_RnnKind, "rnn_kind">;
 def NN_RnnDirectionAttr : NN_EnumAttr<NN_RnnDirection, "rnn_direction">;
 def NN_RnnActivationAttr : NN_EnumAttr<NN_RnnActivation, "rnn_activation">;
+def NN_CastRoundAttr : NN_EnumAttr<NN_CastRound, "cast_round">;
 
 //===-- base classes ----------------------------------------------------------===//
 defvar NN_Tensor = AnyRankedTensor;
@@ -272,7 +274,12 @@ def NN_ClipOp : NN_Op<"clip", [NN_Infer]> {
 
 def NN_CastOp : NN_Op<"cast"> {
   let summary = "Element type conversion as ONNX Cast (float to integer truncates; to i1: x != 0)";
-  let arguments = (ins NN_Tensor:$x, NN_Name:$name);
+  let description = [{
+    Integers of 8 bits and more saturate a float, smaller ones keep its low bits. Floats of 8 bits and fewer round to nearest and saturate; with
+    `overflow` what is too large becomes infinity, or NaN where there is none. A NaN becomes minus zero where the type has no NaN. f8E8M0FNU
+    takes the power of two that `round` says, of the magnitude.
+  }];
+  let arguments = (ins NN_Tensor:$x, NN_Name:$name, UnitAttr:$overflow, DefaultValuedAttr<NN_CastRoundAttr, "CastRound::nearest">:$round);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;

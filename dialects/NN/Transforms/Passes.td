@@ -152,6 +152,28 @@ def NNNormalizeWeights : NNPass<"nn-normalize-weights", "::mlir::func::FuncOp"> 
   }];
 }
 
+def NNRecognizeWeights : NNPass<"nn-recognize-weights", "::mlir::func::FuncOp"> {
+  let summary = "constant codes that are cast and scaled by ordinary ops become quantized weights";
+  let description = [{
+    `(cast(codes) - zero) * scale` of constants, as exporters without QuantizeLinear write weight-only models: codes of 8 or 16 bits, the scale
+    one number, one a channel, or what broadcasts; the zero point absent or subtracted before or after the cast to float; moved by
+    transposes and reshapes in between. Each gets a remark. The numbers are the same: lib/Formats rounds where these ops do.
+
+    Test: test/dialects/NN/nn-recognize-weights.mlir
+
+    ```mlir
+    %w = ml_program.global_load_const @w : tensor<384x384xi8>
+    %c = nn.cast %w : (tensor<384x384xi8>) -> tensor<384x384xf32>
+    %d = nn.binary mul %c, %s : (tensor<384x384xf32>, tensor<1x384xf32>) -> tensor<384x384xf32>
+    // becomes
+    %q = tern.bundle %w, %s : ... -> !tern.quant<384x384xf32, #tern.format<si8, scale<f32, [*, 1]>>>
+    %d = tern.dequantize %q : ... -> tensor<384x384xf32>
+    ```
+  }];
+  let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"recognized", "recognized", "weights that turned out to be quantized">];
+}
+
 def NNFoldConstants : NNPass<"nn-fold-constants", "::mlir::func::FuncOp"> {
   let summary = "evaluate small constant expressions with lib/Reference";
   let description = [{

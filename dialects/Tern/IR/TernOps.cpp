@@ -37,7 +37,8 @@ LogicalResult QuantizeOp::verify() {
   }
   if (!getByAttr())
     return emitOpError("has neither planes nor 'by': it must say how its planes are chosen");
-  if (getByAttr().getRule() == EncodeRule::given && !getMethod())
+  bool hasPlanes = !type.getFormat().getPlanes().empty();
+  if (getByAttr().getRule() == EncodeRule::given && !getMethod() && hasPlanes)
     return emitOpError("has rule 'given' but neither planes nor a method that gives them");
   return success();
 }

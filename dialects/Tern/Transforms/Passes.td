@@ -8,6 +8,31 @@ class TernPass<string flag, string scope> : Pass<flag, scope> {
   let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::arith::ArithDialect", "::mlir::ml_program::MLProgramDialect"];
 }
 
+def TernNormalizeWeights : TernPass<"tern-normalize-weights", "::mlir::func::FuncOp"> {
+  let summary = "constant weights that came quantized get the form that kernels read";
+  let description = [{
+    The transpose of a dequantized constant moves to its codes and planes (codes below 8 bits are unpacked, moved and packed again), and
+    unsigned codes whose zero point is everywhere the middle, 2^(b-1), become signed ones without zero point. The results are expressions
+    on planes (W2), which tern-encode-weights evaluates. No value changes.
+
+    Test: test/dialects/Tern/tern-normalize-weights.mlir
+
+    ```mlir
+    %d = tern.dequantize %q : (!tern.quant<4x8xf32, #tern.format<ui8, scale<f32, [*, 1]>, zero<ui8>>>) -> tensor<4x8xf32>   // %z = 128
+    %t = nn.transpose %d {perm = array<i64: 1, 0>} : (tensor<4x8xf32>) -> tensor<8x4xf32>
+    // becomes
+    %ct = nn.transpose %c {perm = array<i64: 1, 0>} : (tensor<4x8xi8>) -> tensor<8x4xi8>
+    %cs = nn.binary bitwise_xor %ct, %m128 : (tensor<8x4xi8>, tensor<i8>) -> tensor<8x4xi8>
+    %qt = tern.bundle %cs, %st : ... -> !tern.quant<8x4xf32, #tern.format<si8, scale<f32, [1, *]>>>
+    %t = tern.dequantize %qt : ... -> tensor<8x4xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"transposed", "transposed", "transposes that moved to codes">,
+    Statistic<"signedCodes", "signed", "unsigned codes that became signed">
+  ];
+}
+
 def TernSinkDequantize : TernPass<"tern-sink-dequantize", "::mlir::func::FuncOp"> {
   let summary = "reshape, transpose, slice, concat, expand and pad work on codes";
   let description = [{
@@ -138,8 +163,8 @@ def TernToLinalg : TernPass<"tern-to-linalg", "::mlir::ModuleOp"> {
   let description = [{
     Lowers every op of nn and tern: what a foreign compiler continues from, and what the `portable.linalg` row runs. A
     quantized value becomes its planes, integers become signless, loads of constant globals become arith.constant, and
-    tern.call becomes func.call. Sizes must be known except for elementwise ops. Formats: integer elements with scale and zero
-    planes. Integer results and codes are bit-equal to lib/Reference; float sums differ by rounding in f32.
+    tern.call becomes func.call. Sizes must be known except for elementwise ops. Formats: elements of up to 32
+    bits with scales, zero points, minima and tables; codes of floats are chosen by rounding to nearest. Integer results and codes are bit-equal to lib/Reference; float sums differ by rounding in f32.
 
     Library function: `tern::lowerToLinalg(op)`, also on a single function.
 

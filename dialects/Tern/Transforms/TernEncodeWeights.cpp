@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 
@@ -69,9 +70,11 @@ private:
       if (op.getMethod() && constants.contains(op.getX()))
         weights.push_back(op);
     });
+    done.clear();
     for (QuantizeOp op : weights)
       if (failed(encodeWeight(op)))
         return failure();
+    done.clear();
     return materialize(function);
   }
 
@@ -98,9 +101,15 @@ private:
     OpBuilder builder(op);
     SmallVector<Value> planes;
     Format format = op.getResult().getType().getFormat().getFormat();
-    for (auto [index, plane] : llvm::enumerate(quant.planes))
-      planes.push_back(
-          resource(builder, op.getLoc(), plane, name + ".w." + (index ? str(format.planes[index - 1].role) : "codes")));
+    if (const Encoded *same = findEncoded(op.getX(), quant)) {
+      for (Value load : same->loads)
+        planes.push_back(builder.clone(*load.getDefiningOp())->getResult(0));
+    } else {
+      for (auto [index, plane] : llvm::enumerate(quant.planes))
+        planes.push_back(resource(builder, op.getLoc(), plane,
+                                  name + ".w." + (index ? str(format.planes[index - 1].role) : "codes")));
+      done.push_back({op.getX(), quant.type, hashOf(quant), planes});
+    }
     Value bundle = BundleOp::create(builder, op.getLoc(), op.getResult().getType(), planes);
     // What reads a plane of the weight reads it directly.
     for (Operation *user : llvm::make_early_inc_range(op.getResult().getUsers()))
@@ -112,6 +121,43 @@ private:
     op.getResult().replaceAllUsesWith(bundle);
     ++encoded;
     return success();
+  }
+
+  /// A weight that has been encoded: its planes are not stored a second time for another op.
+  struct Encoded {
+    Value x;
+    QuantType type;
+    uint64_t hash;
+    SmallVector<Value> loads;
+  };
+  std::vector<Encoded> done;
+
+  /// Whether two expressions on constants are the same.
+  static bool isSame(Value a, Value b) {
+    Operation *x = a.getDefiningOp(), *y = b.getDefiningOp();
+    if (a == b || !x || !y)
+      return a == b;
+    return x->getName() == y->getName() && a.getType() == b.getType() &&
+           cast<OpResult>(a).getResultNumber() == cast<OpResult>(b).getResultNumber() &&
+           x->getPropertiesAsAttribute() == y->getPropertiesAsAttribute() &&
+           x->getNumOperands() == y->getNumOperands() && llvm::equal(x->getOperands(), y->getOperands(), isSame);
+  }
+
+  static uint64_t hashOf(const reference::QuantValue &quant) {
+    uint64_t hash = 0;
+    for (const Tensor &plane : quant.planes) {
+      ArrayRef<char> bytes = plane.bytes();
+      hash = hash * 31 + llvm::xxh3_64bits({reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()});
+    }
+    return hash;
+  }
+
+  const Encoded *findEncoded(Value x, const reference::QuantValue &quant) const {
+    uint64_t hash = hashOf(quant);
+    auto same = llvm::find_if(done, [&](const Encoded &other) {
+      return other.type == quant.type && other.hash == hash && isSame(other.x, x);
+    });
+    return same == done.end() ? nullptr : &*same;
   }
 
   static LogicalResult checkFinite(QuantizeOp op, const Tensor &weight) {

@@ -1,5 +1,6 @@
 //===- TernToLinalgBuild.cpp - building blocks of tern-to-linalg ----------===//
 #include "TernToLinalg.h"
+#include "TernToLinalgQuant.h"
 
 using namespace mlir;
 
@@ -89,71 +90,6 @@ static Value floatToInteger(const Build &build, Value x, unsigned bits, bool isU
   return build.select(isHigh, build.integer(type, most.getSExtValue()), result);
 }
 
-//===-- floats of at most 8 bits, stored as their code ------------------------------===//
-static APFloat decoded(FloatType type, unsigned code) {
-  const llvm::fltSemantics &semantics = type.getFloatSemantics();
-  return APFloat(semantics, APInt(type.getWidth(), code));
-}
-
-/// The number of a code, from a table of all.
-static Value decodeByte(const Build &build, Value code, FloatType type) {
-  std::vector<float> numbers;
-  for (unsigned i = 0; i < (1u << type.getWidth()); ++i) {
-    APFloat value = decoded(type, i);
-    bool loses;
-    value.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &loses);
-    numbers.push_back(value.convertToFloat());
-  }
-  Value index = build.create<arith::IndexCastUIOp>(build.b.getIndexType(), code);
-  index = build.create<arith::AndIOp>(index, build.index((1 << type.getWidth()) - 1));
-  return build.extract(build.table(numbers, {int64_t(numbers.size())}), index);
-}
-
-/// The code of the nearest number, ties to even codes, saturating; x is f32. Codes of magnitudes ascend with them: the
-/// code is how many of the middles between neighbours x lies above, found by bisection.
-static Value encodeByte(const Build &build, Value x, FloatType type) {
-  const llvm::fltSemantics &semantics = type.getFloatSemantics();
-  bool hasSign = APFloat::semanticsHasSignedRepr(semantics);
-  unsigned bits = type.getWidth() - hasSign;
-  APFloat largest = APFloat::getLargest(semantics);
-  unsigned most = unsigned(largest.bitcastToAPInt().getZExtValue());
-  std::vector<float> middles;
-  for (unsigned code = 0; code < (1u << bits); ++code)
-    middles.push_back(
-        code >= most ? std::numeric_limits<float>::infinity()
-                     : float((decoded(type, code).convertToDouble() + decoded(type, code + 1).convertToDouble()) / 2));
-  Value table = build.table(middles, {int64_t(middles.size())});
-  Type i32 = build.b.getI32Type(), index = build.b.getIndexType();
-  Value magnitude = build.min(build.create<math::AbsFOp>(x), build.number(x.getType(), largest.convertToDouble()));
-  Value code = build.integer(i32, 0);
-  for (unsigned step = 1u << (bits - 1); step; step >>= 1) {
-    Value next = build.add(code, build.integer(i32, step)),
-          before = build.create<arith::SubIOp>(next, build.integer(i32, 1));
-    Value middle = build.extract(table, build.create<arith::IndexCastOp>(index, before).getResult());
-    Value above = build.create<arith::CmpFOp>(arith::CmpFPredicate::OGT, magnitude, middle);
-    Value tie = build.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, magnitude, middle);
-    if (hasSign) { // E8M0 has a significand of one bit, which is odd
-      Value odd = build.create<arith::TruncIOp>(build.b.getI1Type(), before);
-      tie = build.create<arith::AndIOp>(tie, odd);
-    }
-    code = build.select(build.create<arith::OrIOp>(above, tie), next, code);
-  }
-  if (hasSign) {
-    Value sign = build.create<arith::ShRUIOp>(build.create<arith::BitcastOp>(i32, x), build.integer(i32, 31));
-    sign = build.create<arith::ShLIOp>(sign, build.integer(i32, bits));
-    Value signedCode = build.create<arith::OrIOp>(code, sign);
-    bool hasNegativeZero = decoded(type, 1u << bits).isNegZero();
-    Value isZero = build.create<arith::CmpIOp>(arith::CmpIPredicate::eq, code, build.integer(i32, 0));
-    code = hasNegativeZero ? signedCode : build.select(isZero, code, signedCode);
-  }
-  // A type without NaN has -0 instead.
-  uint64_t nan =
-      APFloat::semanticsHasNaN(semantics) ? APFloat::getNaN(semantics).bitcastToAPInt().getZExtValue() : 1u << bits;
-  Value isNan = build.create<arith::CmpFOp>(arith::CmpFPredicate::UNO, x, x);
-  code = build.select(isNan, build.integer(i32, int64_t(nan)), code);
-  return build.create<arith::TruncIOp>(build.b.getI8Type(), code);
-}
-
 /// Integers below 8 bits are a byte that is extended by their sign.
 static Type byteOf(Type narrow) {
   return IntegerType::get(narrow.getContext(), 8, isUnsigned(narrow) ? IntegerType::Unsigned : IntegerType::Signless);
@@ -164,12 +100,18 @@ Value Build::convert(Value scalar, Type from, Type to) const {
     return scalar;
   if (isByteCode(from)) {
     auto floating = dyn_cast<FloatType>(from);
-    return floating ? convert(decodeByte(*this, scalar, floating), b.getF32Type(), to)
-                    : convert(scalar, byteOf(from), to);
+    if (!floating)
+      return convert(scalar, byteOf(from), to);
+    Value code = create<arith::ExtUIOp>(b.getI32Type(), scalar);
+    return convert(numberOf(*this, *tern::elementOf(floating), code), b.getF32Type(), to);
   }
   if (isByteCode(to)) {
-    if (auto floating = dyn_cast<FloatType>(to))
-      return encodeByte(*this, convert(scalar, from, b.getF32Type()), floating);
+    if (auto floating = dyn_cast<FloatType>(to)) {
+      SmallFloatCode how;
+      how.nanIsMinusZero = true;
+      Value code = encodeSmallFloat(*this, *tern::elementOf(floating), convert(scalar, from, b.getF32Type()), how);
+      return create<arith::TruncIOp>(b.getI8Type(), code);
+    }
     // ONNX: a float keeps the low bits of its integer.
     Value integer = isa<FloatType>(from) ? convertPlain(scalar, from, b.getI32Type()) : scalar;
     Value narrow = convertPlain(integer, isa<FloatType>(from) ? Type(b.getI32Type()) : from, to);

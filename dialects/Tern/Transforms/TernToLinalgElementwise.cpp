@@ -2,6 +2,7 @@
 // The arith and math ops of a kind are its expression in Elementwise.def, evaluated on SSA values.
 //===----------------------------------------------------------------------===//
 #include "TernToLinalg.h"
+#include "TernToLinalgQuant.h"
 #include "dialects/NN/IR/Elementwise.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -267,8 +268,16 @@ static Value compareScalar(nn::CompareOp op, const Build &build, ValueRange x) {
 
 static Value selectScalar(nn::SelectOp, const Build &build, ValueRange x) { return build.select(x[0], x[1], x[2]); }
 
+static bool isSmallFloat(Type element) { return isa<FloatType>(element) && element.getIntOrFloatBitWidth() <= 8; }
+
+/// Small floats are the bytes of their codes.
 static Value castScalar(nn::CastOp op, const Build &build, ValueRange x) {
-  return build.convert(x[0], op.getX().getType().getElementType(), op.getType().getElementType());
+  Type from = op.getX().getType().getElementType(), to = op.getType().getElementType();
+  if (!isSmallFloat(to) || from == to)
+    return build.convert(x[0], from, to);
+  SmallFloatCode how{op.getOverflow(), /*nanIsMinusZero=*/true, op.getRound()};
+  Value code = encodeSmallFloat(build, *tern::elementOf(to), build.convert(x[0], from, build.b.getF32Type()), how);
+  return build.create<arith::TruncIOp>(build.b.getI8Type(), code);
 }
 
 static Value clipScalar(nn::ClipOp op, const Build &build, ValueRange x) {

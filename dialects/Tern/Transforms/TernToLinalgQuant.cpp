@@ -13,12 +13,12 @@ std::string whyNotLowered(QuantType type) {
   if (type.getLayout())
     return "values with a layout belong to a target";
   Format format = type.getFormat().getFormat();
-  if (!format.elem.isInteger())
-    return "element " + format.elem.str() + " is no integer";
+  if (!canReadNumbers(format.elem))
+    return "element " + format.elem.str() + " has an exponent beyond that of f32";
   for (const Plane &plane : format.planes) {
-    bool isScale = plane.role == Role::Scale && plane.type.isFloat();
-    if (!isScale && !(plane.role == Role::Zero && plane.type.isInteger()))
-      return "plane " + plane.str() + " is neither a float scale nor an integer zero point";
+    bool isKnown = llvm::is_contained({Role::Scale, Role::Zero, Role::Min, Role::Table}, plane.role);
+    if (!isKnown || !canReadNumbers(plane.type))
+      return "plane " + plane.str() + " is no scale, zero point, minimum or table of numbers";
   }
   return "";
 }
@@ -28,132 +28,87 @@ std::string whyNotLowered(QuantizeOp op) {
   Encode encode = op.getByAttr() ? op.getByAttr().getEncode() : Encode(Rule::Given);
   if (encode.sat != Sat::Clamp)
     return std::string("saturation ") + str(encode.sat) + " is not clamp";
-  if (!op.getPlanes().empty())
+  bool isInteger = format.elem.hasIntegerCodes();
+  bool isFloat = format.elem.kind == ElementKind::Minifloat;
+  bool isBipolar = format.elem.kind == ElementKind::Bipolar && encode.round == Round::HalfUp;
+  if (!isInteger && !isBipolar && !(isFloat && encode.round == Round::Rne))
+    return "codes of " + format.elem.str() + " are not chosen by rounding to " + str(encode.round);
+  if (!op.getPlanes().empty() || format.planes.empty())
     return "";
   if (op.getMethod() && *op.getMethod() != "rtn")
     return "method " + op.getMethod()->str() + " runs in tern-encode-weights";
   if (encode.rule != Rule::Absmax && encode.rule != Rule::Minmax)
     return std::string("rule ") + str(encode.rule) + " is neither absmax nor minmax";
-  if (llvm::count_if(format.planes, [](const Plane &plane) { return plane.role == Role::Scale; }) != 1)
-    return "planes are computed for one level of scales";
+  if (!format.elem.isInteger() || llvm::count_if(format.planes, [](const Plane &plane) {
+                                    return plane.role == Role::Scale && plane.type.isFloat();
+                                  }) != 1)
+    return "planes are computed for integers with one level of float scales";
+  for (const Plane &plane : format.planes)
+    if (plane.role != Role::Scale && !(plane.role == Role::Zero && plane.type.isInteger()))
+      return "plane " + plane.str() + " is not computed at run time";
   const Plane *zero = format.find(Role::Zero);
   if (encode.rule == Rule::Minmax && zero && zero->block != format.find(Role::Scale)->block)
     return "a zero point that several scales share is computed in tern-encode-weights";
   return "";
 }
 
-//===-- reading planes ----------------------------------------------------------===//
-/// Entry `position` along the last axis of LSB-first packed bytes, as i32 with its sign.
-static Value unpack(const Build &in, Value packed, SmallVector<Value> indices, const Element &element) {
-  Type i32 = in.b.getI32Type();
-  auto byteAt = [&](Value byte) -> Value {
-    if (!indices.empty())
-      indices.back() = byte;
-    return in.create<arith::ExtUIOp>(i32, in.extract(packed, indices));
-  };
-  Value position = indices.empty() ? in.index(0) : indices.back();
-  Value bit = in.mul(position, in.index(element.bits)), eight = in.index(8);
-  Value byte = in.create<arith::DivUIOp>(bit, eight);
-  Value shift = in.create<arith::IndexCastOp>(i32, in.create<arith::RemUIOp>(bit, eight));
-  Value word = byteAt(byte);
-  if (8 % element.bits != 0 && !indices.empty()) {
-    // A code may reach into the next byte; of the last one, the same byte does no harm.
-    Value next = in.create<arith::MinUIOp>(in.add(byte, in.index(1)), in.index(shapeOf(packed).back() - 1));
-    word = in.create<arith::OrIOp>(word, in.create<arith::ShLIOp>(byteAt(next), in.integer(i32, 8)));
-  }
-  Value code = in.create<arith::ShRUIOp>(word, shift), unused = in.integer(i32, 32 - element.bits);
-  code = in.create<arith::ShLIOp>(code, unused);
-  return element.hasSignedCodes() ? in.create<arith::ShRSIOp>(code, unused).getResult()
-                                  : in.create<arith::ShRUIOp>(code, unused).getResult();
-}
-
-PlaneReader::PlaneReader(const Build &build, ArrayRef<int64_t> shape) : build(build), rank(shape.size()) {}
-
-unsigned PlaneReader::add(Value plane, const Element &element, ArrayRef<int64_t> block) {
-  SmallVector<AffineExpr> exprs;
-  for (auto [d, extent] : llvm::enumerate(block)) {
-    AffineExpr dim = build.b.getAffineDimExpr(d);
-    exprs.push_back(extent == kWhole ? build.b.getAffineConstantExpr(0) : extent == 1 ? dim : dim.floorDiv(extent));
-  }
-  Entry entry{plane, element, AffineMap::get(rank, 0, exprs, build.b.getContext()), -1};
-  if (element.bits >= 8) {
-    entry.operand = operands.size();
-    operands.push_back(plane);
-    maps.push_back(entry.map);
-  }
-  entries.push_back(entry);
-  return entries.size() - 1;
-}
-
-void PlaneReader::addTensor(Value tensor, AffineMap map) {
-  Entry entry{tensor, Element::f32(), map, int64_t(operands.size())};
-  operands.push_back(tensor);
-  maps.push_back(map);
-  entries.push_back(entry);
-}
-
-Value PlaneReader::read(const Build &in, ValueRange scalars, unsigned index) const {
-  const Entry &entry = entries[index];
-  Type i32 = in.b.getI32Type();
-  if (entry.operand < 0) {
-    SmallVector<Value> indices;
-    for (AffineExpr expr : entry.map.getResults()) {
-      if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
-        indices.push_back(in.index(constant.getValue()));
-        continue;
-      }
-      auto blocks = dyn_cast<AffineBinaryOpExpr>(expr);
-      auto dim = cast<AffineDimExpr>(blocks ? blocks.getLHS() : expr);
-      Value at = in.create<linalg::IndexOp>(dim.getPosition());
-      if (blocks)
-        at = in.create<arith::DivUIOp>(at, in.index(cast<AffineConstantExpr>(blocks.getRHS()).getValue()));
-      indices.push_back(at);
-    }
-    return unpack(in, entry.plane, indices, entry.element);
-  }
-  Value scalar = scalars[entry.operand];
-  if (Type type = tern::typeOf(in.b.getContext(), entry.element); type && isa<FloatType>(type) && isByteCode(type))
-    return in.convert(scalar, type, in.b.getF32Type());
-  if (isa<FloatType>(scalar.getType()))
-    return in.widen(scalar);
-  if (scalar.getType() == i32)
-    return scalar;
-  return entry.element.hasSignedCodes() ? in.create<arith::ExtSIOp>(i32, scalar).getResult()
-                                        : in.create<arith::ExtUIOp>(i32, scalar).getResult();
-}
-
-/// Reads the codes and the planes of a value: entry 0 is the code, scales and zeros are listed.
+//===-- quantized values -------------------------------------------------------===//
+/// Reads the codes and the planes of a value: entry 0 is the code, the planes are listed by role.
 struct ValueReader {
-  ValueReader(PlaneReader &reader, QuantType type, ValueRange planes) {
-    Format format = type.getFormat().getFormat();
+  ValueReader(PlaneReader &reader, QuantType type, ValueRange planes) : format(type.getFormat().getFormat()) {
     SmallVector<int64_t> ones(type.getShape().size(), 1);
     code = reader.add(planes[0], format.elem, ones);
-    addPlanes(reader, format, planes.drop_front());
+    addPlanes(reader, planes.drop_front());
   }
   /// Without codes: the planes of a result.
-  ValueReader(PlaneReader &reader, const Format &format, ValueRange planes) { addPlanes(reader, format, planes); }
+  ValueReader(PlaneReader &reader, const Format &format, ValueRange planes) : format(format) {
+    addPlanes(reader, planes);
+  }
 
-  Value scale(const PlaneReader &reader, const Build &in, ValueRange s) const {
+  /// The product of planes of one role as f32, finest first; null when there are none.
+  Value product(const PlaneReader &reader, const Build &in, ValueRange s, Role role) const {
     Value product;
-    for (unsigned entry : scales) {
-      Value factor = reader.read(in, s, entry);
-      product = product ? in.mul(product, factor) : factor;
-    }
+    for (auto [plane, entry] : llvm::zip(format.planes, entries))
+      if (plane.role == role) {
+        Value factor = reader.number(in, s, entry);
+        product = product ? in.mul(product, factor) : factor;
+      }
     return product;
   }
+  Value scale(const PlaneReader &reader, const Build &in, ValueRange s) const {
+    return product(reader, in, s, Role::Scale);
+  }
+  /// An integer zero point as i32, a float one as f32.
   Value zero(const PlaneReader &reader, const Build &in, ValueRange s) const {
-    return zeros.empty() ? Value() : reader.read(in, s, zeros[0]);
+    const Plane *plane = format.find(Role::Zero);
+    if (!plane)
+      return {};
+    unsigned entry = entries[plane - format.planes.data()];
+    return plane->type.isInteger() ? reader.read(in, s, entry) : reader.number(in, s, entry);
+  }
+  /// The value of a code, before zero point and scale, as f32.
+  Value number(const PlaneReader &reader, const Build &in, ValueRange s) const {
+    const Plane *table = format.find(Role::Table);
+    return table ? reader.tableEntry(in, entries[table - format.planes.data()], reader.read(in, s, code))
+                 : reader.number(in, s, code);
   }
 
+  Format format;
   unsigned code = 0;
-  SmallVector<unsigned> scales, zeros;
 
 private:
-  void addPlanes(PlaneReader &reader, const Format &format, ValueRange planes) {
+  void addPlanes(PlaneReader &reader, ValueRange planes) {
     for (auto [plane, value] : llvm::zip(format.planes, planes))
-      (plane.role == Role::Scale ? scales : zeros).push_back(reader.add(value, plane.type, plane.block));
+      entries.push_back(plane.role == Role::Table ? reader.addTable(value, plane.type, plane.block)
+                                                  : reader.add(value, plane.type, plane.block));
   }
+
+  SmallVector<unsigned> entries; // of the planes of the format
 };
+
+static Value asFloat(const Build &in, Value zero) {
+  return isa<FloatType>(zero.getType()) ? zero : in.create<arith::SIToFPOp>(in.b.getF32Type(), zero).getResult();
+}
 
 Value integersOf(const Build &build, QuantType type, ValueRange planes) {
   PlaneReader reader(build, type.getShape());
@@ -171,11 +126,13 @@ Value realsOf(const Build &build, QuantType type, ValueRange planes, Type elemen
   auto result = RankedTensorType::get(type.getShape(), element);
   Type f32 = build.b.getF32Type();
   return build.elementwise(result, reader.operands, reader.maps, [&](const Build &in, ValueRange s) -> Value {
-    Value real = in.create<arith::SIToFPOp>(f32, reader.read(in, s, value.code));
+    Value real = value.number(reader, in, s);
     if (Value zero = value.zero(reader, in, s))
-      real = in.create<arith::SubFOp>(real, in.create<arith::SIToFPOp>(f32, zero));
+      real = in.create<arith::SubFOp>(real, asFloat(in, zero));
     if (Value scale = value.scale(reader, in, s))
       real = in.mul(real, scale);
+    if (Value min = value.product(reader, in, s, Role::Min))
+      real = in.add(real, min);
     return in.convert(real, f32, element);
   });
 }
@@ -233,19 +190,42 @@ static Value roundTo(const Build &in, Value y, Round round) {
   llvm_unreachable("unknown rounding");
 }
 
-/// sat(round(y) + zero) as an integer of the codes' storage. NaN gives the zero point. `zero` is i32 or null.
+/// The nearest code of a kind without integer codes.
+static Value toOtherCode(const Build &in, Value y, Value zero, const Element &element, Type storage) {
+  if (zero)
+    y = in.add(y, asFloat(in, zero));
+  if (element.kind != ElementKind::Bipolar)
+    return in.create<arith::TruncIOp>(storage, encodeSmallFloat(in, element, y, {}));
+  // Odd integers, the tie upwards: 2 floor(y / 2) + 1, which is code floor(y / 2) + 2^(b - 1).
+  Type f32 = in.b.getF32Type();
+  Value floor = in.create<math::FloorOp>(in.mul(y, in.number(f32, 0.5)));
+  floor = in.add(floor, in.number(f32, double(1 << (element.bits - 1))));
+  floor = in.create<arith::MaxNumFOp>(floor, in.number(f32, 0));
+  floor = in.create<arith::MinNumFOp>(floor, in.number(f32, double((1 << element.bits) - 1)));
+  Value code = in.create<arith::FPToSIOp>(in.b.getI32Type(), floor);
+  return in.create<arith::TruncIOp>(storage, code);
+}
+
+/// sat(round(y) + zero) as an integer of the codes' storage. NaN gives the zero point. `zero` is i32, f32 or null.
 static Value toCode(const Build &in, Value y, Value zero, const Encode &encode, const Element &element, Type storage) {
+  if (!element.hasIntegerCodes())
+    return toOtherCode(in, y, zero, element, storage);
+  if (element.step() != 1)
+    y = in.mul(y, in.number(in.b.getF32Type(), 1 / element.step()));
   // f32 does not hold the codes of wide elements.
   Type real = element.bits > 16 ? Type(in.b.getF64Type()) : Type(in.b.getF32Type());
   y = in.convert(y, y.getType(), real);
   Value isNumber = in.create<arith::CmpFOp>(arith::CmpFPredicate::ORD, y, y);
   y = in.select(isNumber, y, in.number(real, 0));
   Value low = in.number(real, double(encode.low(element))), high = in.number(real, double(encode.high(element)));
-  Value shift = zero ? in.create<arith::SIToFPOp>(real, zero).getResult() : Value();
+  bool floatZero = zero && isa<FloatType>(zero.getType());
+  Value shift = !zero      ? Value()
+                : floatZero ? in.convert(zero, zero.getType(), real)
+                            : in.create<arith::SIToFPOp>(real, zero).getResult();
   auto clamp = [&](Value v, Value lo, Value hi) {
     return in.create<arith::MinimumFOp>(in.create<arith::MaximumFOp>(v, lo), hi);
   };
-  if (encode.order == Order::ZpThenRound) {
+  if (encode.order == Order::ZpThenRound || floatZero) {
     y = roundTo(in, clamp(shift ? in.add(y, shift) : y, low, high), encode.round);
   } else if (shift) {
     // The bounds move instead of the value: nothing overflows, and every step is exact.
@@ -383,7 +363,7 @@ struct Quantize : OpConversionPattern<QuantizeOp> {
     Format format = type.getFormat().getFormat();
     Encode encode = op.getByAttr() ? op.getByAttr().getEncode() : Encode(Rule::Given);
     SmallVector<Value> planes(adaptor.getPlanes());
-    if (planes.empty())
+    if (planes.empty() && !format.planes.empty())
       planes = chooseParameters(build, op, adaptor.getX());
     PlaneReader reader(build, type.getShape());
     reader.addTensor(adaptor.getX(), rewriter.getMultiDimIdentityMap(type.getShape().size()));
@@ -392,9 +372,15 @@ struct Quantize : OpConversionPattern<QuantizeOp> {
     Type f32 = rewriter.getF32Type();
     Value result = build.elementwise(codes, reader.operands, reader.maps, [&](const Build &in, ValueRange s) {
       Value x = reader.read(in, s, 0), y = in.convert(x, x.getType(), f32);
+      if (Value min = parameters.product(reader, in, s, Role::Min))
+        y = in.create<arith::SubFOp>(y, min);
       if (Value scale = parameters.scale(reader, in, s)) {
         Value isZero = in.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, scale, in.number(f32, 0));
-        y = in.select(isZero, in.number(f32, 0), in.create<arith::DivFOp>(y, scale));
+        // The zero with the sign of x.
+        Type i32 = in.b.getI32Type();
+        Value sign = in.create<arith::AndIOp>(in.create<arith::BitcastOp>(i32, y), in.integer(i32, int64_t(1) << 31));
+        Value none = in.create<arith::BitcastOp>(f32, sign);
+        y = in.select(isZero, none, in.create<arith::DivFOp>(y, scale));
       }
       return toCode(in, y, parameters.zero(reader, in, s), encode, format.elem, codes.getElementType());
     });

@@ -126,14 +126,20 @@ static LogicalResult castTo(Node &n, Type element) {
     return n.keep("it casts to strings or an unknown type");
   if (element == n.type(0).getElementType())
     return n.forward();
-  auto isSmallFloat = [](Type t) { return isa<FloatType>(t) && t.getIntOrFloatBitWidth() <= 8; };
-  if (isSmallFloat(element) && !n.integer("saturate", 1))
-    return n.keep("it does not saturate");
-  if (isa<Float8E8M0FNUType>(element) && n.string("round_mode", "up") != "nearest")
-    return n.keep("it does not round to nearest");
   if (isa<ComplexType>(element))
     return n.keep("it casts to complex numbers");
-  return n.result(n.createTyped<CastOp>(n.type(0).clone(element), n.operand(0), n.name()));
+  bool isSmallFloat = isa<FloatType>(element) && element.getIntOrFloatBitWidth() <= 8;
+  bool overflow = isSmallFloat && !n.integer("saturate", 1);
+  CastRound round = CastRound::nearest;
+  if (isa<Float8E8M0FNUType>(element)) {
+    std::string mode = n.string("round_mode", "up");
+    std::optional<CastRound> known = symbolizeCastRound(mode);
+    if (!known)
+      return n.error() << "round_mode is '" << mode << "'; up, down and nearest are defined";
+    round = *known;
+  }
+  return n.result(
+      n.createTyped<CastOp>(n.type(0).clone(element), n.operand(0), n.name(), overflow, round));
 }
 
 static LogicalResult importCast(Node &n) {

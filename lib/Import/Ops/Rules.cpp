@@ -7,9 +7,10 @@ namespace tern::importer {
 
 const Rule *findRule(StringRef domain, StringRef opType, int64_t opset) {
   const Rule *best = nullptr;
-  for (auto table : {elementwiseRules, convolutionRules, matmulRules, poolRules, normRules, layerNormRules, attentionRules, fusedRules, fusedAttentionRules, reduceRules, shapeRules,
-                     moveRules, resizeRules, constantRules, quantizeRules, indexRules,
-                     arrangeRules, einsumRules, rnnRules, formulaRules, controlRules, sampleRules, linearAttentionRules, classicRules})
+  for (auto table : {elementwiseRules, convolutionRules, matmulRules, poolRules, normRules, layerNormRules, attentionRules, fusedRules,
+                     fusedAttentionRules, reduceRules, shapeRules, moveRules, resizeRules, constantRules, quantizeRules, indexRules,
+                     arrangeRules, einsumRules, rnnRules, formulaRules, controlRules, sampleRules, linearAttentionRules, classicRules,
+                     qlinearProductRules, qlinearElementwiseRules, blockQuantizedRules, qonnxRules, dynamicLstmRules})
     for (const Rule &rule : table())
       if (rule.opType == opType && rule.domain == domain && rule.minOpset <= opset &&
           (!best || rule.minOpset > best->minOpset))

@@ -40,6 +40,11 @@ llvm::ArrayRef<Rule> controlRules();
 llvm::ArrayRef<Rule> sampleRules();
 llvm::ArrayRef<Rule> classicRules();
 llvm::ArrayRef<Rule> linearAttentionRules();
+llvm::ArrayRef<Rule> qlinearProductRules();
+llvm::ArrayRef<Rule> qlinearElementwiseRules();
+llvm::ArrayRef<Rule> blockQuantizedRules();
+llvm::ArrayRef<Rule> qonnxRules();
+llvm::ArrayRef<Rule> dynamicLstmRules();
 
 /// The rule of an op that is a plain row of dialects/NN/IR/Elementwise.def; null when it is none.
 const Rule *findElementwise(llvm::StringRef opType);

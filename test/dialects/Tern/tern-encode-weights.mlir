@@ -83,3 +83,23 @@ func.func @stored_order(%x: tensor<?x2xf32>) -> tensor<?x3xf32> {
   %y = nn.matmul %x, %t {name = "fc", transpose_b} : (tensor<?x2xf32>, tensor<3x2xf32>) -> tensor<?x3xf32>
   return %y : tensor<?x3xf32>
 }
+
+// -----
+
+#w8 = #tern.format<si8, scale<f32, [1, *]>>
+ml_program.global private @tied(dense<[[1.0, -2.0], [0.5, 0.25]]> : tensor<2x2xf32>) : tensor<2x2xf32>
+
+// A weight that two ops read is stored once.
+// CHECK:         ml_program.global private @a.w.codes
+// CHECK-NEXT:    ml_program.global private @a.w.scale
+// CHECK-NOT:     ml_program.global
+// CHECK-LABEL: func.func @twice
+// CHECK-COUNT-2: ml_program.global_load_const @a.w.codes
+func.func @twice(%x: tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<1x2xf32>) {
+  %w = ml_program.global_load_const @tied : tensor<2x2xf32>
+  %p = tern.quantize %w by <absmax, -127 to 127> {method = "rtn", name = "a"} : (tensor<2x2xf32>) -> !tern.quant<2x2xf32, #w8>
+  %q = tern.quantize %w by <absmax, -127 to 127> {method = "rtn", name = "b"} : (tensor<2x2xf32>) -> !tern.quant<2x2xf32, #w8>
+  %a = tern.matmul %x, %p {name = "a"} : (tensor<1x2xf32>, !tern.quant<2x2xf32, #w8>) -> tensor<1x2xf32>
+  %b = tern.matmul %x, %q {name = "b"} : (tensor<1x2xf32>, !tern.quant<2x2xf32, #w8>) -> tensor<1x2xf32>
+  return %a, %b : tensor<1x2xf32>, tensor<1x2xf32>
+}

@@ -18,9 +18,9 @@ func.func @unknown_size(%x: tensor<?x4xf32>, %w: tensor<5x4xf32>) -> tensor<?x5x
 
 // -----
 
-func.func @element(%q: !tern.quant<4xf32, #tern.format<f8E4M3FN, scale<f32>>>) -> tensor<4xf32> {
-  // expected-error @+1 {{cannot be lowered to linalg: element f8E4M3FN is no integer}}
-  %0 = tern.dequantize %q : (!tern.quant<4xf32, #tern.format<f8E4M3FN, scale<f32>>>) -> tensor<4xf32>
+func.func @element(%q: !tern.quant<4xf32, #tern.format<#tern.minifloat<4, 3, -5, "finite">, scale<f32>>>) -> tensor<4xf32> {
+  // expected-error @+1 {{cannot be lowered to linalg: element #tern.minifloat<4, 3, -5, "finite"> has an exponent beyond that of f32}}
+  %0 = tern.dequantize %q : (!tern.quant<4xf32, #tern.format<#tern.minifloat<4, 3, -5, "finite">, scale<f32>>>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
 

@@ -204,6 +204,11 @@ int ExprBuilder::dequantized(BundleOp bundle, std::optional<double> scale) {
   Format format = bundle.getResult().getType().getFormat().getFormat();
   if (index < 0 || operands[index].constant || !zero || format.elem.bits != 8 || !format.planes.size())
     return fail("a quantized operand whose zero point is not constant");
+  bool isPlain = format.elem.isInteger() && llvm::all_of(format.planes, [](const Plane &plane) {
+                   return plane.role == Role::Scale || plane.role == Role::Zero;
+                 });
+  if (!isPlain || llvm::count_if(format.planes, [](const Plane &plane) { return plane.role == Role::Scale; }) != 1)
+    return fail("a quantized operand of format " + format.str() + "; generated kernels read integers with one scale");
   if (operands[index].type.getShape() != outType.getShape())
     return fail("a quantized operand that is broadcast");
   int x = tensorInput(index), s;
