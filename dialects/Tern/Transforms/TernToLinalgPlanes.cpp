@@ -125,7 +125,9 @@ Value encodeSmallFloat(const Build &in, const Element &element, Value y, SmallFl
   Value code = in.select(in.create<arith::CmpIOp>(P::slt, mag, constant(leastNormal)), subnormal, normal);
   const int64_t maxCode = (most - rebias) >> shift;
   const bool hasInf = element.special == Special::Ieee, isFnuz = element.special == Special::Fnuz;
-  const int64_t nanCode = !element.hasNaN() ? (how.nanIsMinusZero ? 0 : maxCode) : isFnuz ? signBit : signBit - 1;
+  int64_t nanCode = !element.hasNaN() ? (how.nanIsMinusZero ? 0 : maxCode) : isFnuz ? signBit : signBit - 1;
+  if (hasInf && how.nanIsMinusZero) // casts make the quiet NaN: the top bit of the mantissa
+    nanCode = (maxCode + 1) | ((signBit - maxCode - 1) >> 1);
   if (how.overflow && (hasInf || element.hasNaN())) {
     Value isOver = in.create<arith::CmpIOp>(P::sgt, code, constant(maxCode));
     code = in.select(isOver, constant(hasInf ? maxCode + 1 : nanCode), code);

@@ -6,6 +6,7 @@
 #include "lib/Target/Cpu/Lowering/ConvLowering.h"
 #include "lib/Target/Cpu/Lowering/KernelLowering.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"
+#include "lib/Target/Cpu/Lowering/StoredCodes.h"
 
 using namespace mlir;
 
@@ -530,6 +531,7 @@ struct AssignLayoutsPass : impl::CpuAssignLayoutsBase<AssignLayoutsPass> {
       getOperation().emitError("cpu-assign-layouts needs a function @main of kernel calls (tern-outline makes it)");
       return signalPassFailure();
     }
+    matchStoredCodes(main);
     SizeScope scope(&getContext());
     if (failed(Assignment(main).run()))
       signalPassFailure();
