@@ -327,9 +327,22 @@ bool Lowering::conv() {
   return true;
 }
 
+/// Whether the last panel of 32 outputs would be padding for the most part, more than 1 / 64 of the weight: the panels of convolutions
+/// have 16. Only 4-bit weights, which are small for the sake of their size, and rows that are known.
+static bool wantsNarrowPanels(Operation *anchor) {
+  auto product = dyn_cast<MatmulOp>(anchor);
+  if (!product || !cast<RankedTensorType>(product.getResult().getType()).hasStaticShape())
+    return false;
+  auto weight = cast<QuantType>(product.getW().getType());
+  int64_t n = weight.getShape().front(), missing = (32 - n % 32) % 32;
+  return weight.getShape().size() == 2 && weight.getFormat().getFormat().elem.bits == 4 && missing >= 16 && missing * 64 > n;
+}
+
 bool Lowering::matmul() {
   if (!oneResult())
     return false;
+  if (wantsNarrowPanels(info.anchor) && conv())
+    return true;
   GemmLowering lowered(info.anchor, operands, results[0], dry);
   if (!lowered.run()) {
     // Nothing to pack: a product of two activations.
