@@ -18,14 +18,6 @@ Spool::~Spool() {
     fs::remove(path);
 }
 
-void Spool::toFile(std::string name) {
-  path = std::move(name);
-  if (std::error_code ec = fs::openFileForReadWrite(path, handle, fs::CD_CreateAlways, fs::OF_None)) {
-    error = path + ": cannot be written: " + ec.message();
-    handle = -1;
-  }
-}
-
 static bool writeAll(int handle, const char *data, uint64_t size) {
   while (size) {
     ssize_t written = ::write(handle, data, std::min<uint64_t>(size, 1 << 30));
@@ -36,6 +28,22 @@ static bool writeAll(int handle, const char *data, uint64_t size) {
     data += written, size -= uint64_t(written);
   }
   return true;
+}
+
+void Spool::toFile(std::string name) {
+  path = std::move(name);
+  if (std::error_code ec = fs::openFileForReadWrite(path, handle, fs::CD_CreateAlways, fs::OF_None)) {
+    error = path + ": cannot be written: " + ec.message();
+    handle = -1;
+    return;
+  }
+  // What was added before keeps its offset.
+  std::string before(size_t(end), '\0');
+  for (const auto &[offset, data] : blobs)
+    std::copy(data.begin(), data.end(), before.begin() + offset);
+  blobs.clear();
+  if (!writeAll(handle, before.data(), before.size()))
+    error = path + ": cannot be written: " + std::strerror(errno);
 }
 
 uint64_t Spool::add(StringRef data) {
