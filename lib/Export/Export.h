@@ -27,7 +27,7 @@ struct ExportOptions {
   bool nbits = false; ///< com.microsoft: MatMulNBits, GatherBlockQuantized. Both: these where they exist
   std::string profile = "ort"; ///< who reads it; exportProfiles()
   Scheme scheme;
-  std::string method = "auto"; ///< of lib/Quantize; auto: rtn-mse with 2 bits, and with 4 in groups above 32; else rtn
+  std::string method = "auto"; ///< of lib/Quantize; auto: rtn-mse with 2 bits or 4 a channel, else rtn
   std::vector<Override> overrides;
   std::vector<std::string> excludes;
   /// Decisions that are taken instead of those of the scheme.
