@@ -4,6 +4,7 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/Twine.h"
 #include <google/protobuf/io/coded_stream.h>
+#include <optional>
 
 using namespace mlir;
 using llvm::StringRef;
@@ -16,6 +17,8 @@ constexpr int kMaxDepth = 32;
 constexpr int kMaxNodes = 1 << 20;
 // Fields that are newer than the packaged schema arrive as unknown ones.
 constexpr uint32_t kNodeOverload = 8, kFunctionOverload = 13, kAttributeProto = 11;
+// A field of our own, beyond any that the schema may get: the version of the operator set that a node was written for.
+constexpr uint32_t kNodeVersion = 100000;
 
 /// The contents of all length-delimited fields with this number.
 std::vector<std::string> unknownFields(const std::string &unknown, uint32_t number) {
@@ -65,53 +68,103 @@ public:
       functions[keyOf(f, f.name(), kFunctionOverload)] = &f;
     for (const auto &o : model.opset_import())
       versions[domainOf(o.domain())] = o.version();
-    for (const auto &i : model.graph().input())
-      values.insert(i.name());
-    for (const auto &t : model.graph().initializer())
-      values.insert(t.name());
-    for (const auto &n : model.graph().node())
-      values.insert(n.output().begin(), n.output().end());
+    collectNames(model.graph());
+    for (const auto &f : model.functions())
+      collectNames(f.node());
   }
 
-  LogicalResult run() {
-    std::vector<onnx::NodeProto> nodes(model.graph().node().begin(), model.graph().node().end());
-    model.mutable_graph()->clear_node();
-    for (onnx::NodeProto &n : nodes)
-      if (failed(add(n, 0)))
+  LogicalResult run() { return expand(*model.mutable_graph(), 0, 0); }
+
+private:
+  using Names = llvm::StringMap<std::string>;
+  using Nodes = google::protobuf::RepeatedPtrField<onnx::NodeProto>;
+
+  /// Names that a new value may not have: those of all graphs, since one in a body would hide it.
+  void collectNames(const onnx::GraphProto &graph) {
+    for (const auto &i : graph.input())
+      values.insert(i.name());
+    for (const auto &t : graph.initializer())
+      values.insert(t.name());
+    for (const auto &t : graph.sparse_initializer())
+      values.insert(t.values().name());
+    collectNames(graph.node());
+  }
+  void collectNames(const Nodes &nodes) {
+    for (const auto &n : nodes) {
+      values.insert(n.output().begin(), n.output().end());
+      for (const auto &a : n.attribute()) {
+        if (a.has_g())
+          collectNames(a.g());
+        for (const auto &g : a.graphs())
+          collectNames(g);
+      }
+    }
+  }
+
+  /// The nodes of a graph, calls replaced. `version`: of ai.onnx in the function that the graph comes from; 0: that of the model.
+  LogicalResult expand(onnx::GraphProto &graph, int64_t version, int depth) {
+    Nodes nodes;
+    nodes.Swap(graph.mutable_node());
+    for (const onnx::NodeProto &n : nodes)
+      if (failed(add(n, version, depth, *graph.mutable_node())))
         return failure();
     return success();
   }
 
-private:
-  using Names = llvm::StringMap<std::string>;
-
-  LogicalResult add(const onnx::NodeProto &node, int depth) {
+  LogicalResult add(const onnx::NodeProto &node, int64_t version, int depth, Nodes &into) {
     auto it = functions.find(keyOf(node, node.op_type(), kNodeOverload));
     // Calls count as well: empty functions that call each other twice would go on for long without any node.
     if (++expanded > kMaxNodes)
       return emitError(loc) << "the functions of the model expand to more than " << kMaxNodes << " nodes";
-    if (it == functions.end() || !sameVersions(*it->second)) {
-      *model.mutable_graph()->add_node() = node;
-      return success();
+    std::optional<int64_t> inside = it == functions.end() ? std::nullopt : versionInside(*it->second);
+    if (inside) {
+      if (depth == kMaxDepth)
+        return emitError(loc) << "function '" << node.op_type() << "' is called through more than " << kMaxDepth
+                              << " others; functions may not call themselves";
+      return expand(node, *it->second, *inside, depth, into);
     }
-    if (depth == kMaxDepth)
-      return emitError(loc) << "function '" << node.op_type() << "' is called through more than " << kMaxDepth
-                            << " others; functions may not call themselves";
-    return expand(node, *it->second, depth);
+    onnx::NodeProto &copy = *into.Add();
+    copy = node;
+    if (version && domainOf(node.domain()).empty())
+      setVersion(copy, version);
+    for (onnx::AttributeProto &a : *copy.mutable_attribute()) {
+      if (a.has_g() && failed(expand(*a.mutable_g(), version, depth)))
+        return failure();
+      for (onnx::GraphProto &g : *a.mutable_graphs())
+        if (failed(expand(g, version, depth)))
+          return failure();
+    }
+    return success();
   }
 
-  bool sameVersions(const onnx::FunctionProto &f) {
-    for (const auto &o : f.opset_import())
-      if (auto [it, fresh] = versions.try_emplace(domainOf(o.domain()), o.version());
-          !fresh && it->second != o.version())
-        return false;
+  /// The version of ai.onnx that the nodes of a function are written for, 0 where it is that of the model. None: the
+  /// function needs another version of another operator set than the model, or one that is not read.
+  std::optional<int64_t> versionInside(const onnx::FunctionProto &f) {
+    int64_t own = 0;
+    for (const auto &o : f.opset_import()) {
+      auto [it, fresh] = versions.try_emplace(domainOf(o.domain()), o.version());
+      if (fresh || it->second == o.version())
+        continue;
+      if (!domainOf(o.domain()).empty() || o.version() < kOldestOpset)
+        return std::nullopt;
+      own = o.version();
+    }
     for (const auto &o : f.opset_import())
       if (llvm::none_of(model.opset_import(), [&](auto &m) { return domainOf(m.domain()) == domainOf(o.domain()); }))
         *model.add_opset_import() = o;
-    return true;
+    return own;
   }
 
-  LogicalResult expand(const onnx::NodeProto &call, const onnx::FunctionProto &f, int depth) {
+  static void setVersion(onnx::NodeProto &node, int64_t version) {
+    std::string &fields = *node.mutable_unknown_fields();
+    for (uint64_t number : {uint64_t(kNodeVersion) << 3, uint64_t(version)}) {
+      for (; number >= 128; number >>= 7)
+        fields += char(number | 128);
+      fields += char(number);
+    }
+  }
+
+  LogicalResult expand(const onnx::NodeProto &call, const onnx::FunctionProto &f, int64_t version, int depth, Nodes &into) {
     std::string prefix = call.name().empty() ? (f.name() + "_" + Twine(count++)).str() : call.name();
     Names names;
     for (int i = 0; i < f.input_size(); i++)
@@ -123,7 +176,7 @@ private:
         same.set_op_type("Identity");
         same.add_input(names[f.output(i)]);
         same.add_output(call.output(i));
-        *model.mutable_graph()->add_node() = same;
+        *into.Add() = same;
       } else if (!call.output(i).empty()) {
         names[f.output(i)] = call.output(i);
       }
@@ -136,7 +189,7 @@ private:
       onnx::NodeProto copy = n;
       copy.set_name(prefix + "/" + (n.name().empty() ? (n.op_type() + "_" + Twine(i)).str() : n.name()));
       rename(copy, names, call, f);
-      if (failed(add(copy, depth + 1)))
+      if (failed(add(copy, version, depth + 1, into)))
         return failure();
     }
     return success();
@@ -177,6 +230,8 @@ private:
       names.erase(i.name());
     for (const auto &t : graph.initializer())
       names.erase(t.name());
+    for (const auto &t : graph.sparse_initializer())
+      names.erase(t.values().name());
     for (const auto &n : graph.node())
       for (const auto &o : n.output())
         names.erase(o);
@@ -216,6 +271,38 @@ private:
 };
 
 } // namespace
+
+int64_t versionOf(const onnx::NodeProto &node) {
+  const std::string &fields = node.unknown_fields();
+  if (fields.empty())
+    return 0;
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t *>(fields.data()), int(fields.size()));
+  int64_t version = 0;
+  while (uint32_t tag = in.ReadTag()) {
+    uint64_t value;
+    uint32_t fixed, length;
+    bool read = false;
+    switch (tag & 7) {
+    case 0:
+      read = in.ReadVarint64(&value);
+      if (read && tag >> 3 == kNodeVersion)
+        version = int64_t(value);
+      break;
+    case 1:
+      read = in.ReadLittleEndian64(&value);
+      break;
+    case 2:
+      read = in.ReadVarint32(&length) && in.Skip(int(length));
+      break;
+    case 5:
+      read = in.ReadLittleEndian32(&fixed);
+      break;
+    }
+    if (!read)
+      break;
+  }
+  return version;
+}
 
 LogicalResult inlineFunctions(onnx::ModelProto &model, Location loc) {
   return model.functions_size() == 0 ? success() : Inliner(model, loc).run();

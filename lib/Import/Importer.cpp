@@ -2,6 +2,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/NN/IR/Shapes.h"
 #include "lib/Import/Fold.h"
+#include "lib/Import/Functions.h"
 #include "lib/Import/Node.h"
 #include "lib/Import/OpenSizes.h"
 #include "lib/Import/Ops/Rules.h"
@@ -13,8 +14,8 @@ using namespace mlir;
 
 namespace tern::importer {
 
-// The newest version is the one whose changes the rules have been read against.
-constexpr int64_t kOldestOpset = 7, kNewestOpset = 28;
+// The version whose changes the rules have been read against.
+constexpr int64_t kNewestOpset = 28;
 
 Importer::Importer(ModelFile &model, const ImportOptions &options, MLIRContext *context, bool typesOnly)
     : context(context), builder(context), model(model), sizeAnalysis(context), options(options), typesOnly(typesOnly) {}

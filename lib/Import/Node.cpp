@@ -1,4 +1,5 @@
 #include "lib/Import/Node.h"
+#include "lib/Import/Functions.h"
 #include "lib/Import/Ops/Rules.h"
 
 using namespace mlir;
@@ -7,7 +8,10 @@ namespace tern::importer {
 
 Node::Node(Importer &importer, const GraphNode &node)
     : importer(importer), node(node), proto(*node.proto), location(node.loc(importer.context)),
-      nameAttr(StringAttr::get(importer.context, node.name)), version(importer.opset(domain())) {}
+      nameAttr(StringAttr::get(importer.context, node.name)), version(versionOf(proto)) {
+  if (version == 0)
+    version = importer.opset(domain());
+}
 
 InFlightDiagnostic Node::error() {
   bad = true;
