@@ -87,29 +87,15 @@ private:
     case KernelClass::GlobalReduce:
     case KernelClass::Resize:
       return typeOf(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
-    case KernelClass::Matmul:
-    case KernelClass::Portable:
-    case KernelClass::Norm:
-    case KernelClass::GroupNorm:
-    case KernelClass::Attention:
-    case KernelClass::Rope:
-    case KernelClass::Gather:
-    case KernelClass::Product:
-    case KernelClass::AxesReduce:
-    case KernelClass::Axis:
-    case KernelClass::Rnn:
-    case KernelClass::Pad:
-    case KernelClass::Nest:
-    case KernelClass::Sizes:
-      return Form::Plain;
     case KernelClass::Softmax:
       return cast<nn::SoftmaxOp>(info.anchor).getAxis() == 1 && typeOf(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
     case KernelClass::Eltwise:
     case KernelClass::DynamicQuant:
     case KernelClass::Copy:
       return std::nullopt;
+    default: // Matmul, Portable, Sizes, and the kernels of plain operands
+      return Form::Plain;
     }
-    return std::nullopt;
   }
 
   /// Reductions of all pixels and softmax over channels have a kernel for either form.

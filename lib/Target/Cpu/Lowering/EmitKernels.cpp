@@ -1,14 +1,10 @@
 //===- EmitKernels.cpp - kernels of all instruction sets, and run functions -===//
 #include "dialects/Micro/IR/Micro.h"
 #include "dialects/NN/IR/NN.h"
-#include "dialects/NN/IR/SizeAnalysis.h"
-#include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/EmitGemm.h"
-#include "lib/Target/Cpu/Lowering/Constants.h"
-#include "lib/Target/Cpu/Lowering/KernelLowering.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"
 #include "lib/Target/Cpu/Lowering/Portable.h"
-#include "lib/Target/Cpu/Lowering/WeightsFile.h"
+#include "lib/Target/Cpu/Lowering/RunPlan.h"
 #include "lib/Target/Cpu/LowerToLLVM.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -29,23 +25,6 @@ namespace tern::cpu {
 #include "lib/Target/Cpu/Lowering/Passes.h.inc"
 
 namespace {
-
-/// Where the bytes of an operand lie.
-struct Storage {
-  enum Kind : uint8_t { Input, Output, Buffer, Weights } kind = Buffer;
-  int64_t index = 0; ///< input or output number, buffer number, byte offset in the weights
-};
-
-/// One call of a kernel in the run functions.
-struct PlannedStep {
-  Step step;
-  nn::Sizes sizes; ///< of the slots of the problem
-  nn::SizeExpr pictures;              ///< set: the kernel is that of one picture and runs for each
-  SmallVector<nn::SizeExpr> strides; ///< of step.args, in bytes from one picture to the next
-  SmallVector<Storage> storage; ///< of step.args
-  Location loc;
-  DictionaryAttr info; ///< cpu.step
-};
 
 /// The numbers of a program with open sizes: each once, and lists of them that lie together.
 class SizeNumbers {
@@ -80,18 +59,12 @@ constexpr int64_t kOpenBytes = int64_t(1) << 40;
 
 class Emission {
 public:
-  Emission(func::FuncOp main, ArrayRef<Isa> levels)
-      : main(main), module(main->getParentOfType<ModuleOp>()), symbols(module), levels(levels) {}
+  Emission(func::FuncOp main, ArrayRef<Isa> levels) : main(main), module(main->getParentOfType<ModuleOp>()), levels(levels) {}
 
   LogicalResult run() {
     open = hasOpenSizes(module);
-    placeOutputs();
-    findEmbedded();
-    for (Operation &op : main.getBody().front())
-      if (auto call = dyn_cast<CallOp>(op))
-        if (failed(plan(call)))
-          return failure();
-    copyOutputs();
+    if (failed(RunPlanner(main).run(plan)))
+      return failure();
     for (const Isa &isa : levels)
       if (failed(emit(isa)))
         return failure();
@@ -100,405 +73,6 @@ public:
   }
 
 private:
-  //===-- storage -----------------------------------------------------------===//
-
-  /// A reshape shares the bytes of its operand.
-  static Value root(Value value) {
-    while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
-      value = reshape.getX();
-    return value;
-  }
-
-  /// A value that @main returns is computed in the caller's memory; one that is an input, a constant or returned before is copied.
-  void placeOutputs() {
-    for (auto [index, value] : llvm::enumerate(main.getBody().front().getTerminator()->getOperands())) {
-      Value source = root(value);
-      if (source.getDefiningOp<CallOp>() && !storage.count(source))
-        storage[source] = {Storage::Output, int64_t(index)};
-      else
-        copied.push_back(index);
-    }
-    for (BlockArgument argument : main.getArguments())
-      storage[argument] = {Storage::Input, argument.getArgNumber()};
-  }
-
-  void copyOutputs() {
-    for (unsigned index : copied) {
-      Value value = main.getBody().front().getTerminator()->getOperand(index), source = root(value);
-      SizedType type(value);
-      Placement place{Form::Plain, flatMap(type)};
-      Step step = relayoutStep(SizedType({type.getNumElements()}, type.getElementType()), place, place);
-      Storage from;
-      if (ElementsAttr constant = constantOf(source))
-        from = {Storage::Weights, addConstant(constant).value_or(0)};
-      else
-        from = storage[source];
-      push(std::move(step), {from, {Storage::Output, int64_t(index)}}, value.getLoc(), "output_" + std::to_string(index), place, type, index, std::nullopt);
-    }
-  }
-
-  /// Where a constant operand lies in weights.bin; nullopt: its data is gone.
-  std::optional<int64_t> addConstant(ElementsAttr constant) {
-    if (std::optional<ArrayRef<char>> bytes = rawBytes(constant))
-      return weights.add(*bytes);
-    std::optional<std::vector<char>> bytes = bytesOfConstant(constant);
-    return bytes ? std::optional<int64_t>(weights.add(*bytes)) : std::nullopt;
-  }
-
-  Storage newBuffer(nn::SizeExpr bytes) {
-    buffers.push_back(SizeScope::table().max(bytes, SizeScope::table().constant(1)));
-    return {Storage::Buffer, int64_t(buffers.size()) - 1};
-  }
-
-  /// An operand of a concat that is computed in place shares the buffer of the result.
-  void findEmbedded() {
-    for (auto call : main.getOps<CallOp>())
-      if (auto embedded = call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded"))
-        for (auto [operand, inside] : llvm::zip(call.getIns(), embedded.asArrayRef()))
-          if (inside)
-            embeddedIn[operand] = call.getOuts().front();
-  }
-
-  Storage storageOf(Value value, const Map &map) {
-    Value source = root(value);
-    if (Value concat = embeddedIn.lookup(source)) {
-      Map whole = map; // the strides of the result; its base is 0
-      whole.base = 0;
-      return storageOf(concat, whole);
-    }
-    auto found = storage.find(source);
-    if (found != storage.end())
-      return found->second;
-    nn::SizeTable &table = SizeScope::table();
-    nn::SizeExpr elements = table.add(offsetExpr(map.base), elementsOf(map));
-    return storage[source] = newBuffer(table.mul(elements, table.constant(bytesOf(map.elem))));
-  }
-
-  //===-- calls -> steps ------------------------------------------------------===//
-
-  FailureOr<SmallVector<std::optional<Placement>>> placesOf(CallOp call, StringRef name, size_t count) {
-    auto attr = call->getAttrOfType<ArrayAttr>(name);
-    SmallVector<std::optional<Placement>> places;
-    if (!attr || attr.size() != count)
-      return call.emitOpError() << "has no '" << name << "' for " << count << " values; run cpu-assign-layouts first";
-    for (Attribute text : attr) {
-      auto string = dyn_cast<StringAttr>(text);
-      std::optional<Placement> place = string ? parsePlacement(string.getValue()) : std::nullopt;
-      if (!place && string && !string.getValue().empty())
-        return call.emitOpError() << "has an unreadable place " << text;
-      places.push_back(place);
-    }
-    return places;
-  }
-
-  /// What the padding around a picture holds: the zero point of its codes, or 0.
-  double paddingOf(Value value) {
-    for (OpOperand &use : value.getUses()) {
-      auto call = dyn_cast<CallOp>(use.getOwner());
-      if (!call)
-        continue;
-      auto kernel = symbols.lookup<func::FuncOp>(call.getCallee());
-      for (Operation *user : kernel.getArgument(use.getOperandNumber()).getUsers())
-        if (auto bundle = dyn_cast<BundleOp>(user))
-          if (std::optional<int64_t> zero = storedZero(bundle))
-            return double(*zero);
-      // Computed in place in the result of a concat: the readers of that one.
-      if (embeddedIn.lookup(value) == call.getOuts().front())
-        return paddingOf(call.getOuts().front());
-    }
-    return 0;
-  }
-
-  /// Scale and stored zero point of a quantized result.
-  static std::optional<std::pair<double, int64_t>> codesOf(Value result) {
-    auto unbundle = result.getDefiningOp<UnbundleOp>();
-    if (!unbundle || unbundle.getPlanes().front() != result)
-      return std::nullopt;
-    bool isSigned = unbundle.getQ().getType().getFormat().getFormat().elem.hasSignedCodes();
-    std::optional<double> scale, zero = 0.0;
-    if (auto quantize = unbundle.getQ().getDefiningOp<QuantizeOp>()) {
-      if (quantize.getPlanes().empty())
-        return std::nullopt;
-      scale = scalarConstant(quantize.getPlanes().front());
-      if (quantize.getPlanes().size() > 1)
-        zero = scalarConstant(quantize.getPlanes()[1], !isSigned);
-    } else if (auto requantize = unbundle.getQ().getDefiningOp<RequantizeOp>()) {
-      scale = scalarConstant(requantize.getScale());
-      if (requantize.getZero())
-        zero = scalarConstant(requantize.getZero(), !isSigned);
-    }
-    if (!scale || !zero)
-      return std::nullopt;
-    return std::make_pair(*scale, int64_t(*zero) + (isSigned ? 128 : 0));
-  }
-
-  void push(Step step, SmallVector<Storage> where, Location loc, StringRef name, std::optional<Placement> place, SizedType type,
-            int64_t output, std::optional<std::pair<double, int64_t>> codes,
-            nn::SizeExpr pictures = {}, SmallVector<nn::SizeExpr> strides = {}) {
-    Builder b(main.getContext());
-    int64_t bytes = 0, result = -1;
-    for (auto [index, arg] : llvm::enumerate(step.args)) {
-      if (arg.kind == KernelArg::Constant)
-        bytes += arg.write ? arg.size : int64_t(arg.bytes.size());
-      if (arg.kind == KernelArg::Result && result < 0)
-        result = index;
-    }
-    bytes += touched(step);
-    SmallVector<NamedAttribute> info{
-        b.getNamedAttr("name", b.getStringAttr(name)),   b.getNamedAttr("row", b.getStringAttr(step.row)),
-        b.getNamedAttr("macs", b.getI64IntegerAttr(isDynamic(step.macs) ? 0 : step.macs)), b.getNamedAttr("bytes", b.getI64IntegerAttr(bytes)),
-        b.getNamedAttr("output", b.getI64IntegerAttr(output)), b.getNamedAttr("result", b.getI64IntegerAttr(result))};
-    if (place) {
-      info.push_back(b.getNamedAttr("place", b.getStringAttr(str(*place))));
-      info.push_back(b.getNamedAttr("type", TypeAttr::get(type.tensor())));
-      if (!type.hasStaticShape())
-        info.push_back(b.getNamedAttr("sizes", sizesAttr(type)));
-    }
-    if (codes) {
-      info.push_back(b.getNamedAttr("scale", b.getF64FloatAttr(codes->first)));
-      info.push_back(b.getNamedAttr("zero", b.getI64IntegerAttr(codes->second)));
-    }
-    if (isDynamic(step.macs))
-      info.push_back(b.getNamedAttr("dynamic_macs", b.getStringAttr(sizeOf(step.macs).str())));
-    nn::Sizes sizes;
-    for (int64_t number : slotsOf(step.problem))
-      sizes.push_back(SizeScope::table().byNumber(number));
-    for (KernelArg &arg : step.args) {
-      std::vector<char>().swap(arg.bytes);
-      arg.write = nullptr;
-    }
-    steps.push_back({std::move(step), std::move(sizes), pictures, strides, std::move(where), loc, b.getDictionaryAttr(info)});
-  }
-
-  /// Texts of all sizes, "" where one is static.
-  static ArrayAttr sizesAttr(SizedType type) {
-    Builder b(type.getElementType().getContext());
-    SmallVector<StringRef> texts;
-    for (SizeCode size : type.getShape())
-      texts.push_back(isDynamic(size) ? sizeOf(size).str() : StringRef());
-    return b.getStrArrayAttr(texts);
-  }
-
-  /// Renumbers the slots of a problem; the numbers of their expressions.
-  static SmallVector<int64_t> slotsOf(AnyProblem &problem) {
-    return std::visit(
-        [](auto &p) -> SmallVector<int64_t> {
-          using T = std::decay_t<decltype(p)>;
-          if constexpr (std::is_same_v<T, PortableProblem>)
-            return {};
-          else if constexpr (std::is_same_v<T, AbsmaxProblem>)
-            return numberSlots(p.problem);
-          else
-            return numberSlots(p);
-        },
-        problem);
-  }
-
-  /// Kernels of pictures have a static number of them: where it is only known at run time, the kernel is that of one picture.
-  /// Null: the problem is static, no such kernel, or other sizes are open as well.
-  static nn::SizeExpr takePictures(AnyProblem &problem) {
-    return std::visit(
-        [](auto &p) -> nn::SizeExpr {
-          using T = std::decay_t<decltype(p)>;
-          if constexpr (std::is_same_v<T, ConvProblem> || std::is_same_v<T, PoolProblem> || std::is_same_v<T, GlobalReduceProblem> ||
-                        std::is_same_v<T, ResizeProblem> || std::is_same_v<T, RelayoutProblem>) {
-            int64_t n = p.in.n;
-            bool others = false;
-            if (!isDynamic(n))
-              return {};
-            auto size = [&](int64_t &v) { others |= isDynamic(v) && v != n; };
-            auto offset = [&](int64_t &v) { others |= isDynamicOffset(v); };
-            visitSizes(p, {size, offset});
-            if (others)
-              return {};
-            p = onePicture(p);
-            return sizeOf(n);
-          }
-          return {};
-        },
-        problem);
-  }
-
-  /// Bytes of activations that a step reads and writes; 0 when they are only known at run time.
-  static int64_t touched(const Step &step) {
-    return std::visit(
-        [](const auto &p) -> int64_t {
-          using T = std::decay_t<decltype(p)>;
-          if constexpr (std::is_same_v<T, AbsmaxProblem>) {
-            if (hasDynamicSizes(p.problem))
-              return 0;
-          } else if constexpr (!std::is_same_v<T, PortableProblem>) {
-            if (hasDynamicSizes(p))
-              return 0;
-          }
-          auto size = [](const Map &map) { return map.pixels() * map.c * bytesOf(map.elem); };
-          if constexpr (std::is_same_v<T, EltwiseProblem>) {
-            int64_t bytes = size(p.out);
-            for (const ExprInput &input : p.expr.inputs)
-              if (input.kind == ExprInput::Tensor)
-                bytes += size(input.map);
-            return bytes;
-          } else if constexpr (std::is_same_v<T, CopyProblem>) {
-            int64_t count = 1;
-            for (int64_t extent : p.sizes)
-              count *= extent;
-            return 2 * count * bytesOf(p.elem);
-          } else if constexpr (std::is_same_v<T, FillProblem>) {
-            return size(p.out);
-          } else if constexpr (std::is_same_v<T, AbsmaxProblem>) {
-            return size(p.problem.in);
-          } else if constexpr (std::is_same_v<T, PortableProblem>) {
-            return 0;
-          } else if constexpr (std::is_same_v<T, SizesProblem>) {
-            return int64_t(p.values.size()) * bytesOf(p.elem);
-          } else if constexpr (isRowProblem<T>) {
-            return bytesTouched(p);
-          } else {
-            return size(p.in) + size(p.out);
-          }
-        },
-        step.problem);
-  }
-
-  LogicalResult plan(CallOp call) {
-    auto kernel = symbols.lookup<func::FuncOp>(call.getCallee());
-    auto operandPlaces = placesOf(call, "cpu.operands", call.getIns().size());
-    auto resultPlaces = placesOf(call, "cpu.results", call.getOuts().size());
-    if (failed(operandPlaces) || failed(resultPlaces))
-      return failure();
-    SmallVector<CallOperand> operands;
-    for (auto [value, place] : llvm::zip(call.getIns(), *operandPlaces)) {
-      CallOperand operand;
-      operand.type = SizedType(value);
-      operand.constant = constantOf(value);
-      if (place)
-        operand.place = *place;
-      else if (!operand.constant)
-        return call.emitOpError("has an operand without a place");
-      operands.push_back(operand);
-    }
-    SmallVector<Placement> results;
-    for (const std::optional<Placement> &place : *resultPlaces) {
-      if (!place)
-        return call.emitOpError("has a result without a place");
-      results.push_back(*place);
-    }
-    std::string name = call.getName().value_or(call.getCallee()).str();
-    // The operands of a concat that are computed in place have filled their part of the halo.
-    bool filled = call->hasAttr("cpu.embedded") && llvm::all_of(call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded").asArrayRef(), [](bool b) { return b; });
-    auto fillHalos = [&] {
-      for (auto [value, place] : llvm::zip(call.getOuts(), results))
-        if (place.map.hasHalo() && !filled) {
-          FillProblem fill;
-          fill.out = place.map;
-          fill.value = place.map.elem == Elem::U8 ? paddingOf(value) : 0;
-          Step step;
-          step.problem = fill;
-          step.row = "cpu.fill";
-          KernelArg arg;
-          arg.kind = KernelArg::Result;
-          arg.elem = place.map.elem;
-          step.args.push_back(arg);
-          push(std::move(step), {storageOf(value, place.map)}, call.getLoc(), name + ".halo", std::nullopt, {}, -1, std::nullopt);
-        }
-    };
-    std::vector<Step> lowered;
-    if (kernel->hasAttr("cpu.relayout")) {
-      lowered.push_back(relayoutStep(operands[0].type, operands[0].place, results[0]));
-    } else {
-      std::string portable;
-      auto answer = lowerKernel(kernel, operands, results, portable);
-      if (failed(answer))
-        return failure();
-      lowered = std::move(*answer);
-      if (!portable.empty()) {
-        if (auto reason = call->getAttrOfType<StringAttr>("cpu.portable"))
-          portable = reason.getValue().str();
-        call.emitRemark() << "'" << name << "' has no generated kernel and runs through portable.linalg: " << portable;
-        SmallVector<int32_t> constants;
-        for (auto [index, operand] : llvm::enumerate(operands))
-          if (operand.constant)
-            constants.push_back(index);
-        kernel->setAttr("cpu.constants", DenseI32ArrayAttr::get(call.getContext(), constants));
-      }
-    }
-    if (auto embedded = call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded"))
-      llvm::erase_if(lowered, [&](const Step &step) { return step.args.front().kind == KernelArg::Operand && embedded[step.args.front().index]; });
-    // A pad writes its value over the whole buffer first; the halo has another one.
-    auto fillsAll = [](const Step &step) {
-      auto *fill = std::get_if<FillProblem>(&step.problem);
-      return fill && fill->interior;
-    };
-    bool late = llvm::any_of(lowered, fillsAll);
-    if (!late)
-      fillHalos();
-    SmallVector<Storage> temporaries;
-    for (auto [number, step] : llvm::enumerate(lowered)) {
-      bool restore = late && fillsAll(step);
-      nn::SizeExpr pictures = takePictures(step.problem);
-      SmallVector<nn::SizeExpr> strides;
-      auto strideOf = [&](const Map &map) {
-        nn::SizeTable &table = SizeScope::table();
-        if (!pictures)
-          return nn::SizeExpr();
-        nn::SizeExpr all = elementsOf(map), each = table.floorDiv(all, pictures);
-        // What does not grow with the pictures is the same for all.
-        return table.mul(each, pictures) == all && all != table.constant(0) && llvm::any_of(table.dimsOf(all), [](StringRef) { return true; })
-                   ? table.mul(each, table.constant(bytesOf(map.elem)))
-                   : table.constant(0);
-      };
-      for (const KernelArg &arg : step.args) {
-        bool isConstant = arg.kind == KernelArg::Constant || (arg.kind == KernelArg::Operand && operands[arg.index].constant);
-        strides.push_back(!pictures              ? nn::SizeExpr()
-                          : isConstant           ? SizeScope::table().constant(0)
-                          : arg.kind == KernelArg::Operand ? strideOf(operands[arg.index].place.map)
-                          : arg.kind == KernelArg::Result  ? strideOf(results[arg.index].map)
-                                                           : SizeScope::table().constant(0));
-      }
-      SmallVector<Storage> where;
-      int64_t output = -1;
-      for (KernelArg &arg : step.args) {
-        switch (arg.kind) {
-        case KernelArg::Operand:
-          if (ElementsAttr constant = operands[arg.index].constant) {
-            std::optional<int64_t> offset = addConstant(constant);
-            if (!offset)
-              return call.emitOpError() << "operand " << arg.index << " is a constant whose data is gone";
-            where.push_back({Storage::Weights, *offset});
-          } else {
-            where.push_back(storageOf(call.getIns()[arg.index], operands[arg.index].place.map));
-          }
-          break;
-        case KernelArg::Result:
-          where.push_back(storageOf(call.getOuts()[arg.index], results[arg.index].map));
-          if (arg.index == 0 && where.back().kind == Storage::Output)
-            output = where.back().index;
-          break;
-        case KernelArg::Constant:
-          where.push_back({Storage::Weights, arg.write ? weights.add(arg.size, arg.write) : weights.add(arg.bytes)});
-          if (where.back().index < 0)
-            return call.emitOpError("has a weight for which there is neither disk space nor memory");
-          break;
-        case KernelArg::Temporary:
-          if (arg.index >= temporaries.size())
-            temporaries.push_back(newBuffer(sizeOf(arg.size)));
-          where.push_back(temporaries[arg.index]);
-          break;
-        }
-      }
-      bool last = number + 1 == lowered.size();
-      Value result = kernel.getBody().front().getTerminator()->getOperand(0);
-      push(std::move(step), std::move(where), call.getLoc(), last ? name : name + "." + std::to_string(number),
-           last ? std::optional<Placement>(results[0]) : std::nullopt, SizedType(call.getOuts()[0]), output,
-           last ? codesOf(result) : std::nullopt, pictures, strides);
-      if (restore)
-        fillHalos();
-    }
-    return success();
-  }
-
-  //===-- one instruction set -------------------------------------------------===//
-
   FailureOr<Kernel> generate(const AnyProblem &problem, StringRef name, const Isa &isa) {
     return std::visit(
         [&](const auto &p) -> FailureOr<Kernel> {
@@ -537,13 +111,10 @@ private:
         problem);
   }
 
-  LogicalResult emit(const Isa &isa) {
-    MLIRContext *context = main.getContext();
-    OpBuilder b(context);
-    Location loc = main.getLoc();
-    // Kernels first: their scratch decides how large the buffers of the run function are.
+  /// The kernels of all steps at a level, each once.
+  FailureOr<SmallVector<const Kernel *>> generateAll(const Isa &isa) {
     SmallVector<const Kernel *> used;
-    for (PlannedStep &planned : steps) {
+    for (PlannedStep &planned : plan.steps) {
       std::string key = keyOf(planned.step.problem);
       unsigned id = kernelIds.try_emplace(key, unsigned(kernelIds.size())).first->second;
       std::string name = ("k" + Twine(id) + "_" + stemOf(planned.step.problem) + "." + isa.name).str();
@@ -558,6 +129,17 @@ private:
       }
       used.push_back(&it->second);
     }
+    return used;
+  }
+
+  LogicalResult emit(const Isa &isa) {
+    MLIRContext *context = main.getContext();
+    OpBuilder b(context);
+    Location loc = main.getLoc();
+    // Kernels first: their scratch decides how large the buffers of the run function are.
+    auto used = generateAll(isa);
+    if (failed(used))
+      return failure();
 
     // A program with open sizes gets them as its last argument: numbers, that the runtime computes once for a context.
     SmallVector<Type> types{LLVM::LLVMPointerType::get(context)};
@@ -574,7 +156,7 @@ private:
       types.push_back(bytesType(tensorBytes(type)));
     if (open)
       types.push_back(MemRefType::get({kOpenBytes}, b.getI8Type()));
-    types.push_back(bytesType(weights.size()));
+    types.push_back(bytesType(plan.weights.size()));
     b.setInsertionPointToEnd(module.getBody());
     auto function = func::FuncOp::create(b, loc, ("run_" + isa.name).str(), b.getFunctionType(types, {}));
     setFeatures(function, isa);
@@ -615,11 +197,11 @@ private:
       alloc->setAttr("cpu.bytes", b.getI64IntegerAttr(sizes.slot(bytes)));
       return alloc;
     };
-    for (nn::SizeExpr bytes : buffers)
+    for (nn::SizeExpr bytes : plan.buffers)
       allocations.push_back(allocate(loc, bytes));
     nn::SizeTable &table = SizeScope::table();
-    for (auto [index, planned] : llvm::enumerate(steps)) {
-      const Kernel &kernel = *used[index];
+    for (auto [index, planned] : llvm::enumerate(plan.steps)) {
+      const Kernel &kernel = *(*used)[index];
       func::FuncOp callee = kernel.function;
       SmallVector<Value> args;
       OpBuilder::InsertionGuard guard(b);
@@ -674,7 +256,7 @@ private:
     for (BlockArgument argument : main.getArguments())
       for (SizeCode size : SizedType(argument).getShape())
         collect(sizeOf(size));
-    for (PlannedStep &planned : steps) {
+    for (PlannedStep &planned : plan.steps) {
       if (auto texts = planned.info.getAs<ArrayAttr>("sizes"))
         for (Attribute text : texts)
           if (StringRef t = cast<StringAttr>(text).getValue(); !t.empty())
@@ -718,7 +300,7 @@ private:
     module->setAttr("cpu.outputs", signature(terminator->getOperands(), main.getResultTypes(), [&](unsigned i) { return main.getResultAttrDict(i); }, "output_"));
     if (open)
       writeSizes(b);
-    module->setAttr("cpu.weights", weights.finish(main.getContext()));
+    module->setAttr("cpu.weights", plan.weights.finish(main.getContext()));
     SmallVector<Operation *> old;
     for (Operation &op : *module.getBody()) {
       auto function = dyn_cast<func::FuncOp>(op);
@@ -731,17 +313,11 @@ private:
 
   func::FuncOp main;
   ModuleOp module;
-  SymbolTable symbols;
   ArrayRef<Isa> levels;
-  WeightsFile weights;
-  DenseMap<Value, Storage> storage;
-  DenseMap<Value, Value> embeddedIn; ///< operand -> result of a concat
-  SmallVector<unsigned> copied; ///< outputs that need a copy
-  SmallVector<nn::SizeExpr> buffers; ///< bytes
+  RunPlan plan;
   SizeNumbers sizes;
   bool open = false; ///< some sizes are only known at run time
   SmallVector<Value> allocations;
-  std::vector<PlannedStep> steps;
   llvm::StringMap<unsigned> kernelIds;
   llvm::StringMap<Kernel> kernels;
   DenseSet<Operation *> generated; ///< kernels and run functions

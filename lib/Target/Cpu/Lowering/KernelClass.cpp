@@ -8,6 +8,36 @@ using namespace mlir;
 
 namespace tern::cpu {
 
+bool isRowKernel(KernelClass kind) {
+  switch (kind) {
+  case KernelClass::Norm:
+  case KernelClass::GroupNorm:
+  case KernelClass::Attention:
+  case KernelClass::Rope:
+  case KernelClass::Gather:
+  case KernelClass::Product:
+  case KernelClass::AxesReduce:
+  case KernelClass::Axis:
+  case KernelClass::Rnn:
+  case KernelClass::Pad:
+  case KernelClass::Nest:
+    return true;
+  case KernelClass::Eltwise:
+  case KernelClass::Conv:
+  case KernelClass::Matmul:
+  case KernelClass::Pool:
+  case KernelClass::GlobalReduce:
+  case KernelClass::Softmax:
+  case KernelClass::Resize:
+  case KernelClass::Copy:
+  case KernelClass::DynamicQuant:
+  case KernelClass::Sizes:
+  case KernelClass::Portable:
+    return false;
+  }
+  return false;
+}
+
 static bool isF32(Value value) { return cast<RankedTensorType>(value.getType()).getElementType().isF32(); }
 
 bool isElementwise(Operation *op) {

@@ -18,6 +18,9 @@ struct KernelInfo {
 
 KernelInfo classify(mlir::func::FuncOp kernel);
 
+/// Served by RowLowering alone: every operand and result is plain.
+bool isRowKernel(KernelClass kind);
+
 /// Run-time quantization of rows: <si8, scale<f32>> with a scale for each row or each block along it, by absmax.
 bool isRowQuantization(mlir::Operation *op);
 

@@ -2,27 +2,27 @@
 #ifndef TERN_TARGET_CPU_LOWERING_ROWLOWERING_H
 #define TERN_TARGET_CPU_LOWERING_ROWLOWERING_H
 
-#include "lib/Target/Cpu/Lowering/KernelLowering.h"
 #include "lib/Target/Cpu/Lowering/SizeCodes.h"
+#include "lib/Target/Cpu/Lowering/StepMaker.h"
 
 namespace tern::cpu {
 
 /// Lowers a call of a kernel whose operands and results are plain: norms, attention, rope, gather, reductions of any
 /// axes, softmax and argmax of any axis, and elementwise programs of any rank, broadcasting and element type.
-class RowLowering {
+class RowLowering : public StepMaker {
 public:
   RowLowering(mlir::func::FuncOp kernel, const KernelInfo &info, llvm::ArrayRef<CallOperand> operands,
-              llvm::ArrayRef<Placement> results);
+              llvm::ArrayRef<Placement> results)
+      : StepMaker(kernel, operands, results), info(info) {}
 
   /// False: error() says why no generator serves the kernel.
   bool run();
   /// The kernel as an elementwise program over a loop nest, whatever its class.
   bool nest();
 
-  std::vector<Step> steps;
-  llvm::StringRef error() const { return why; }
-
 private:
+  /// Stands for a dimension of one.
+  static constexpr unsigned kOne = ~0u;
   /// A value of the body that is an operand, or a transposed or sliced one. Strides are codes of sizes.
   struct Strided {
     int operand = -1;
@@ -31,12 +31,9 @@ private:
     Elem elem = Elem::F32;
   };
 
-  bool refuse(const llvm::Twine &reason);
-  mlir::Operation *terminator();
   bool plain();
-  KernelArg operandArg(const Strided &view) const;
-  KernelArg resultArg(unsigned index) const;
-  void push(AnyProblem problem, llvm::SmallVector<KernelArg> args, llvm::StringLiteral row, int64_t macs = 0);
+  using StepMaker::operandArg;
+  static KernelArg operandArg(const Strided &view) { return operandArg(unsigned(view.operand), view.elem); }
 
   bool strided(mlir::Value value, Strided &view);
   /// The same, repeated along the dimensions of `shape` that it does not have.
@@ -45,6 +42,7 @@ private:
   bool stridedResult(mlir::Value value, Strided &view);
   /// Result `index` of the kernel.
   Strided resultView(unsigned index);
+  /// The strides of some dimensions.
   static View viewOf(const Strided &view, llvm::ArrayRef<unsigned> dims);
 
   bool norm();
@@ -58,11 +56,7 @@ private:
   bool rnn();
   bool pad();
 
-  mlir::func::FuncOp kernel;
   const KernelInfo &info;
-  llvm::ArrayRef<CallOperand> operands;
-  llvm::ArrayRef<Placement> results;
-  std::string why;
 };
 
 } // namespace tern::cpu

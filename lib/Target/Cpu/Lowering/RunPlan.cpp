@@ -1,0 +1,267 @@
+//===- RunPlan.cpp - calls -> steps of the run functions --------------------===//
+#include "lib/Target/Cpu/Lowering/RunPlan.h"
+#include "lib/Target/Cpu/Lowering/Constants.h"
+#include "lib/Target/Cpu/Lowering/ProblemQueries.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+
+LogicalResult RunPlanner::run(RunPlan &into) {
+  made = &into;
+  placeOutputs();
+  findEmbedded();
+  for (Operation &op : main.getBody().front())
+    if (auto call = dyn_cast<CallOp>(op))
+      if (failed(plan(call)))
+        return failure();
+  copyOutputs();
+  return success();
+}
+
+static FailureOr<SmallVector<std::optional<Placement>>> placesOf(CallOp call, StringRef name, size_t count) {
+  auto attr = call->getAttrOfType<ArrayAttr>(name);
+  SmallVector<std::optional<Placement>> places;
+  if (!attr || attr.size() != count)
+    return call.emitOpError() << "has no '" << name << "' for " << count << " values; run cpu-assign-layouts first";
+  for (Attribute text : attr) {
+    auto string = dyn_cast<StringAttr>(text);
+    std::optional<Placement> place = string ? parsePlacement(string.getValue()) : std::nullopt;
+    if (!place && string && !string.getValue().empty())
+      return call.emitOpError() << "has an unreadable place " << text;
+    places.push_back(place);
+  }
+  return places;
+}
+
+/// Fills in all but the kernel and the name.
+LogicalResult RunPlanner::readPlaces(PlacedCall &placed) {
+  CallOp call = placed.call;
+  auto operandPlaces = placesOf(call, "cpu.operands", call.getIns().size());
+  auto resultPlaces = placesOf(call, "cpu.results", call.getOuts().size());
+  if (failed(operandPlaces) || failed(resultPlaces))
+    return failure();
+  for (auto [value, place] : llvm::zip(call.getIns(), *operandPlaces)) {
+    CallOperand operand;
+    operand.type = SizedType(value);
+    operand.constant = constantOf(value);
+    if (place)
+      operand.place = *place;
+    else if (!operand.constant)
+      return call.emitOpError("has an operand without a place");
+    placed.operands.push_back(operand);
+  }
+  for (const std::optional<Placement> &place : *resultPlaces) {
+    if (!place)
+      return call.emitOpError("has a result without a place");
+    placed.results.push_back(*place);
+  }
+  return success();
+}
+
+/// Scale and stored zero point of a quantized result.
+static std::optional<std::pair<double, int64_t>> codesOf(Value result) {
+  auto unbundle = result.getDefiningOp<UnbundleOp>();
+  if (!unbundle || unbundle.getPlanes().front() != result)
+    return std::nullopt;
+  bool isSigned = unbundle.getQ().getType().getFormat().getFormat().elem.hasSignedCodes();
+  std::optional<double> scale, zero = 0.0;
+  if (auto quantize = unbundle.getQ().getDefiningOp<QuantizeOp>()) {
+    if (quantize.getPlanes().empty())
+      return std::nullopt;
+    scale = scalarConstant(quantize.getPlanes().front());
+    if (quantize.getPlanes().size() > 1)
+      zero = scalarConstant(quantize.getPlanes()[1], !isSigned);
+  } else if (auto requantize = unbundle.getQ().getDefiningOp<RequantizeOp>()) {
+    scale = scalarConstant(requantize.getScale());
+    if (requantize.getZero())
+      zero = scalarConstant(requantize.getZero(), !isSigned);
+  }
+  if (!scale || !zero)
+    return std::nullopt;
+  return std::make_pair(*scale, int64_t(*zero) + (isSigned ? 128 : 0));
+}
+
+ArrayAttr sizesAttr(SizedType type) {
+  Builder b(type.getElementType().getContext());
+  SmallVector<StringRef> texts;
+  for (SizeCode size : type.getShape())
+    texts.push_back(isDynamic(size) ? sizeOf(size).str() : StringRef());
+  return b.getStrArrayAttr(texts);
+}
+
+void RunPlanner::push(Step step, SmallVector<Storage> where, Location loc, StringRef name, std::optional<Placement> place, SizedType type,
+                      int64_t output, Codes codes, nn::SizeExpr pictures, SmallVector<nn::SizeExpr> strides) {
+  Builder b(main.getContext());
+  int64_t bytes = 0, result = -1;
+  for (auto [index, arg] : llvm::enumerate(step.args)) {
+    if (arg.kind == KernelArg::Constant)
+      bytes += arg.write ? arg.size : int64_t(arg.bytes.size());
+    if (arg.kind == KernelArg::Result && result < 0)
+      result = index;
+  }
+  bytes += bytesTouched(step);
+  SmallVector<NamedAttribute> info{
+      b.getNamedAttr("name", b.getStringAttr(name)),   b.getNamedAttr("row", b.getStringAttr(step.row)),
+      b.getNamedAttr("macs", b.getI64IntegerAttr(isDynamic(step.macs) ? 0 : step.macs)), b.getNamedAttr("bytes", b.getI64IntegerAttr(bytes)),
+      b.getNamedAttr("output", b.getI64IntegerAttr(output)), b.getNamedAttr("result", b.getI64IntegerAttr(result))};
+  if (place) {
+    info.push_back(b.getNamedAttr("place", b.getStringAttr(str(*place))));
+    info.push_back(b.getNamedAttr("type", TypeAttr::get(type.tensor())));
+    if (!type.hasStaticShape())
+      info.push_back(b.getNamedAttr("sizes", sizesAttr(type)));
+  }
+  if (codes) {
+    info.push_back(b.getNamedAttr("scale", b.getF64FloatAttr(codes->first)));
+    info.push_back(b.getNamedAttr("zero", b.getI64IntegerAttr(codes->second)));
+  }
+  if (isDynamic(step.macs))
+    info.push_back(b.getNamedAttr("dynamic_macs", b.getStringAttr(sizeOf(step.macs).str())));
+  nn::Sizes sizes;
+  for (int64_t number : slotsOf(step.problem))
+    sizes.push_back(SizeScope::table().byNumber(number));
+  for (KernelArg &arg : step.args) {
+    std::vector<char>().swap(arg.bytes);
+    arg.write = nullptr;
+  }
+  made->steps.push_back({std::move(step), std::move(sizes), pictures, strides, std::move(where), loc, b.getDictionaryAttr(info)});
+}
+
+/// Writes the padding around pictures.
+void RunPlanner::fillHalos(PlacedCall &placed) {
+  // The operands of a concat that are computed in place have filled their part of the halo.
+  auto embedded = placed.call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded");
+  if (embedded && llvm::all_of(embedded.asArrayRef(), [](bool b) { return b; }))
+    return;
+  for (auto [value, place] : llvm::zip(placed.call.getOuts(), placed.results)) {
+    if (!place.map.hasHalo())
+      continue;
+    FillProblem fill;
+    fill.out = place.map;
+    fill.value = place.map.elem == Elem::U8 ? paddingOf(value) : 0;
+    Step step;
+    step.problem = fill;
+    step.row = "cpu.fill";
+    KernelArg arg;
+    arg.kind = KernelArg::Result;
+    arg.elem = place.map.elem;
+    step.args.push_back(arg);
+    push(std::move(step), {storageOf(value, place.map)}, placed.call.getLoc(), placed.name + ".halo", std::nullopt, {}, -1, std::nullopt);
+  }
+}
+
+FailureOr<std::vector<Step>> RunPlanner::lower(PlacedCall &placed) {
+  CallOp call = placed.call;
+  if (placed.kernel->hasAttr("cpu.relayout"))
+    return std::vector<Step>{relayoutStep(placed.operands[0].type, placed.operands[0].place, placed.results[0])};
+  std::string portable;
+  auto lowered = lowerKernel(placed.kernel, placed.operands, placed.results, portable);
+  if (failed(lowered))
+    return failure();
+  if (!portable.empty()) {
+    if (auto reason = call->getAttrOfType<StringAttr>("cpu.portable"))
+      portable = reason.getValue().str();
+    call.emitRemark() << "'" << placed.name << "' has no generated kernel and runs through portable.linalg: " << portable;
+    SmallVector<int32_t> constants;
+    for (auto [index, operand] : llvm::enumerate(placed.operands))
+      if (operand.constant)
+        constants.push_back(index);
+    placed.kernel->setAttr("cpu.constants", DenseI32ArrayAttr::get(call.getContext(), constants));
+  }
+  if (auto embedded = call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded"))
+    llvm::erase_if(*lowered, [&](const Step &step) {
+      return step.args.front().kind == KernelArg::Operand && embedded[step.args.front().index];
+    });
+  return lowered;
+}
+
+/// Appends the step, with the places of its arguments.
+LogicalResult RunPlanner::place(PlacedCall &placed, Step step, StringRef name, bool last) {
+  CallOp call = placed.call;
+  nn::SizeExpr pictures = takePictures(step.problem);
+  SmallVector<nn::SizeExpr> strides;
+  auto strideOf = [&](const Map &map) {
+    nn::SizeTable &table = SizeScope::table();
+    if (!pictures)
+      return nn::SizeExpr();
+    nn::SizeExpr all = elementsOf(map), each = table.floorDiv(all, pictures);
+    // What does not grow with the pictures is the same for all.
+    return table.mul(each, pictures) == all && all != table.constant(0) && !table.dimsOf(all).empty()
+               ? table.mul(each, table.constant(bytesOf(map.elem)))
+               : table.constant(0);
+  };
+  for (const KernelArg &arg : step.args) {
+    bool isConstant = arg.kind == KernelArg::Constant || (arg.kind == KernelArg::Operand && placed.operands[arg.index].constant);
+    strides.push_back(!pictures                        ? nn::SizeExpr()
+                      : isConstant                     ? SizeScope::table().constant(0)
+                      : arg.kind == KernelArg::Operand ? strideOf(placed.operands[arg.index].place.map)
+                      : arg.kind == KernelArg::Result  ? strideOf(placed.results[arg.index].map)
+                                                       : SizeScope::table().constant(0));
+  }
+  SmallVector<Storage> where;
+  int64_t output = -1;
+  for (KernelArg &arg : step.args) {
+    switch (arg.kind) {
+    case KernelArg::Operand:
+      if (ElementsAttr constant = placed.operands[arg.index].constant) {
+        std::optional<int64_t> offset = addConstant(constant);
+        if (!offset)
+          return call.emitOpError() << "operand " << arg.index << " is a constant whose data is gone";
+        where.push_back({Storage::Weights, *offset});
+      } else {
+        where.push_back(storageOf(call.getIns()[arg.index], placed.operands[arg.index].place.map));
+      }
+      break;
+    case KernelArg::Result:
+      where.push_back(storageOf(call.getOuts()[arg.index], placed.results[arg.index].map));
+      if (arg.index == 0 && where.back().kind == Storage::Output)
+        output = where.back().index;
+      break;
+    case KernelArg::Constant:
+      where.push_back({Storage::Weights, arg.write ? made->weights.add(arg.size, arg.write) : made->weights.add(arg.bytes)});
+      if (where.back().index < 0)
+        return call.emitOpError("has a weight for which there is neither disk space nor memory");
+      break;
+    case KernelArg::Temporary:
+      if (arg.index >= placed.temporaries.size())
+        placed.temporaries.push_back(newBuffer(sizeOf(arg.size)));
+      where.push_back(placed.temporaries[arg.index]);
+      break;
+    }
+  }
+  Value result = placed.kernel.getBody().front().getTerminator()->getOperand(0);
+  push(std::move(step), std::move(where), call.getLoc(), name,
+       last ? std::optional<Placement>(placed.results[0]) : std::nullopt, SizedType(call.getOuts()[0]), output,
+       last ? codesOf(result) : std::nullopt, pictures, strides);
+  return success();
+}
+
+LogicalResult RunPlanner::plan(CallOp call) {
+  PlacedCall placed;
+  placed.call = call;
+  placed.kernel = symbols.lookup<func::FuncOp>(call.getCallee());
+  placed.name = call.getName().value_or(call.getCallee()).str();
+  if (failed(readPlaces(placed)))
+    return failure();
+  auto lowered = lower(placed);
+  if (failed(lowered))
+    return failure();
+  // A pad writes its value over the whole buffer first; the halo has another one.
+  auto fillsAll = [](const Step &step) {
+    auto *fill = std::get_if<FillProblem>(&step.problem);
+    return fill && fill->interior;
+  };
+  bool late = llvm::any_of(*lowered, fillsAll);
+  if (!late)
+    fillHalos(placed);
+  for (auto [number, step] : llvm::enumerate(*lowered)) {
+    bool restore = late && fillsAll(step), last = number + 1 == lowered->size();
+    if (failed(place(placed, std::move(step), last ? placed.name : placed.name + "." + std::to_string(number), last)))
+      return failure();
+    if (restore)
+      fillHalos(placed);
+  }
+  return success();
+}
+
+} // namespace tern::cpu

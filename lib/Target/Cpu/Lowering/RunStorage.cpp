@@ -1,0 +1,100 @@
+//===- RunStorage.cpp - where the values of the run functions lie -----------===//
+#include "lib/Target/Cpu/Lowering/RunPlan.h"
+#include "dialects/NN/IR/NN.h"
+#include "lib/Target/Cpu/Lowering/Constants.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+
+/// A reshape shares the bytes of its operand.
+static Value root(Value value) {
+  while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
+    value = reshape.getX();
+  return value;
+}
+
+/// A value that @main returns is computed in the caller's memory; one that is an input, a constant or returned before is copied.
+void RunPlanner::placeOutputs() {
+  for (auto [index, value] : llvm::enumerate(main.getBody().front().getTerminator()->getOperands())) {
+    Value source = root(value);
+    if (source.getDefiningOp<CallOp>() && !storage.count(source))
+      storage[source] = {Storage::Output, int64_t(index)};
+    else
+      copied.push_back(index);
+  }
+  for (BlockArgument argument : main.getArguments())
+    storage[argument] = {Storage::Input, argument.getArgNumber()};
+}
+
+void RunPlanner::copyOutputs() {
+  for (unsigned index : copied) {
+    Value value = main.getBody().front().getTerminator()->getOperand(index), source = root(value);
+    SizedType type(value);
+    Placement place{Form::Plain, flatMap(type)};
+    Step step = relayoutStep(SizedType({type.getNumElements()}, type.getElementType()), place, place);
+    Storage from;
+    if (ElementsAttr constant = constantOf(source))
+      from = {Storage::Weights, addConstant(constant).value_or(0)};
+    else
+      from = storage[source];
+    push(std::move(step), {from, {Storage::Output, int64_t(index)}}, value.getLoc(), "output_" + std::to_string(index), place, type, index, std::nullopt);
+  }
+}
+
+/// Where a constant operand lies in weights.bin; nullopt: its data is gone.
+std::optional<int64_t> RunPlanner::addConstant(ElementsAttr constant) {
+  if (std::optional<ArrayRef<char>> bytes = rawBytes(constant))
+    return made->weights.add(*bytes);
+  std::optional<std::vector<char>> bytes = bytesOfConstant(constant);
+  return bytes ? std::optional<int64_t>(made->weights.add(*bytes)) : std::nullopt;
+}
+
+Storage RunPlanner::newBuffer(nn::SizeExpr bytes) {
+  made->buffers.push_back(SizeScope::table().max(bytes, SizeScope::table().constant(1)));
+  return {Storage::Buffer, int64_t(made->buffers.size()) - 1};
+}
+
+/// An operand of a concat that is computed in place shares the buffer of the result.
+void RunPlanner::findEmbedded() {
+  for (auto call : main.getOps<CallOp>())
+    if (auto embedded = call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded"))
+      for (auto [operand, inside] : llvm::zip(call.getIns(), embedded.asArrayRef()))
+        if (inside)
+          embeddedIn[operand] = call.getOuts().front();
+}
+
+Storage RunPlanner::storageOf(Value value, const Map &map) {
+  Value source = root(value);
+  if (Value concat = embeddedIn.lookup(source)) {
+    Map whole = map; // the strides of the result; its base is 0
+    whole.base = 0;
+    return storageOf(concat, whole);
+  }
+  auto found = storage.find(source);
+  if (found != storage.end())
+    return found->second;
+  nn::SizeTable &table = SizeScope::table();
+  nn::SizeExpr elements = table.add(offsetExpr(map.base), elementsOf(map));
+  return storage[source] = newBuffer(table.mul(elements, table.constant(bytesOf(map.elem))));
+}
+
+/// What the padding around a picture holds: the zero point of its codes, or 0.
+double RunPlanner::paddingOf(Value value) {
+  for (OpOperand &use : value.getUses()) {
+    auto call = dyn_cast<CallOp>(use.getOwner());
+    if (!call)
+      continue;
+    auto kernel = symbols.lookup<func::FuncOp>(call.getCallee());
+    for (Operation *user : kernel.getArgument(use.getOperandNumber()).getUsers())
+      if (auto bundle = dyn_cast<BundleOp>(user))
+        if (std::optional<int64_t> zero = storedZero(bundle))
+          return double(*zero);
+    // Computed in place in the result of a concat: the readers of that one.
+    if (embeddedIn.lookup(value) == call.getOuts().front())
+      return paddingOf(call.getOuts().front());
+  }
+  return 0;
+}
+
+} // namespace tern::cpu
