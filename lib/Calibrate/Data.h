@@ -34,7 +34,7 @@ Status writeNpz(const std::string &path, const std::vector<Array> &arrays);
 /// Writes one array, also complete or not at all.
 Status writeNpy(const std::string &path, const Array &array);
 
-/// "an input of the model": its type and shape; -1 is an extent that any data may set.
+/// "an input of the model": its type and shape; -1 is an extent that any data may set, also to 0 behind the first one.
 using InputSpec = ArrayInfo;
 /// One array per input name, exactly as the input takes it.
 using Sample = std::map<std::string, Array>;
@@ -65,6 +65,13 @@ public:
   /// Types and shapes of the inputs' arrays in the first feed as they are in the file, for instance to give unknown
   /// extents their size; in the order of `inputs`.
   Result<std::vector<ArrayInfo>> peek(const std::vector<std::string> &inputs) const;
+
+  /// The same of a feed, and what messages call it.
+  struct FeedInfo {
+    std::string where; ///< "'data/0003.npz'"
+    std::vector<ArrayInfo> arrays;
+  };
+  Result<std::vector<FeedInfo>> peekAll(const std::vector<std::string> &inputs) const;
 
   /// Checks names, types and shapes of every feed against the model's inputs. Types that convert without a change of
   /// meaning are converted (float to float, integer to integer where the values fit), others are refused.

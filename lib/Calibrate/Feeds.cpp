@@ -237,8 +237,10 @@ static std::string shapeHelp(const std::vector<int64_t> &have, const std::vector
 Result<Match> matchArray(const ArrayLocation &array, const InputSpec &input) {
   const std::vector<int64_t> &have = array.info.shape, &want = input.shape;
   std::string where = whereIs(array), need = "input '" + input.name + "' takes ";
-  if (elementCount(have) == 0)
-    return Error{where + " is empty, its shape is " + printShape(have) + "; give at least one sample"};
+  // An open extent may be 0, an empty cache for instance; the first one counts samples.
+  for (size_t i = 0; i < have.size(); ++i)
+    if (have[i] == 0 && (i == 0 || have.size() != want.size() || want[i] > 0))
+      return Error{where + " is empty, its shape is " + printShape(have) + "; give at least one sample"};
   if (!isConvertible(array.info.dtype, input.dtype)) {
     const char *type = dtypeInfo(input.dtype).name;
     return Error{where + " is " + dtypeInfo(array.info.dtype).name + "; " + need + type +

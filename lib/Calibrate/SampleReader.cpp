@@ -54,21 +54,36 @@ Result<SampleReader> SampleReader::open(const std::vector<std::string> &paths) {
   return SampleReader(std::move(impl));
 }
 
-Result<std::vector<ArrayInfo>> SampleReader::peek(const std::vector<std::string> &inputs) const {
+/// The arrays of a feed in the order of the inputs.
+static Result<std::vector<ArrayInfo>> infosOf(const Feed &feed, const std::vector<std::string> &inputs) {
   std::vector<InputSpec> specs;
   for (const std::string &name : inputs)
     specs.push_back({name, kUndefined, {}});
   std::vector<std::string> ignored;
-  Feed first = joinFeeds(impl->feeds, inputs).front();
-  Result<std::vector<size_t>> index = matchNames(first, specs, ignored);
+  Result<std::vector<size_t>> index = matchNames(feed, specs, ignored);
   if (!index)
     return index.takeError();
   std::vector<ArrayInfo> infos;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    infos.push_back(first.arrays[(*index)[i]].info);
+    infos.push_back(feed.arrays[(*index)[i]].info);
     infos.back().name = inputs[i];
   }
   return infos;
+}
+
+Result<std::vector<ArrayInfo>> SampleReader::peek(const std::vector<std::string> &inputs) const {
+  return infosOf(joinFeeds(impl->feeds, inputs).front(), inputs);
+}
+
+Result<std::vector<SampleReader::FeedInfo>> SampleReader::peekAll(const std::vector<std::string> &inputs) const {
+  std::vector<FeedInfo> all;
+  for (const Feed &feed : joinFeeds(impl->feeds, inputs)) {
+    Result<std::vector<ArrayInfo>> infos = infosOf(feed, inputs);
+    if (!infos)
+      return infos.takeError();
+    all.push_back({"'" + feed.path + "'", std::move(*infos)});
+  }
+  return all;
 }
 
 Result<BoundFeed> SampleReader::Impl::bindFeed(const Feed &feed) {

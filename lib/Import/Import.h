@@ -20,7 +20,7 @@ struct ImportOptions {
   /// Dimensions without a size stay open. False: a batch is 1, others are an error. A model in which only batches are
   /// open gets a batch of 1 as well, unless `bounds` names one.
   bool open = false;
-  /// Shapes of inputs in the calibration data: they bind what `dims` leaves open.
+  /// Shapes of inputs in the calibration data: they bind what `dims` leaves open; -1 binds nothing.
   llvm::StringMap<llvm::SmallVector<int64_t>> hints;
   /// Cut the model at these values: they become the arguments, in this order. Empty: the inputs of the model.
   std::vector<std::string> inputs;

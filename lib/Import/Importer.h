@@ -95,6 +95,7 @@ private:
                                         std::vector<std::string> &assumed);
   mlir::LogicalResult bindSymbols();
   std::string openText(llvm::StringRef flag, llvm::StringRef symbol);
+  std::optional<int64_t> hintOf(llvm::StringRef input, int axis, int rank) const;
   mlir::LogicalResult checkDimNames();
   mlir::LogicalResult inferCutInputs();
   mlir::LogicalResult importNode(const GraphNode &node);

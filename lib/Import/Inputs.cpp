@@ -25,6 +25,11 @@ static const onnx::TypeProto::Tensor *tensorOf(const onnx::ValueInfoProto *info,
   return &info->type().tensor_type();
 }
 
+/// The calibration data give every size of the input.
+static bool isWhole(ArrayRef<int64_t> hint) {
+  return llvm::all_of(hint, [](int64_t size) { return size >= 0; });
+}
+
 Type Importer::declaredType(StringRef name) const {
   const onnx::TypeProto::Tensor *tensor = tensorOf(graph.info(name), context);
   if (!tensor)
@@ -54,11 +59,10 @@ LogicalResult Importer::bindSymbols() {
     for (const Dimension &dim : tensor->shape().dim())
       if (isOpen(dim))
         symbols.insert(symbolOf(dim));
-    auto hint = options.hints.find(name);
-    bool hinted = hint != options.hints.end() && int(hint->second.size()) == tensor->shape().dim_size();
     for (int axis = 0; axis < tensor->shape().dim_size(); axis++) {
       const Dimension &dim = tensor->shape().dim(axis);
       StringRef symbol = symbolOf(dim);
+      std::optional<int64_t> hinted = hintOf(name, axis, tensor->shape().dim_size());
       bool bound = options.dims.count(symbol) || options.dims.count(placeOf(name, axis)) || hinted;
       anyOpen |= isOpen(dim) && !bound && axis > 0;
       if (!isOpen(dim) || symbol.empty())
@@ -68,7 +72,7 @@ LogicalResult Importer::bindSymbols() {
         if (auto it = options.dims.find(flag); it != options.dims.end())
           given.push_back(it->second);
       if (given.empty() && hinted)
-        given.push_back(hint->second[size_t(axis)]);
+        given.push_back(*hinted);
       for (int64_t size : given) {
         auto [it, fresh] = sizes.try_emplace(symbol, size);
         if (!fresh && it->second != size)
@@ -109,6 +113,14 @@ std::string Importer::openText(StringRef flag, StringRef symbol) {
   return table.dim(flag).str().str();
 }
 
+/// The size that the calibration data give an axis.
+std::optional<int64_t> Importer::hintOf(StringRef input, int axis, int rank) const {
+  auto hint = options.hints.find(input);
+  if (hint == options.hints.end() || int(hint->second.size()) != rank || hint->second[size_t(axis)] < 0)
+    return std::nullopt;
+  return hint->second[size_t(axis)];
+}
+
 /// The type of an argument. Flags that are missing are added to `open`, batches that are taken as 1 to `assumed`.
 FailureOr<Type> Importer::bindInput(StringRef name, std::vector<std::string> &open, std::vector<std::string> &assumed) {
   if (auto it = cutTypes.find(name); it != cutTypes.end())
@@ -121,7 +133,7 @@ FailureOr<Type> Importer::bindInput(StringRef name, std::vector<std::string> &op
                                   << "' is not a tensor of numbers; cut the model behind it with --inputs";
   Type element = elementType(tensor->elem_type(), context);
   if (!tensor->has_shape()) {
-    if (hint != options.hints.end())
+    if (hint != options.hints.end() && isWhole(hint->second))
       return Type(RankedTensorType::get(hint->second, element));
     return emitError(model.loc()) << "input '" << name
                                   << "' has no shape in the model; calibration data would give it one";
@@ -142,8 +154,8 @@ FailureOr<Type> Importer::bindInput(StringRef name, std::vector<std::string> &op
       shape.push_back(it->second);
     } else if (auto it = options.dims.find(place); it != options.dims.end()) {
       shape.push_back(it->second);
-    } else if (hint != options.hints.end()) {
-      shape.push_back(hint->second[size_t(axis)]);
+    } else if (auto size = hintOf(name, axis, rank)) {
+      shape.push_back(*size);
     } else if (std::string text = openText(flag, symbol); !text.empty()) {
       nn::SizeExpr e = sizeAnalysis.table.parse(text);
       shape.push_back(e.constant().value_or(ShapedType::kDynamic));
@@ -219,7 +231,7 @@ LogicalResult Importer::inferCutInputs() {
     if (graph.input(name) || (declared && declared.hasStaticShape()))
       continue;
     auto hint = options.hints.find(name);
-    if (hint != options.hints.end()) {
+    if (hint != options.hints.end() && isWhole(hint->second)) {
       const onnx::TypeProto::Tensor *tensor = tensorOf(graph.info(name), context);
       cutTypes[name] = RankedTensorType::get(hint->second,
                                              tensor ? elementType(tensor->elem_type(), context) : builder.getF32Type());

@@ -10,6 +10,7 @@
 #include "lib/Import/Import.h"
 #include "lib/Search/Plan.h"
 #include "lib/Search/Scheme.h"
+#include "lib/Support/Artifact.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "tern/Compile.h"
@@ -46,6 +47,7 @@ mlir::FailureOr<ModelSignature> readSignature(llvm::StringRef model, mlir::MLIRC
 /// What is remembered of the float program: some inputs and the outputs on them.
 struct FloatRuns {
   std::vector<std::vector<std::vector<char>>> inputs, outputs; ///< [sample][tensor]
+  std::vector<std::vector<int64_t>> sizes;                     ///< [sample][open dimension of the program]
 };
 
 class Compilation {
@@ -62,7 +64,13 @@ private:
   // The stages, in order. A stage that fails has emitted an error and set the status, if it is not BadInput.
   mlir::LogicalResult check();
   mlir::LogicalResult checkOutput();
+  /// The model's inputs, the calibration data, and which open dimensions the data bind (CompileData.cpp).
   mlir::LogicalResult openData();
+  mlir::LogicalResult bindToData();
+  /// What an array for an input of the float program has to be; -1 where it says the size.
+  calib::InputSpec specOf(const tern_tensor_info &input) const;
+  /// Chooses the sizes of a program with open ones: those of a sample.
+  static llvm::Error bindTo(Artifact &program, const calib::Sample &sample);
   mlir::LogicalResult hashModel();
   mlir::LogicalResult import();
   mlir::LogicalResult prepare();
@@ -120,6 +128,8 @@ private:
   ModelSignature signature;
   ImportOptions importOptions;
   std::optional<calib::SampleReader> data;
+  /// Rows of a calibration sample along an open batch; 0: all that a file has.
+  int64_t batchRows = 0;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   int64_t floatBytes = 0, modelOps = 0;
   Plan decisions;

@@ -51,14 +51,6 @@ private:
 constexpr int64_t kKeptBytes = 64 << 20, kKeptRuns = 128;
 } // namespace
 
-/// The type and shape of every argument, as data have to have them.
-static std::vector<calib::InputSpec> specsOf(llvm::ArrayRef<tern_tensor_info> infos) {
-  std::vector<calib::InputSpec> specs;
-  for (const tern_tensor_info &info : infos)
-    specs.push_back({info.name, info.dtype, std::vector<int64_t>(info.dims, info.dims + info.rank)});
-  return specs;
-}
-
 static std::vector<std::vector<char>> buffersOf(const calib::Sample &sample, llvm::ArrayRef<tern_tensor_info> infos) {
   std::vector<std::vector<char>> buffers;
   for (const tern_tensor_info &info : infos) {
@@ -107,7 +99,10 @@ LogicalResult Compilation::calibrate() {
     return fail("calibration: " + llvm::toString(loaded.takeError()));
   Artifact &runner = **loaded;
 
-  if (auto status = data->bind(specsOf(runner.getInputs())); !status)
+  std::vector<calib::InputSpec> specs;
+  for (const tern_tensor_info &info : runner.getInputs())
+    specs.push_back(specOf(info));
+  if (auto status = data->bind(specs); !status)
     return fail("--calib: " + status.error());
   int64_t count = options.samples > 0 ? std::min(options.samples, data->count()) : data->count();
   if (count == 0)
@@ -142,6 +137,8 @@ LogicalResult Compilation::calibrate() {
       return fail("--calib: " + sample.error());
     if (!*sample)
       break;
+    if (llvm::Error error = bindTo(runner, **sample))
+      return fail("calibration: " + llvm::toString(std::move(error)));
     std::vector<std::vector<char>> inputs = buffersOf(**sample, runner.getInputs()), outputs;
     SmallVector<llvm::ArrayRef<char>> views(inputs.begin(), inputs.end());
     if (llvm::Error error = runner.run(views, outputs))
@@ -158,6 +155,7 @@ LogicalResult Compilation::calibrate() {
     if (keptBytes <= kKeptBytes && i < kKeptRuns) {
       floatRuns.inputs.push_back(std::move(inputs));
       floatRuns.outputs.push_back(std::move(outputs));
+      floatRuns.sizes.emplace_back(runner.getSizes());
     }
   }
   for (const auto &entry : sketches)
@@ -200,8 +198,13 @@ void Compilation::measure() {
     return;
   }
   Artifact &runner = **loaded;
-  // What a program with open sizes takes depends on them.
-  if (!runner.getDims().empty())
+  // A program with open sizes runs with those of the samples.
+  const bool isOpen = !runner.getDims().empty();
+  auto bindRun = [&](size_t run) {
+    llvm::Error error = isOpen ? runner.bind(floatRuns.sizes[run]) : llvm::Error::success();
+    return !llvm::errorToBool(std::move(error));
+  };
+  if (isOpen && (floatRuns.inputs.empty() || !bindRun(0)))
     return done("wrote", text);
   std::vector<std::vector<char>> inputs, outputs;
   for (const tern_tensor_info &info : runner.getInputs())
@@ -210,6 +213,8 @@ void Compilation::measure() {
   int64_t agreeing = 0, compared = 0;
   for (size_t i = 0; i < floatRuns.inputs.size(); ++i) {
     SmallVector<llvm::ArrayRef<char>> views(floatRuns.inputs[i].begin(), floatRuns.inputs[i].end());
+    if (!bindRun(i))
+      break;
     if (llvm::Error error = runner.run(views, outputs)) {
       llvm::consumeError(std::move(error));
       break;
@@ -222,6 +227,8 @@ void Compilation::measure() {
       inputs = floatRuns.inputs[0];
   }
   agreeing = comparison.agreeing();
+  if (isOpen && !bindRun(0))
+    return done("wrote", text);
 
   // The fastest of a few runs: what the program does, not what else the machine does.
   outputs.resize(runner.getOutputs().size());
@@ -239,8 +246,11 @@ void Compilation::measure() {
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     best = std::min(best, seconds), total += seconds;
   }
-  text += llvm::formatv("  {0:f3} ms here ({1} thread{2}, {3})", best * 1e3, runner.getThreads(),
-                        runner.getThreads() == 1 ? "" : "s", runner.getIsa());
+  std::string at;
+  for (auto [dim, size] : llvm::zip(runner.getDims(), runner.getSizes()))
+    at += llvm::formatv(" {0}={1}", dim.name, size);
+  text += llvm::formatv("  {0:f3} ms here{4} ({1} thread{2}, {3})", best * 1e3, runner.getThreads(),
+                        runner.getThreads() == 1 ? "" : "s", runner.getIsa(), at.empty() ? "" : " at" + at);
   if (compared) {
     text += llvm::formatv(", SQNR {0:f1} dB", comparison.sqnr());
     if (comparison.rows() == compared)

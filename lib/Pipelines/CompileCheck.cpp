@@ -114,38 +114,6 @@ bool Compilation::usesStaticActivations() const {
   return isStatic(scheme) || llvm::any_of(overrides, [&](const Override &rule) { return isStatic(rule.scheme); });
 }
 
-LogicalResult Compilation::openData() {
-  auto read = readSignature(options.model, context, options);
-  if (failed(read))
-    return failure();
-  signature = std::move(*read);
-  if (options.calibration.empty())
-    return success();
-  auto reader = calib::SampleReader::open(options.calibration);
-  if (!reader)
-    return fail("--calib: " + reader.error());
-  data.emplace(std::move(*reader));
-  std::vector<std::string> names;
-  for (const ModelInput &input : signature.inputs)
-    names.push_back(input.name);
-  auto shapes = data->peek(names);
-  if (!shapes)
-    return fail("--calib: " + shapes.error());
-  // A leading open size is the batch, and files hold one sample after the other along it: the importer takes 1.
-  for (auto [input, array] : llvm::zip(signature.inputs, *shapes)) {
-    std::vector<int64_t> shape = array.shape;
-    if (shape.size() + 1 == input.shape.size())
-      shape.insert(shape.begin(), 1);
-    bool isOpen = llvm::is_contained(input.shape, -1);
-    if (!isOpen || shape.size() != input.shape.size())
-      continue;
-    if (input.shape.front() == -1)
-      shape.front() = 1;
-    importOptions.hints[input.name].assign(shape.begin(), shape.end());
-  }
-  return success();
-}
-
 LogicalResult Compilation::hashModel() {
   auto hash = hashFile(options.model);
   if (!hash)

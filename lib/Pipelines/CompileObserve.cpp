@@ -70,7 +70,7 @@ LogicalResult Compilation::observe(ArrayRef<std::string> values, bool symmetric,
   Artifact &runner = **loaded;
   std::vector<calib::InputSpec> specs;
   for (const tern_tensor_info &info : runner.getInputs())
-    specs.push_back({info.name, info.dtype, std::vector<int64_t>(info.dims, info.dims + info.rank)});
+    specs.push_back(specOf(info));
   if (auto status = data->bind(specs); !status)
     return fail("--calib: " + status.error());
   int64_t count = options.samples > 0 ? std::min(options.samples, data->count()) : data->count();
@@ -86,6 +86,8 @@ LogicalResult Compilation::observe(ArrayRef<std::string> values, bool symmetric,
       return fail("--calib: " + sample.error());
     if (!*sample)
       break;
+    if (llvm::Error error = bindTo(runner, **sample))
+      return fail("calibration: " + llvm::toString(std::move(error)));
     std::vector<ArrayRef<char>> views;
     std::vector<std::vector<char>> results;
     for (const tern_tensor_info &info : runner.getInputs()) {

@@ -236,5 +236,6 @@ void Artifact::setHook(Hook newHook) {
     auto *self = static_cast<Artifact *>(user);
     self->hook(size_t(step), self->getSteps()[size_t(step)], seconds, output);
   };
-  api->context_set_hook(context, hook ? tern_hook(forward) : nullptr, this);
+  if (context) // else bind() passes it on
+    api->context_set_hook(context, hook ? tern_hook(forward) : nullptr, this);
 }

@@ -25,7 +25,8 @@ def compile(path, scheme="w8a8", calib=None, out=None, dims=None, overrides=None
         other), an array for a model with one input, a list or iterator of such feeds, or the path of a .npz, .npy or .pb file or of a
         folder. Without: activations are quantized at run time.
     out: the folder of the program; default <model>.tern in the current folder.
-    dims: {"batch": 4}: sizes of open dimensions.
+    dims: {"batch": 4}: sizes of open dimensions; {"length": "1..512"} keeps one open. Without, dimensions in which the samples of `calib` differ
+        stay open.
     overrides: {"regular expression": "scheme"} or ["RE=SCHEME"]; excludes: regular expressions of ops that stay float.
     emit: ["onnx-qdq"], ["onnx-nbits"] or both: a quantized ONNX file instead of a program; `out` may then end in .onnx.
     target, ranges, samples, inputs, outputs, plan, method, qdq_profile, require_kernels, jobs, seed, force: as the flags of quant-compile.

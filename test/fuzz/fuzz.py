@@ -3,7 +3,7 @@
 
     fuzz.py pictures|sequences FIRST LAST [--schemes=float,w8a8,w8a8+,w4a8+] [--dynamic]
 
-A scheme with + is calibrated with the case's own feed (static activations). Prints one line a failure and, last, how many ran. A failing
+A scheme with + is calibrated with the case's own feeds (static activations). Prints one line a failure and, last, how many ran. A failing
 model stays in the build folder (test/programs/fuzz). Needs a built tree (TERN_BUILD) and onnxruntime."""
 import argparse
 import os
@@ -52,8 +52,12 @@ def check(family, seed, scheme, dynamic=False, isas=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)
     cases = [(f, expected(path, f)) for f in ([feeds] if others is None else [feeds, others])]
+    calib, options = None, {}
+    if scheme.endswith("+"):
+        calib = [f for f, _ in cases]
+        options["dims"] = {d.dim_param: "1..4096" for i in model.graph.input for d in i.type.tensor_type.shape.dim if d.dim_param}
     try:
-        folder = programs.compile_model(path, name, scheme.rstrip("+"), feeds if scheme.endswith("+") else None)
+        folder = programs.compile_model(path, name, scheme.rstrip("+"), calib, **options)
     except programs.tern.Error as error:
         return f"does not compile: {error}"
     problems = []

@@ -227,6 +227,24 @@ TEST_F(Samples, peekAndRewind) {
   }
 }
 
+TEST_F(Samples, peekAllAndSamplesOfSeveralSizes) {
+  npyFile("d/a.npy", makeArray("", kFloat32, {1, 2}, count(2)));
+  npyFile("d/b.npy", makeArray("", kFloat32, {1, 5}, count(5)));
+  npyFile("d/c.npy", makeArray("", kFloat32, {1, 0}, count(0)));
+  Result<SampleReader> reader = SampleReader::open({file("d")});
+  ASSERT_TRUE(reader);
+  auto feeds = reader->peekAll({"x"});
+  ASSERT_TRUE(feeds) << feeds.error();
+  ASSERT_EQ(feeds->size(), 3u);
+  EXPECT_EQ((*feeds)[1].where, "'" + file("d/b.npy") + "'");
+  EXPECT_EQ((*feeds)[1].arrays[0].shape, (std::vector<int64_t>{1, 5}));
+  auto samples = readAll({file("d")}, {{"x", kFloat32, {-1, -1}}});
+  ASSERT_EQ(failure, "");
+  ASSERT_EQ(samples.size(), 3u);
+  EXPECT_EQ(samples[1]["x"].shape, (std::vector<int64_t>{1, 5}));
+  EXPECT_EQ(samples[2]["x"].bytes.size(), 0u);
+}
+
 TEST_F(Samples, arraysThatAreNoInputAreNamed) {
   auto samples = readAll({npzFile("x.npz", {makeArray("image", kFloat32, {1, 3}, count(3)),
                                             makeArray<int32_t>("label", kInt32, {1}, {1})})},

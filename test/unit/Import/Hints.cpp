@@ -50,6 +50,17 @@ TEST_F(ImportTest, hints_that_contradict_are_refused) {
   expectError(openModel(), "input 'x' has 3 dimensions, its calibration data have 2", options);
 }
 
+TEST_F(ImportTest, hints_bind_some_sizes_and_leave_others_open) {
+  tern::ImportOptions options;
+  options.open = true;
+  options.hints["x"] = {-1, 5, -1};
+  options.bounds["x.2"] = {1, 9};
+  auto module = import(openModel(), options);
+  ASSERT_TRUE(succeeded(module)) << testing::PrintToString(errors);
+  EXPECT_EQ(argumentShape(**module, 0), ArrayRef<int64_t>({ShapedType::kDynamic, 5, ShapedType::kDynamic}));
+  EXPECT_EQ(argumentShape(**module, 1), ArrayRef<int64_t>({5}));
+}
+
 TEST_F(ImportTest, a_cut_takes_its_type_from_the_model) {
   onnx::ModelProto model = smallModel();
   tern::ImportOptions options;
