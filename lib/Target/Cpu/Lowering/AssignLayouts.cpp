@@ -1,10 +1,9 @@
 //===- AssignLayouts.cpp - physical forms of the values of @main ------------===//
 #include "dialects/NN/IR/NN.h"
 #include "dialects/NN/IR/SizeAnalysis.h"
-#include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Lowering/Constants.h"
-#include "lib/Target/Cpu/Lowering/ConvLowering.h"
 #include "lib/Target/Cpu/Lowering/KernelLowering.h"
+#include "lib/Target/Cpu/Lowering/LayoutNeeds.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"
 #include "lib/Target/Cpu/Lowering/StoredCodes.h"
 
@@ -18,12 +17,9 @@ namespace {
 
 SizedType typeOf(Value value) { return SizedType(value); }
 
-/// Channels rounded up to quads; a number of channels that is only known at run time stays as it is.
-int64_t alignedTo4(int64_t channels) { return isDynamic(channels) ? channels : int64_t(llvm::alignTo(channels, 4)); }
-
-class Assignment {
+class Assignment : LayoutNeeds {
 public:
-  explicit Assignment(func::FuncOp main) : main(main), module(main->getParentOfType<ModuleOp>()), symbols(module) {}
+  explicit Assignment(func::FuncOp main) : LayoutNeeds(main->getParentOfType<ModuleOp>()), main(main), module(main->getParentOfType<ModuleOp>()) {}
 
   LogicalResult run() {
     WalkResult known = main.walk([](Operation *op) {
@@ -63,72 +59,11 @@ public:
 private:
   static Placement plainPlace(SizedType type) { return {Form::Plain, plainMap(type)}; }
 
-  func::FuncOp kernelOf(CallOp call) { return symbols.lookup<func::FuncOp>(call.getCallee()); }
-
-  const KernelInfo &infoOf(func::FuncOp kernel) {
-    auto [it, isNew] = infos.try_emplace(kernel);
-    if (isNew)
-      it->second = classify(kernel);
-    return it->second;
-  }
-
   /// The bytes of the value are those of its ONNX order.
   bool isAlias(Value value) {
     const Placement &place = places[value];
     return place.form == Form::Plain ? isDense(place.map) : formsCoincide(place.map);
   }
-
-  /// The form an operand must have; nullopt: the kernel takes any.
-  std::optional<Form> strictForm(func::FuncOp kernel, Value operand) {
-    const KernelInfo &info = infoOf(kernel);
-    switch (info.kind) {
-    case KernelClass::Conv:
-    case KernelClass::Pool:
-    case KernelClass::GlobalReduce:
-    case KernelClass::Resize:
-      return typeOf(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
-    case KernelClass::Softmax:
-      return cast<nn::SoftmaxOp>(info.anchor).getAxis() == 1 && typeOf(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
-    case KernelClass::Eltwise:
-    case KernelClass::DynamicQuant:
-    case KernelClass::Copy:
-      return std::nullopt;
-    default: // Matmul, Portable, Sizes, and the kernels of plain operands
-      return Form::Plain;
-    }
-  }
-
-  /// Reductions of all pixels and softmax over channels have a kernel for either form.
-  bool takesBothForms(func::FuncOp kernel) {
-    const KernelInfo &info = infoOf(kernel);
-    auto softmax = dyn_cast_or_null<nn::SoftmaxOp>(info.anchor);
-    return info.kind == KernelClass::GlobalReduce || (info.kind == KernelClass::Softmax && softmax.getAxis() == 1 && typeOf(softmax.getX()).getRank() >= 3);
-  }
-
-  /// A reader of the value, or of what flexible kernels make of it, takes pictures.
-  bool prefersChannels(Value value) {
-    auto known = preference.find(value);
-    if (known != preference.end())
-      return known->second;
-    preference[value] = false;
-    bool prefers = false;
-    for (Operation *user : value.getUsers()) {
-      auto call = dyn_cast<CallOp>(user);
-      if (!call)
-        continue;
-      func::FuncOp kernel = kernelOf(call);
-      std::optional<Form> form = strictForm(kernel, value);
-      if (form)
-        prefers |= *form == Form::Channels;
-      else if (infoOf(kernel).kind != KernelClass::Copy || keepsAxes(kernel))
-        for (Value result : call.getOuts())
-          prefers |= typeOf(result).getRank() >= 3 && prefersChannels(result);
-    }
-    return preference[value] = prefers;
-  }
-
-  /// A copy whose result has the axes of its operand (not a transpose or reshape).
-  bool keepsAxes(func::FuncOp kernel) { return !isa<nn::TransposeOp, nn::ReshapeOp, nn::ExpandOp>(infoOf(kernel).anchor); }
 
   //===-- concatenated channels -----------------------------------------------===//
 
@@ -193,38 +128,6 @@ private:
 
   bool hasEmbeddedOperands(Value concat) {
     return llvm::any_of(embeddings, [&](const auto &entry) { return entry.second.concat == concat; });
-  }
-
-  /// The halo that the readers of a picture need.
-  Halo haloFor(Value value) {
-    Halo halo;
-    for (Operation *user : value.getUsers()) {
-      auto call = dyn_cast<CallOp>(user);
-      if (!call)
-        continue;
-      const KernelInfo &info = infoOf(kernelOf(call));
-      if (info.kind != KernelClass::Conv || call.getIns().front() != value)
-        continue;
-      Halo need = ConvLowering::haloOf(info.anchor);
-      halo.top = std::max(halo.top, need.top);
-      halo.left = std::max(halo.left, need.left);
-      halo.bottom = std::max(halo.bottom, need.bottom);
-      halo.right = std::max(halo.right, need.right);
-    }
-    return halo;
-  }
-
-  /// A reader takes codes in quads of channels.
-  bool readInQuads(Value value) {
-    if (plainMap(typeOf(value)).elem != Elem::U8)
-      return false;
-    return llvm::any_of(value.getUsers(), [&](Operation *user) {
-      auto call = dyn_cast<CallOp>(user);
-      if (!call)
-        return false;
-      KernelClass kind = infoOf(kernelOf(call)).kind;
-      return kind == KernelClass::Conv || kind == KernelClass::Matmul;
-    });
   }
 
   /// Where a value is put that has this form.
@@ -434,33 +337,6 @@ private:
       call->setAttr("cpu.embedded", DenseBoolArrayAttr::get(call.getContext(), embedded));
   }
 
-  /// The place has the halo and the channel padding that the kernel reads.
-  bool fits(const Placement &place, const KernelInfo &info, unsigned operand) {
-    if (operand != 0 || (info.kind != KernelClass::Conv && info.kind != KernelClass::Matmul))
-      return true;
-    if (place.map.elem == Elem::U8 && place.map.cs % 4)
-      return false;
-    if (info.kind == KernelClass::Matmul)
-      return true;
-    Halo need = ConvLowering::haloOf(info.anchor);
-    return place.map.top >= need.top && place.map.left >= need.left && place.map.bottom >= need.bottom && place.map.right >= need.right;
-  }
-
-  Placement withNeeds(Placement place, const KernelInfo &info, unsigned operand) {
-    if (operand != 0 || (info.kind != KernelClass::Conv && info.kind != KernelClass::Matmul))
-      return place;
-    if (place.map.elem == Elem::U8)
-      place.map.cs = alignedTo4(place.map.c);
-    if (info.kind == KernelClass::Conv) {
-      Halo need = ConvLowering::haloOf(info.anchor);
-      place.map.top = need.top;
-      place.map.left = need.left;
-      place.map.bottom = need.bottom;
-      place.map.right = need.right;
-    }
-    return place;
-  }
-
   LogicalResult assign(CallOp call) {
     func::FuncOp kernel = kernelOf(call);
     if (!kernel || kernel.isExternal())
@@ -496,12 +372,9 @@ private:
 
   func::FuncOp main;
   ModuleOp module;
-  SymbolTable symbols;
   std::string reason; ///< why the first choice of places has no generated kernel
   DenseMap<Value, Placement> places;
-  DenseMap<Value, bool> preference;
   llvm::MapVector<Value, Embedding> embeddings;
-  DenseMap<func::FuncOp, KernelInfo> infos;
   struct ValueLess {
     bool operator()(const std::pair<Value, std::string> &a, const std::pair<Value, std::string> &b) const {
       return std::make_pair(a.first.getAsOpaquePointer(), a.second) < std::make_pair(b.first.getAsOpaquePointer(), b.second);

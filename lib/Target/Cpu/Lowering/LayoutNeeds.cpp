@@ -1,0 +1,123 @@
+//===- LayoutNeeds.cpp - what kernels want of the places of their operands --===//
+#include "lib/Target/Cpu/Lowering/LayoutNeeds.h"
+#include "dialects/NN/IR/NN.h"
+#include "lib/Target/Cpu/Lowering/SizedType.h"
+
+using namespace mlir;
+
+namespace tern::cpu {
+
+func::FuncOp LayoutNeeds::kernelOf(CallOp call) { return symbols.lookup<func::FuncOp>(call.getCallee()); }
+
+const KernelInfo &LayoutNeeds::infoOf(func::FuncOp kernel) {
+  auto [it, isNew] = infos.try_emplace(kernel);
+  if (isNew)
+    it->second = classify(kernel);
+  return it->second;
+}
+
+std::optional<Form> LayoutNeeds::strictForm(func::FuncOp kernel, Value operand) {
+  const KernelInfo &info = infoOf(kernel);
+  switch (info.kind) {
+  case KernelClass::Conv:
+  case KernelClass::Pool:
+  case KernelClass::GlobalReduce:
+  case KernelClass::Resize:
+    return SizedType(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
+  case KernelClass::Softmax:
+    return cast<nn::SoftmaxOp>(info.anchor).getAxis() == 1 && SizedType(operand).getRank() >= 3 ? Form::Channels : Form::Plain;
+  case KernelClass::Eltwise:
+  case KernelClass::DynamicQuant:
+  case KernelClass::Copy:
+    return std::nullopt;
+  default: // Matmul, Portable, Sizes, and the kernels of plain operands
+    return Form::Plain;
+  }
+}
+
+bool LayoutNeeds::takesBothForms(func::FuncOp kernel) {
+  const KernelInfo &info = infoOf(kernel);
+  auto softmax = dyn_cast_or_null<nn::SoftmaxOp>(info.anchor);
+  return info.kind == KernelClass::GlobalReduce || (info.kind == KernelClass::Softmax && softmax.getAxis() == 1 && SizedType(softmax.getX()).getRank() >= 3);
+}
+
+bool LayoutNeeds::prefersChannels(Value value) {
+  auto known = preference.find(value);
+  if (known != preference.end())
+    return known->second;
+  preference[value] = false;
+  bool prefers = false;
+  for (Operation *user : value.getUsers()) {
+    auto call = dyn_cast<CallOp>(user);
+    if (!call)
+      continue;
+    func::FuncOp kernel = kernelOf(call);
+    std::optional<Form> form = strictForm(kernel, value);
+    if (form)
+      prefers |= *form == Form::Channels;
+    else if (infoOf(kernel).kind != KernelClass::Copy || keepsAxes(kernel))
+      for (Value result : call.getOuts())
+        prefers |= SizedType(result).getRank() >= 3 && prefersChannels(result);
+  }
+  return preference[value] = prefers;
+}
+
+bool LayoutNeeds::keepsAxes(func::FuncOp kernel) { return !isa<nn::TransposeOp, nn::ReshapeOp, nn::ExpandOp>(infoOf(kernel).anchor); }
+
+Halo LayoutNeeds::haloFor(Value value) {
+  Halo halo;
+  for (Operation *user : value.getUsers()) {
+    auto call = dyn_cast<CallOp>(user);
+    if (!call)
+      continue;
+    const KernelInfo &info = infoOf(kernelOf(call));
+    if (info.kind != KernelClass::Conv || call.getIns().front() != value)
+      continue;
+    Halo need = ConvLowering::haloOf(info.anchor);
+    halo.top = std::max(halo.top, need.top);
+    halo.left = std::max(halo.left, need.left);
+    halo.bottom = std::max(halo.bottom, need.bottom);
+    halo.right = std::max(halo.right, need.right);
+  }
+  return halo;
+}
+
+bool LayoutNeeds::readInQuads(Value value) {
+  if (plainMap(SizedType(value)).elem != Elem::U8)
+    return false;
+  return llvm::any_of(value.getUsers(), [&](Operation *user) {
+    auto call = dyn_cast<CallOp>(user);
+    if (!call)
+      return false;
+    KernelClass kind = infoOf(kernelOf(call)).kind;
+    return kind == KernelClass::Conv || kind == KernelClass::Matmul;
+  });
+}
+
+bool LayoutNeeds::fits(const Placement &place, const KernelInfo &info, unsigned operand) {
+  if (operand != 0 || (info.kind != KernelClass::Conv && info.kind != KernelClass::Matmul))
+    return true;
+  if (place.map.elem == Elem::U8 && place.map.cs % 4)
+    return false;
+  if (info.kind == KernelClass::Matmul)
+    return true;
+  Halo need = ConvLowering::haloOf(info.anchor);
+  return place.map.top >= need.top && place.map.left >= need.left && place.map.bottom >= need.bottom && place.map.right >= need.right;
+}
+
+Placement LayoutNeeds::withNeeds(Placement place, const KernelInfo &info, unsigned operand) {
+  if (operand != 0 || (info.kind != KernelClass::Conv && info.kind != KernelClass::Matmul))
+    return place;
+  if (place.map.elem == Elem::U8)
+    place.map.cs = alignedTo4(place.map.c);
+  if (info.kind == KernelClass::Conv) {
+    Halo need = ConvLowering::haloOf(info.anchor);
+    place.map.top = need.top;
+    place.map.left = need.left;
+    place.map.bottom = need.bottom;
+    place.map.right = need.right;
+  }
+  return place;
+}
+
+} // namespace tern::cpu
