@@ -22,6 +22,10 @@ namespace tern {
 
 struct ExportRange;
 struct ExportReport;
+struct FloatProgram;
+
+/// The tensors of a run, in the order of inputs or outputs.
+using Buffers = std::vector<std::vector<char>>;
 
 /// "; did you mean 'a'? Allowed are a, b"
 std::string nearest(llvm::StringRef name, llvm::ArrayRef<std::string> known);
@@ -46,8 +50,8 @@ mlir::FailureOr<ModelSignature> readSignature(llvm::StringRef model, mlir::MLIRC
 
 /// What is remembered of the float program: some inputs and the outputs on them.
 struct FloatRuns {
-  std::vector<std::vector<std::vector<char>>> inputs, outputs; ///< [sample][tensor]
-  std::vector<std::vector<int64_t>> sizes;                     ///< [sample][open dimension of the program]
+  std::vector<Buffers> inputs, outputs;    ///< [sample][tensor]
+  std::vector<std::vector<int64_t>> sizes; ///< [sample][open dimension of the program]
 };
 
 class Compilation {
@@ -87,6 +91,13 @@ private:
   mlir::LogicalResult exportModel(llvm::StringRef path);
   /// Runs the float model on the calibration data and looks at these values of it.
   mlir::LogicalResult observe(llvm::ArrayRef<std::string> values, bool symmetric, llvm::StringMap<ExportRange> &ranges);
+  /// The float program of a calibration (FloatProgram.h): written, opened with the data bound to it, and run on every
+  /// sample; `look` sees inputs and outputs.
+  mlir::LogicalResult emitFloat(mlir::ModuleOp lowered, FloatProgram &program);
+  mlir::LogicalResult openFloat(FloatProgram &program);
+  mlir::LogicalResult runSamples(FloatProgram &program, llvm::function_ref<mlir::LogicalResult(int64_t, Buffers &, Buffers &)> look);
+  mlir::LogicalResult checkFinite(const llvm::StringMap<calib::Sketch> &sketches, llvm::StringRef advice);
+  void doneCalibrating(int64_t samples, size_t ranges);
   std::string exportPath() const;
   mlir::LogicalResult writeText(llvm::StringRef path, llvm::StringRef text);
   bool emits(llvm::StringRef what) const { return llvm::is_contained(options.emit, what); }
