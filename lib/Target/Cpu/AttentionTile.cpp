@@ -269,7 +269,7 @@ void AttentionTile::block(const AttentionHead &head, const Index &first, const I
       Values more;
       for (int64_t v = 0; v < vectors; v++) {
         Index at = scratchAt(plan.scores) + (t - keys.lo) * plan.queries + v * L;
-        Value e = vmath::expNegative(k, k.sub(k.load(scratch, at, L), bound[v]));
+        Value e = vmath::expUnit(k, k.sub(k.load(scratch, at, L), bound[v]));
         k.store(e, scratch, at);
         more.push_back(k.add(s[v], e));
       }
@@ -363,7 +363,7 @@ void AttentionTile::query(const AttentionHead &head, const Index &query) {
     Value factor = k.extract(vmath::expNegative(k, k.broadcast(k.sub(carried[0], bound), 1)), 0);
     Value sum = k.loop(keys.lo, keys.hi, L, Values{k.f32(0, L)}, [&](Index t, ValueRange s) {
       Index at = scratchAt(plan.scores) + (t - keys.lo);
-      Value e = vmath::expNegative(k, k.sub(k.load(scratch, at, L), k.broadcast(bound, L)));
+      Value e = vmath::expUnit(k, k.sub(k.load(scratch, at, L), k.broadcast(bound, L)));
       k.store(e, scratch, at);
       return Values{k.add(s[0], e)};
     })[0];

@@ -242,7 +242,7 @@ public:
     auto load = [&](const Index &i) { return k.load(in, at + i * inner, n, piece.mask); };
     Value max = k.loop(0, count, 1, Values{k.f32(-infinity, n)}, [&](Index i, ValueRange a) { return Values{k.fmax(load(i), a[0])}; })[0];
     Value sum = k.loop(0, count, 1, Values{k.f32(0, n)}, [&](Index i, ValueRange a) {
-      Value e = vmath::expNegative(k, k.sub(load(i), max));
+      Value e = vmath::expUnit(k, k.sub(load(i), max));
       if (p.kind == AxisKind::Softmax)
         k.store(e, out, at + i * inner, piece.mask);
       return Values{k.add(a[0], e)};

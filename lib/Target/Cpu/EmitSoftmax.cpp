@@ -25,7 +25,7 @@ Kernel emitSoftmax(ModuleOp module, StringRef name, const SoftmaxProblem &p, con
         k, count, 0,
         [&](Index c, const Piece &piece) {
           Value x = k.load(in, from + c, piece.lanes, piece.mask);
-          Value e = vmath::expNegative(k, k.sub(x, k.broadcast(max, piece.lanes)));
+          Value e = vmath::expUnit(k, k.sub(x, k.broadcast(max, piece.lanes)));
           if (!p.log)
             k.store(e, out, to + c, piece.mask);
           return e;

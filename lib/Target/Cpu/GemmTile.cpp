@@ -12,6 +12,8 @@ namespace tern::cpu {
 static constexpr int64_t unrolledParts = 8;
 /// Channels of a block from which tiles are tall (GemmTile::sumsInBuffer).
 static constexpr int64_t tallBlock = 64;
+/// Tiles of so many rows have the time to fetch weights ahead; a row of its own reads them as fast as memory gives them.
+static constexpr int64_t fetchingRows = 4;
 
 SmallVector<GemmShape, 6> gemmShapes(const GemmProblem &p, const Isa &isa) {
   // Registers hold accumulators, weights as loaded and as multiplied, one x, masks; with blocks the accumulators twice.
@@ -49,8 +51,14 @@ GemmTile::GemmTile(KernelBuilder &k, const GemmProblem &p, const GemmLayout &lay
 
 void GemmTile::emit(const GemmShape &shape, const Index &row, const Index &panel) {
   Index first = k.offset(p.in.base) + row * p.in.cs, base = panel * unit(layout.panelBytes());
+  // Weights come from memory once for each run of a model. Every step of a tile fetches one line of the next panel, half of it: two tiles one below
+  // the other, or the two halves of a panel, fetch all of it into the second cache.
+  int64_t tall = gemmShapes(p, k.target()).front().rows;
+  bool fetches = k.target().level > 0 && shape.rows >= fetchingRows;
   k.loop(0, layout.width, shape.vectors * L, [&](Index column) {
-    Tile tile{shape.rows, shape.vectors, first, row, base + column * unit(4), column};
+    Index half = shape.vectors * L == layout.width ? row / tall % 2 : column / (layout.width / 2);
+    Index ahead = fetches ? (panel + 1) * unit(layout.panelBytes()) + half * unit(layout.panelBytes() / 2) : Index(0);
+    Tile tile{shape.rows, shape.vectors, first, row, base + column * unit(4), column, ahead, fetches};
     Values acc = reduce(tile);
     if (sumsInBuffer(tile))
       return;
@@ -68,7 +76,7 @@ Values GemmTile::reduce(const Tile &tile) {
   int64_t n = tile.size();
   if (!p.block()) {
     int64_t ways = waysOf(n);
-    Values acc = steps(tile, tile.weights, tile.x, layout.k, parameters(tile, tile.weights, 0),
+    Values acc = steps(tile, tile.weights, tile.x, tile.ahead, layout.k, parameters(tile, tile.weights, 0),
                        Values(n * ways, k.zero(p.accElem(), L)), ways);
     for (int64_t w = 1; w < ways; ++w)
       for (int64_t i = 0; i < n; ++i)
@@ -95,14 +103,15 @@ Values GemmTile::reduce(const Tile &tile) {
 /// Adds the scaled sums of one block; `number`: of a block with as many steps.
 Values GemmTile::reduceBlock(const Tile &tile, const Index &block, int64_t number, Values acc) {
   Index at = tile.weights + block * unit(layout.blockBytes(0)), from = tile.x + block * layout.blockK;
+  Index ahead = tile.fetches ? tile.ahead + block * unit(layout.blockBytes(0) / 2) : Index(0);
   int64_t channels = std::min(layout.blockK, layout.k - number * layout.blockK), n = tile.size();
   Block parameter = parameters(tile, at, number);
   if (!p.integer()) {
     // Few rows: the sums are scaled; many: the weights, which takes fewer multiplications and no registers.
     if (tile.rows > 2 || !p.group)
-      return steps(tile, at, from, channels, parameter, std::move(acc), 1);
+      return steps(tile, at, from, ahead, channels, parameter, std::move(acc), 1);
     int64_t ways = std::min<int64_t>(2, waysOf(n));
-    Values sums = steps(tile, at, from, channels, {{}, parameter.zeros, {}}, Values(n * ways, k.f32(0, L)), ways);
+    Values sums = steps(tile, at, from, ahead, channels, {{}, parameter.zeros, {}}, Values(n * ways, k.f32(0, L)), ways);
     for (int64_t i = 0; i < n; ++i)
       acc[i] = k.fma(ways == 2 ? k.add(sums[i], sums[n + i]) : sums[i], parameter.scales[i % tile.vectors], acc[i]);
     return acc;
@@ -111,7 +120,7 @@ Values GemmTile::reduceBlock(const Tile &tile, const Index &block, int64_t numbe
   Values sums(all * ways, k.i32(0, L));
   for (int64_t i = 0; i < n && !parameter.starts.empty(); ++i)
     sums[i] = parameter.starts[i % tile.vectors];
-  sums = steps(tile, at, from, channels, parameter, sums, ways);
+  sums = steps(tile, at, from, ahead, channels, parameter, sums, ways);
   for (int64_t w = 1; w < ways; ++w)
     for (int64_t i = 0; i < all; ++i)
       sums[i] = k.addi(sums[i], sums[w * all + i]);
@@ -160,7 +169,8 @@ GemmTile::Block GemmTile::parameters(const Tile &tile, const Index &at, int64_t 
 }
 
 /// `channels` neighbouring channels; acc: [way][row][vector].
-Values GemmTile::steps(const Tile &tile, const Index &at, const Index &from, int64_t channels, const Block &block, Values acc, int64_t ways) {
+Values GemmTile::steps(const Tile &tile, const Index &at, const Index &from, const Index &ahead, int64_t channels, const Block &block, Values acc,
+                       int64_t ways) {
   int64_t n = rowsOf(tile) * tile.vectors, whole = channels / layout.stepK;
   auto one = [&](const Index &s, int64_t count, int64_t way, Values &acc) {
     step(tile, at + s * unit(layout.width * 4), from + s * layout.stepK, count, block, MutableArrayRef<Value>(acc).slice(way * n, n));
@@ -169,8 +179,11 @@ Values GemmTile::steps(const Tile &tile, const Index &at, const Index &from, int
   int64_t unroll = whole * parts <= unrolledParts ? std::max<int64_t>(whole, 1) : ways, main = whole / unroll * unroll;
   acc = k.loop(0, main, unroll, acc, [&](Index s, ValueRange v) {
     Values next(v);
-    for (int64_t u = 0; u < unroll; ++u)
+    for (int64_t u = 0; u < unroll; ++u) {
+      if (tile.fetches)
+        fetch(ahead + (s + u) * unit(layout.width * 2));
       one(s + u, layout.stepK, u % ways, next);
+    }
     return next;
   });
   for (int64_t s = main; s < whole; ++s)
@@ -178,6 +191,10 @@ Values GemmTile::steps(const Tile &tile, const Index &at, const Index &from, int
   if (int64_t rest = channels % layout.stepK)
     one(whole, rest, whole % ways, acc);
   return acc;
+}
+
+void GemmTile::fetch(const Index &at) {
+  memref::PrefetchOp::create(k.builder(), k.loc(), weights, k.value(at), /*isWrite=*/false, /*localityHint=*/2u, /*isDataCache=*/true);
 }
 
 /// One step: every weight is loaded once, every x is loaded into all lanes once.

@@ -35,6 +35,8 @@ private:
     Index row;     ///< its number
     Index weights; ///< where the column of the tile begins in its panel
     Index column;  ///< first output inside the panel
+    Index ahead;   ///< where this tile fetches its half of the next panel from
+    bool fetches;
     int64_t size() const { return rows * vectors; }
   };
   /// The parameters of a block of weights, one vector each.
@@ -44,7 +46,9 @@ private:
 
   Values reduce(const Tile &tile);
   Values reduceBlock(const Tile &tile, const Index &block, int64_t number, Values acc);
-  Values steps(const Tile &tile, const Index &weights, const Index &x, int64_t channels, const Block &block, Values acc, int64_t ways);
+  Values steps(const Tile &tile, const Index &weights, const Index &x, const Index &ahead, int64_t channels, const Block &block, Values acc,
+               int64_t ways);
+  void fetch(const Index &at);
   void step(const Tile &tile, const Index &weights, const Index &x, int64_t channels, const Block &block, llvm::MutableArrayRef<mlir::Value> acc);
   Block parameters(const Tile &tile, const Index &weights, int64_t number);
   mlir::Value integerWeights(mlir::Value loaded, int64_t part, mlir::Value zero);

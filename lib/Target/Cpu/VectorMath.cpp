@@ -1,4 +1,5 @@
 #include "lib/Target/Cpu/VectorMath.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include <cmath>
 
 using namespace mlir;
@@ -46,6 +47,33 @@ Value expClamped(KernelBuilder &k, Value x) {
 
 Value exp(KernelBuilder &k, Value x) { return expClamped(k, atMost(k, atLeast(k, x, -87.33), 89.0)); }
 Value expNegative(KernelBuilder &k, Value x) { return expClamped(k, atLeast(k, x, -87.33)); }
+
+/// exp(x) = 2^n 2^r with x / ln 2 = n + r. That the quotient is rounded costs |x| ulp of a result of exp(-|x|).
+Value expUnit(KernelBuilder &k, Value x) {
+  // 2^r: smallest relative error (1e-7) over |r| <= 1/2 of the polynomials that are 1 at 0.
+  constexpr double c[] = {1, 0.6931470036506653, 0.24022242426872253, 0.05550733581185341, 0.009671512991189957, 0.001326472731307149};
+  int64_t n = k.lanesOf(x);
+  Value t = k.mul(x, k.f32(1.4426950408889634, n));
+  if (k.target().level == 2 && n && n % 16 == 0) {
+    t = atLeast(k, t, -151); // 2^-151 is rounded to 0
+    return bySixteen(k, t, [&](Value t) -> Value {
+      Value whole = k.roundEven(t), p = polynomial(k, k.sub(t, whole), c);
+      OpBuilder &b = k.builder();
+      Value all = arith::ConstantOp::create(b, k.loc(), b.getI16IntegerAttr(-1)), current = arith::ConstantOp::create(b, k.loc(), b.getI32IntegerAttr(4));
+      return LLVM::CallIntrinsicOp::create(b, k.loc(), p.getType(), b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
+                                           ValueRange{p, whole, p, all, current})
+          .getResults();
+    });
+  }
+  // As in expClamped: the factor is 2^(n - 1), and 0 at the lower bound.
+  constexpr double magic = 12582912.0 + 126;
+  t = atLeast(k, t, -126);
+  Value z = k.add(t, k.f32(magic, n)), r = k.sub(t, k.sub(z, k.f32(magic, n)));
+  SmallVector<double> twice;
+  for (double a : c)
+    twice.push_back(2 * a);
+  return k.mul(polynomial(k, r, twice), k.bitcast(k.shl(k.bitcast(z, k.i32Type(n)), k.i32(23, n)), k.f32Type(n)));
+}
 
 /// x = 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt 2): e ln 2 + f - f^2 / 2 + f^3 P(f).
 Value log(KernelBuilder &k, Value x) {
@@ -131,6 +159,8 @@ Value gelu(KernelBuilder &k, Value x) {
                           -0.01931227995875312,   7.728770977863397e-05, 0.001465403366136403,
                           -0.0005361368291359192, 9.333286357693371e-05, -6.7778104409499385e-06};
   return halfTimesOnePlus(k, x, [&](Value v) {
+    if (Value e = oddFromTable(k, v, [](double t) { return std::erf(t * M_SQRT1_2); }))
+      return e;
     int64_t n = k.lanesOf(v);
     Value y = atMost(k, k.abs(k.mul(v, k.f32(0.7071067811865476, n))), 3.93);
     Value e = k.sub(k.f32(1, n), expNegative(k, k.mul(k.neg(y), polynomial(k, y, c))));
@@ -140,6 +170,8 @@ Value gelu(KernelBuilder &k, Value x) {
 
 Value geluTanh(KernelBuilder &k, Value x) {
   return halfTimesOnePlus(k, x, [&](Value y) {
+    if (Value t = oddFromTable(k, y, [](double t) { return std::tanh(0.7978845608028654 * (t + 0.044715 * t * t * t)); }))
+      return t;
     int64_t n = k.lanesOf(y);
     Value cubic = k.fma(k.mul(y, y), k.f32(0.044715, n), k.f32(1, n));
     return tanh(k, k.mul(k.mul(y, k.f32(0.7978845608028654, n)), cubic));

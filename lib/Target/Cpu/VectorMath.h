@@ -12,8 +12,13 @@ namespace tern::cpu::vmath {
 
 /// 1 ulp; exp(-inf) = 0, above 88.72 infinity.
 mlir::Value exp(KernelBuilder &k, mlir::Value x);
-/// exp for x <= 0 (softmax): without the upper clamp.
+/// exp for x <= 0: without the upper clamp.
 mlir::Value expNegative(KernelBuilder &k, mlir::Value x);
+/// exp for x <= 0 to 1.5e-7 absolute, the numerators of softmax; exp(-inf) = 0.
+mlir::Value expUnit(KernelBuilder &k, mlir::Value x);
+/// An odd f with f = 1 (to half an ulp) from 5.625 on, to 1e-7 absolute, from a table in registers; null where the target has no registers of
+/// sixteen floats and no permutation of them.
+mlir::Value oddFromTable(KernelBuilder &k, mlir::Value x, llvm::function_ref<double(double)> f);
 /// 2 ulp; log(0) = -inf, of a negative number NaN; denormals are exact.
 mlir::Value log(KernelBuilder &k, mlir::Value x);
 /// log(1 + x) for 0 <= x <= 1: 3 ulp.
@@ -49,6 +54,9 @@ mlir::Value sign(KernelBuilder &k, mlir::Value x);
 /// The larger (smaller) one; NaN when one of them is NaN.
 mlir::Value maximum(KernelBuilder &k, mlir::Value x, mlir::Value y);
 mlir::Value minimum(KernelBuilder &k, mlir::Value x, mlir::Value y);
+
+/// f of every register of sixteen floats of x.
+mlir::Value bySixteen(KernelBuilder &k, mlir::Value x, llvm::function_ref<mlir::Value(mlir::Value)> f);
 
 } // namespace tern::cpu::vmath
 #endif

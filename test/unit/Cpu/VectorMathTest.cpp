@@ -97,6 +97,8 @@ constexpr float kInf = INFINITY, kNan = NAN;
 TEST(VectorMath, Exp) {
   check("exp", vmath::exp, [](double x) { return std::exp(x); }, range(-86.9, 88.7), {1, 0});
   check("expNegative", vmath::expNegative, [](double x) { return std::exp(x); }, range(-86.9, 0), {1, 0});
+  check("expUnit", vmath::expUnit, [](double x) { return std::exp(x); }, range(-86.9, 0), {2, 1.5e-7});
+  checkValues("expUnit", vmath::expUnit, {{0, 1}, {-kInf, 0}, {-105, 0}, {kNan, kNan}});
   checkValues("exp", vmath::exp, {{0, 1}, {-kInf, 0}, {kInf, kInf}, {-100, 0}, {100, kInf}, {kNan, kNan}});
 }
 
@@ -127,7 +129,9 @@ TEST(VectorMath, Activations) {
   check("gelu_tanh", vmath::geluTanh, geluTanh, range(-6, 6), {4, 1e-6});
   check("softplus", vmath::softplus, [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); },
         range(-80, 80), {4, 0});
-  checkValues("gelu", vmath::gelu, {{0, 0}, {kInf, kInf}, {kNan, kNan}});
+  check("gelu_tanh", vmath::geluTanh, geluTanh, range(6, 1000), {1, 0});
+  checkValues("gelu", vmath::gelu, {{0, 0}, {kInf, kInf}, {kNan, kNan}, {-20, 0}});
+  checkValues("gelu_tanh", vmath::geluTanh, {{0, 0}, {kInf, kInf}, {kNan, kNan}});
   checkValues("silu", vmath::silu, {{0, 0}, {kInf, kInf}, {kNan, kNan}});
   checkValues("softplus", vmath::softplus, {{kInf, kInf}, {-kInf, 0}, {kNan, kNan}});
   checkValues("hard_swish", vmath::hardSwish, {{0, 0}, {-4, -0.0f}, {5, 5}, {kNan, kNan}, {3, 3}});
