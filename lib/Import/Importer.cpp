@@ -168,8 +168,6 @@ LogicalResult Importer::importNode(const GraphNode &graphNode) {
       return node.keep("the shape of '" + Twine(proto.input(i)) + "' is not known", /*follows=*/true);
     if (!type.hasStaticShape() && failed(checkOpenSizes(node, i)))
       return failure();
-    if (!type.hasStaticShape() && !takesOpenSizes(node))
-      return node.keep("'" + Twine(proto.input(i)) + "' has sizes that are only known at run time");
     if (isa<ComplexType>(type.getElementType()))
       return node.keep("'" + Twine(proto.input(i)) + "' has complex numbers");
   }

@@ -1,5 +1,4 @@
 #include "lib/Import/OpenSizes.h"
-#include "dialects/NN/IR/Elementwise.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -9,22 +8,6 @@ namespace tern::importer {
 
 using nn::SizeExpr;
 using nn::Sizes;
-
-bool takesOpenSizes(const Node &node) {
-  static const llvm::StringSet<> known = {
-      "Gelu", "Swish", "IsInf", "Mod", "BitShift", "PRelu", "Min", "Max", "Sum", "Mean", "Clip", "Cast", "CastLike", "Where",
-      "MatMul", "Gemm", "Softmax", "LogSoftmax", "BatchNormalization", "Conv", "ConvTranspose", "MaxPool", "AveragePool",
-      "LpPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd",
-      "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare", "Transpose", "Concat", "Split", "Slice",
-      "Pad", "Gather", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape", "Size", "Expand", "Range", "Resize", "Upsample",
-      "Identity", "Dropout", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul",
-      "QLinearConv", "ConvInteger", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "SkipLayerNormalization",
-      "SkipSimplifiedLayerNormalization", "FastGelu", "BiasGelu", "QuickGelu", "EmbedLayerNormalization", "GroupNormalization",
-      "InstanceNormalization", "Attention", "RotaryEmbedding", "MultiHeadAttention", "GroupQueryAttention", "FusedMatMul",
-      "LSTM", "GRU", "RNN", "ArgMax", "ArgMin"};
-  return known.contains(node.opType()) || nn::unaryKindOf(node.opType()) || nn::binaryKindOf(node.opType()) ||
-         nn::compareKindOf(node.opType());
-}
 
 LogicalResult checkOpenSizes(Node &node, int input) {
   static const llvm::StringSet<> windows = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "QLinearConv", "ConvInteger"};
@@ -298,6 +281,35 @@ LogicalResult openSlice(Node &n, const Sizes &starts, const Sizes &ends, const I
   }
   bool whole = shape == from && llvm::all_of(by, [](int64_t s) { return s == 1; }) && llvm::all_of(begins, [](SizeExpr e) { return e.isConstant(0); });
   return whole ? n.forward() : n.result(n.sliceTo(n.operand(0), begins, shape, by, n.name()));
+}
+
+LogicalResult openPad(Node &n, const Sizes &low, const Sizes &high, nn::PadMode mode, double value) {
+  nn::SizeTable &t = n.importer.sizeAnalysis.table;
+  if (mode != nn::PadMode::constant)
+    return n.keep("how much it repeats is only known at run time");
+  Sizes shape = n.sizes(0);
+  Value x = n.operand(0);
+  for (size_t axis = 0; axis < shape.size() && x; axis++) {
+    SmallVector<Value> parts;
+    for (SizeExpr count : {low[axis], SizeExpr(), high[axis]}) {
+      if (!count) {
+        parts.push_back(x);
+        continue;
+      }
+      if (count.isConstant(0))
+        continue;
+      if (t.range(count).first < 0)
+        return n.keep("whether it pads or crops is only known at run time");
+      Sizes box = shape;
+      box[axis] = count;
+      parts.push_back(n.expandTo(n.scalar(tensorType(x).getElementType(), value), box));
+    }
+    if (parts.size() > 1) {
+      x = n.hasFailed() ? Value() : n.create<nn::ConcatOp>(parts, int64_t(axis), StringAttr());
+      shape[axis] = t.add(shape[axis], t.add(low[axis], high[axis]));
+    }
+  }
+  return n.result(x);
 }
 
 LogicalResult openSplit(Node &n, int64_t axis, const Sizes &sizes) {

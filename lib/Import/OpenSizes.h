@@ -1,4 +1,4 @@
-// Open dimensions: which ops take them, and what happens to shape arithmetic.
+// Open dimensions: rules with sizes that are expressions, and what happens to shape arithmetic.
 #ifndef TERN_LIB_IMPORT_OPENSIZES_H
 #define TERN_LIB_IMPORT_OPENSIZES_H
 
@@ -6,19 +6,18 @@
 
 namespace tern::importer {
 
-/// The rule of the node reads sizes as expressions where it reads any.
-bool takesOpenSizes(const Node &node);
 /// Reports sizes that the program can only have at compile time (height and width of a convolution).
 mlir::LogicalResult checkOpenSizes(Node &node, int input);
 /// The value of an op whose result is shape arithmetic with known numbers.
 mlir::DenseElementsAttr foldSizes(nn::SizeAnalysis &sizes, mlir::Operation *op);
 
-/// Reshape, Expand, ConstantOfShape, Slice, Split to sizes that are expressions.
+/// Reshape, Expand, ConstantOfShape, Slice, Pad, Split to sizes that are expressions.
 mlir::LogicalResult openReshape(Node &n);
 mlir::LogicalResult openExpand(Node &n);
 mlir::LogicalResult openConstantOfShape(Node &n, mlir::DenseElementsAttr value);
 mlir::LogicalResult openRange(Node &n);
 mlir::LogicalResult openSlice(Node &n, const nn::Sizes &starts, const nn::Sizes &ends, const Ints &axes, const Ints &steps);
+mlir::LogicalResult openPad(Node &n, const nn::Sizes &low, const nn::Sizes &high, nn::PadMode mode, double value);
 mlir::LogicalResult openSplit(Node &n, int64_t axis, const nn::Sizes &sizes);
 
 } // namespace tern::importer

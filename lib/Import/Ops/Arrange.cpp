@@ -8,40 +8,41 @@ namespace tern::importer {
 
 /// Tile(x, repeats): a new dimension in front of each one, expanded and merged.
 static LogicalResult importTile(Node &n) {
-  auto repeats = n.constantInts(1);
+  auto repeats = n.symbols(1);
   if (!repeats)
     return n.keep("its repeats are computed from data");
-  ArrayRef<int64_t> shape = n.type(0).getShape();
+  nn::Sizes shape = n.sizes(0);
   if (repeats->size() != shape.size())
-    return n.error() << "repeats has " << repeats->size() << " entries; the input has " << shape.size()
-                     << " dimensions";
-  Ints split, repeated, merged;
+    return n.error() << "repeats has " << repeats->size() << " entries; the input has " << shape.size() << " dimensions";
+  Compose c{n};
+  Shape split, repeated, merged;
   for (auto [size, times] : llvm::zip(shape, *repeats)) {
-    int64_t total;
-    if (times < 0 || llvm::MulOverflow(size, times, total))
-      return n.error() << "a dimension of " << size << " cannot be repeated " << times << " times";
+    nn::SizeExpr total = c.times(size, times);
+    if (!total || c.table().range(times).second < 0)
+      return n.error() << "a dimension of " << size.str() << " cannot be repeated " << times.str() << " times";
     split.append({1, size});
     repeated.append({times, size});
     merged.push_back(total);
   }
-  if (!countElements(merged) || *countElements(merged) > (int64_t(1) << 40))
+  nn::SizeExpr count = c.product(merged);
+  if (!count || count.constant().value_or(0) > (int64_t(1) << 40))
     return n.error() << "the result has more than 2^40 elements";
-  if (ArrayRef(merged) == shape)
+  if (c.sizes(merged) == shape)
     return n.forward();
-  Compose c{n};
   return n.result(c.reshape(c.expand(c.reshape(n.operand(0), split), repeated), merged, n.name()));
 }
 
 /// i1 [rows, columns]: column - row compared with k.
-static Value diagonals(const Compose &c, int64_t rows, int64_t columns, CompareKind kind, int64_t k) {
+static Value diagonals(const Compose &c, Extent rows, Extent columns, CompareKind kind, Extent k) {
   Value distance = c.sub(c.places(columns, 1, 2), c.places(rows, 0, 2));
-  return c.compare(kind, distance, c.number(distance, double(k)));
+  return c.compare(kind, distance, c.number(distance, c.size(k)));
 }
 
 static LogicalResult importTrilu(Node &n) {
-  int64_t k = 0;
+  Compose c{n};
+  Extent k = 0;
   if (n.hasInput(1)) {
-    auto given = n.constantInts(1);
+    auto given = n.symbols(1);
     if (!given)
       return n.keep("its diagonal is computed from data");
     if (given->size() != 1)
@@ -50,12 +51,13 @@ static LogicalResult importTrilu(Node &n) {
   }
   if (n.rank(0) < 2)
     return n.error() << "input of rank " << n.rank(0) << "; Trilu takes matrices";
-  ArrayRef<int64_t> matrix = n.type(0).getShape().take_back(2);
-  k = std::clamp<int64_t>(k, -matrix[0] - 1, matrix[1] + 1);
-  Compose c{n};
-  Value kept = diagonals(c, matrix[0], matrix[1], n.integer("upper", 1) ? CompareKind::ge : CompareKind::le, k);
+  nn::Sizes shape = n.sizes(0);
+  nn::SizeExpr rows = shape[shape.size() - 2], columns = shape.back();
+  if (auto number = c.size(k).constant(); number && rows.constant() && columns.constant())
+    k = std::clamp<int64_t>(*number, -*rows.constant() - 1, *columns.constant() + 1);
+  Value kept = diagonals(c, rows, columns, n.integer("upper", 1) ? CompareKind::ge : CompareKind::le, k);
   Value x = n.operand(0);
-  return n.result(c.select(kept, x, c.number(x, 0), n.name()));
+  return n.result(c.select(kept, x, c.number(x, 0.0), n.name()));
 }
 
 static LogicalResult importEyeLike(Node &n) {
@@ -66,50 +68,52 @@ static LogicalResult importEyeLike(Node &n) {
   if (!element || !element.isIntOrFloat())
     return n.keep("its element type is no number");
   Compose c{n};
-  ArrayRef<int64_t> shape = n.type(0).getShape();
+  nn::Sizes shape = n.sizes(0);
   return n.result(c.cast(diagonals(c, shape[0], shape[1], CompareKind::eq, n.integer("k", 0)), element, n.name()));
 }
 
-/// The input as [N, C, H, W] and the block size; an error otherwise.
-static std::optional<std::pair<SmallVector<int64_t>, int64_t>> blocks(Node &n) {
+/// The block size; an error of the node when it or the rank of the input is not allowed.
+static int64_t blockOf(Node &n) {
   int64_t block = n.integer("blocksize", 0);
   if (n.rank(0) != 4)
     n.error() << "input of rank " << n.rank(0) << "; " << n.opType() << " takes [N, C, H, W]";
   else if (block < 1)
     n.error() << "blocksize is " << block << "; it must be at least 1";
-  if (n.hasFailed())
-    return std::nullopt;
-  return std::pair(llvm::to_vector(n.type(0).getShape()), block);
+  return block;
 }
 
 static LogicalResult importDepthToSpace(Node &n) {
-  auto sizes = blocks(n);
-  if (!sizes)
+  int64_t b = blockOf(n);
+  if (n.hasFailed())
     return failure();
-  auto [s, b] = *sizes;
-  if (s[1] % (b * b))
-    return n.error() << "the " << s[1] << " channels do not divide by the square of blocksize " << b;
   Compose c{n};
-  int64_t depth = s[1] / (b * b);
+  nn::Sizes s = n.sizes(0);
+  nn::SizeExpr depth = c.quotient(s[1], b * b);
+  if (!c.unify(c.times(depth, b * b), s[1]))
+    return n.error() << "the " << s[1].str() << " channels do not divide by the square of blocksize " << b;
   bool crd = n.string("mode", "DCR") == "CRD";
-  Value x = c.reshape(n.operand(0), crd ? Ints{s[0], depth, b, b, s[2], s[3]} : Ints{s[0], b, b, depth, s[2], s[3]});
+  Value x = c.reshape(n.operand(0), crd ? Shape{s[0], depth, b, b, s[2], s[3]} : Shape{s[0], b, b, depth, s[2], s[3]});
   x = c.transpose(x, crd ? Ints{0, 1, 4, 2, 5, 3} : Ints{0, 3, 4, 1, 5, 2}, n.name());
-  return n.result(c.reshape(x, {s[0], depth, s[2] * b, s[3] * b}));
+  return n.result(c.reshape(x, {s[0], depth, c.times(s[2], b), c.times(s[3], b)}));
 }
 
 static LogicalResult importSpaceToDepth(Node &n) {
-  auto sizes = blocks(n);
-  if (!sizes)
+  int64_t b = blockOf(n);
+  if (n.hasFailed())
     return failure();
-  auto [s, b] = *sizes;
-  if (s[2] % b || s[3] % b)
-    return n.error() << "the picture of " << s[2] << "x" << s[3] << " does not divide by blocksize " << b;
   Compose c{n};
+  nn::Sizes s = n.sizes(0);
+  nn::SizeExpr h = c.quotient(s[2], b), w = c.quotient(s[3], b);
+  if (!c.unify(c.times(h, b), s[2]) || !c.unify(c.times(w, b), s[3]))
+    return n.error() << "the picture of " << s[2].str() << "x" << s[3].str() << " does not divide by blocksize " << b;
   bool crd = n.string("mode", "DCR") == "CRD";
-  Value x = c.reshape(n.operand(0), {s[0], s[1], s[2] / b, b, s[3] / b, b});
+  Value x = c.reshape(n.operand(0), {s[0], s[1], h, b, w, b});
   x = c.transpose(x, crd ? Ints{0, 1, 3, 5, 2, 4} : Ints{0, 3, 5, 1, 2, 4}, n.name());
-  return n.result(c.reshape(x, {s[0], s[1] * b * b, s[2] / b, s[3] / b}));
+  return n.result(c.reshape(x, {s[0], c.times(s[1], b * b), h, w}));
 }
+
+/// Longer axes are beyond every memory.
+static constexpr int64_t kLongestAxis = int64_t(1) << 32;
 
 /// CumSum and CumProd by doubling: after step s every element holds the total of its last 2^s neighbours.
 static LogicalResult cumulate(Node &n, BinaryKind kind) {
@@ -122,7 +126,8 @@ static LogicalResult cumulate(Node &n, BinaryKind kind) {
   if (n.hasFailed())
     return failure();
   Compose c{n};
-  int64_t size = n.type(0).getDimSize(axis);
+  // An open axis takes the steps that its longest size needs.
+  int64_t size = std::min(c.table().range(n.sizes(0)[size_t(axis)]).second, kLongestAxis);
   bool reverse = n.integer("reverse", 0), exclusive = n.integer("exclusive", 0);
   double neutral = kind == BinaryKind::mul;
   auto shift = [&](Value x, int64_t by) {
@@ -145,17 +150,17 @@ static LogicalResult importReverseSequence(Node &n) {
   int64_t time = n.axis(n.integer("time_axis", 0), n.rank(0)), batch = n.axis(n.integer("batch_axis", 1), n.rank(0));
   if (n.hasFailed())
     return failure();
-  RankedTensorType type = n.type(0);
-  if (time == batch || n.rank(1) != 1 || n.type(1).getDimSize(0) != type.getDimSize(batch))
-    return n.error() << "sequence_lens of type " << n.type(1) << " does not have one length for each of the "
-                     << type.getDimSize(batch) << " sequences";
   Compose c{n};
-  Ints alongBatch(size_t(type.getRank()), 1);
-  alongBatch[size_t(batch)] = type.getDimSize(batch);
+  nn::Sizes shape = n.sizes(0);
+  if (time == batch || n.rank(1) != 1 || !c.unify(n.sizes(1)[0], shape[size_t(batch)]))
+    return n.error() << "sequence_lens of type " << n.type(1) << " does not have one length for each of the "
+                     << shape[size_t(batch)].str() << " sequences";
+  Shape alongBatch(Ints(shape.size(), 1));
+  alongBatch[size_t(batch)] = shape[size_t(batch)];
   Value lens = c.reshape(c.cast(n.operand(1), n.builder().getI64Type()), alongBatch);
-  Value t = c.places(type.getDimSize(time), time, type.getRank());
-  Value mirrored = c.sub(c.sub(lens, c.number(lens, 1)), t);
-  Value from = c.expand(c.select(c.compare(CompareKind::lt, t, lens), mirrored, t), type.getShape());
+  Value t = c.places(shape[size_t(time)], time, n.rank(0));
+  Value mirrored = c.sub(c.sub(lens, c.number(lens, 1.0)), t);
+  Value from = c.expand(c.select(c.compare(CompareKind::lt, t, lens), mirrored, t), shape);
   Value x = n.operand(0);
   return n.result(x && from ? n.create<GatherElementsOp>(x, from, time, n.name()) : Value());
 }
@@ -178,6 +183,8 @@ static LogicalResult importCenterCropPad(Node &n) {
       return failure();
     if (size < 0 || size > (int64_t(1) << 40))
       return n.error() << "shape has the entry " << size;
+    if (n.type(0).isDynamicDim(unsigned(axis)))
+      return n.keep("how much it crops or pads is only known at run time");
     int64_t more = size - n.type(0).getDimSize(axis), magnitude = std::abs(more) / 2;
     low[axis] = more < 0 ? -magnitude : magnitude;
     high[axis] = more - low[axis];
@@ -206,6 +213,8 @@ static LogicalResult importCol2Im(Node &n) {
     counts.push_back(room / strides[d] + 1);
     blockSize *= (*block)[d], imageSize *= (*image)[d], positions *= counts.back();
   }
+  if (type.isDynamicDim(1) || type.isDynamicDim(2))
+    return n.keep("the number of its blocks is only known at run time");
   if (type.getDimSize(1) % blockSize || type.getDimSize(2) != positions)
     return n.error() << "input of type " << type << "; blocks of " << blockSize << " elements at " << positions
                      << " positions are needed";
@@ -223,14 +232,15 @@ static LogicalResult importCol2Im(Node &n) {
       places.push_back(at < 0 ? imageSize : at);
     }
   Compose c{n};
-  int64_t rows = type.getDimSize(0) * type.getDimSize(1) / blockSize, columns = blockSize * positions;
+  int64_t channels = type.getDimSize(1) / blockSize, columns = blockSize * positions;
+  nn::SizeExpr batch = n.sizes(0)[0], rows = c.times(batch, channels);
   Value updates = c.reshape(n.operand(0), {rows, columns});
   Value indices = c.expand(c.ints(places, {1, columns}), {rows, columns});
-  Value zeros = c.expand(c.number(updates, 0), {rows, imageSize + 1});
+  Value zeros = c.expand(c.number(updates, 0.0), {rows, imageSize + 1});
   if (!updates || !indices || !zeros)
     return failure();
   Value y = n.create<ScatterElementsOp>(zeros, indices, updates, int64_t(1), ScatterMode::add, n.name());
-  Ints shape{type.getDimSize(0), type.getDimSize(1) / blockSize};
+  Shape shape{batch, channels};
   shape.append(image->begin(), image->end());
   return n.result(c.reshape(c.slice(y, 1, 0, imageSize), shape));
 }
@@ -246,15 +256,16 @@ static LogicalResult importTensorScatter(Node &n) {
   if (axis == 0 || update.getRank() != cache.getRank() || (n.hasInput(2) && n.rank(2) != 1))
     return n.error() << "an update of type " << update << " along axis " << axis << " does not fit the cache " << cache;
   Compose c{n};
-  int64_t batch = cache.getDimSize(0), steps = update.getDimSize(axis), room = cache.getDimSize(axis);
+  nn::Sizes whole = n.sizes(0), part = n.sizes(1);
+  nn::SizeExpr batch = whole[0];
   Type i64 = n.builder().getI64Type();
   Value start = n.hasInput(2) ? c.cast(n.operand(2), i64) : c.expand(n.scalar(i64, 0), {batch});
-  Ints alongBatch(size_t(cache.getRank()), 1);
+  Shape alongBatch(Ints(whole.size(), 1));
   alongBatch[0] = batch;
-  Value at = c.add(c.reshape(start, alongBatch), c.places(steps, axis, cache.getRank()));
+  Value at = c.add(c.reshape(start, alongBatch), c.places(part[size_t(axis)], axis, cache.getRank()));
   if (mode == "circular")
-    at = c.binary(BinaryKind::mod, at, n.scalar(i64, double(room)));
-  at = c.expand(at, update.getShape());
+    at = c.binary(BinaryKind::mod, at, c.number(at, whole[size_t(axis)]));
+  at = c.expand(at, part);
   Value x = n.operand(0), u = n.operand(1);
   return n.result(at ? n.create<ScatterElementsOp>(x, at, u, axis, ScatterMode::replace, n.name()) : Value());
 }

@@ -90,7 +90,7 @@ LogicalResult product(Node &n, Value weight, bool transposed, int bias) {
   Value x = n.operand(0);
   bool isVector = n.rank(0) == 1;
   if (isVector)
-    x = n.reshape(x, {1, n.type(0).getDimSize(0)});
+    x = n.reshapeTo(x, {n.importer.sizeAnalysis.table.constant(1), n.sizes(0)[0]});
   Value y = n.create<nn::MatmulOp>(x, weight, n.hasInput(bias) ? n.operand(bias) : Value(), false, transposed, n.name());
   if (!y || !isVector)
     return n.result(y);
@@ -107,7 +107,8 @@ LogicalResult importMatMulNBits(Node &n) {
     return n.error() << "bits is " << bits << " and block_size " << size << "; up to 8 bits in blocks of whole bytes";
   if (n.integer("weight_prepacked", 0))
     return n.keep("its weight is packed for one device");
-  if (n.type(0).getShape().empty() || n.type(0).getShape().back() != k)
+  nn::SizeAnalysis &sizes = n.importer.sizeAnalysis;
+  if (n.type(0).getShape().empty() || !sizes.unify(n.sizes(0).back(), sizes.table.constant(k)))
     return n.error() << "x of type " << n.type(0) << " has no rows of K = " << k;
   int64_t blocks = llvm::divideCeil(k, size), stored = blocks * size * bits / 8, used = llvm::divideCeil(k * bits, 8);
   if (n.type(1).getNumElements() == 0)

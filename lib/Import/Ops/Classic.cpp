@@ -15,8 +15,8 @@ static Value perColumn(Node &n, StringRef name, double otherwise) {
     return n.scalar(n.builder().getF32Type(), otherwise);
   if (values.size() == 1)
     return n.scalar(n.builder().getF32Type(), values.front());
-  if (int64_t(values.size()) == columns)
-    return c.reals(n.builder().getF32Type(), SmallVector<double>(values.begin(), values.end()), {columns});
+  if (int64_t(values.size()) == columns || ShapedType::isDynamic(columns))
+    return c.reals(n.builder().getF32Type(), SmallVector<double>(values.begin(), values.end()), {int64_t(values.size())});
   n.error() << "attribute '" << name << "' has " << values.size() << " entries; the input has " << columns
             << " columns";
   return {};
@@ -41,9 +41,8 @@ static LogicalResult importFeatures(Node &n) {
   Compose c{n};
   if (n.rank(0) == 0)
     return n.error() << "ArrayFeatureExtractor does not take scalars";
-  int64_t count = n.type(1).getNumElements();
-  Value x = n.rank(0) == 1 ? c.reshape(n.operand(0), {1, n.type(0).getDimSize(0)}) : n.operand(0);
-  return n.result(c.gather(x, c.reshape(n.operand(1), {count}), std::max<int64_t>(n.rank(0), 2) - 1, n.name()));
+  Value x = n.rank(0) == 1 ? c.reshape(n.operand(0), {1, n.sizes(0)[0]}) : n.operand(0);
+  return n.result(c.gather(x, c.reshape(n.operand(1), {c.product(n.sizes(1))}), std::max<int64_t>(n.rank(0), 2) - 1, n.name()));
 }
 
 static LogicalResult importNormalizer(Node &n) {
@@ -67,7 +66,13 @@ static Value linear(Node &n, StringRef coefficients) {
     n.error() << "input of rank " << n.rank(0) << "; " << n.opType() << " takes rows";
     return {};
   }
-  int64_t columns = n.type(0).getShape().back(), rows = n.rank(0) == 2 ? n.type(0).getDimSize(0) : 1;
+  Compose c{n};
+  int64_t columns = n.type(0).getShape().back();
+  nn::SizeExpr rows = n.rank(0) == 2 ? n.sizes(0)[0] : c.size(1);
+  if (columns == ShapedType::kDynamic) {
+    n.error() << "the number of columns is open and the coefficients do not tell it; bind it with --dim";
+    return {};
+  }
   if (columns == 0 || weights.empty() || weights.size() % size_t(columns) ||
       (!intercepts.empty() && intercepts.size() != weights.size() / size_t(columns))) {
     n.error() << coefficients << " has " << weights.size() << " entries and intercepts " << intercepts.size()
@@ -75,7 +80,6 @@ static Value linear(Node &n, StringRef coefficients) {
     return {};
   }
   int64_t outputs = int64_t(weights.size()) / columns;
-  Compose c{n};
   Type f32 = n.builder().getF32Type();
   auto reals = [&](ArrayRef<float> values, ArrayRef<int64_t> shape) {
     return c.reals(f32, SmallVector<double>(values.begin(), values.end()), shape);

@@ -80,16 +80,16 @@ static LogicalResult importDropout(Node &n) {
     if (training->front() && !dropsNothing)
       return n.keep("it is in training mode");
   }
-  if (n.isOutputUsed(1) && n.isOpen(0))
-    return n.keep("its mask is used");
   if (!n.isOutputUsed(1))
     return n.forward();
   // The mask is bool from version 10 on, before it has the type of the input.
   Type element = n.opset() < 10 ? n.type(0).getElementType() : Type(n.builder().getI1Type());
+  if (n.isOpen(0))
+    return failed(n.result(n.expandTo(n.scalar(element, 1), n.sizes(0)), 1)) ? failure() : n.forward();
   auto mask = RankedTensorType::get(n.type(0).getShape(), element);
   Attribute kept = isa<FloatType>(element) ? Attribute(n.builder().getFloatAttr(element, 1))
                                            : n.builder().getIntegerAttr(element, 1);
-  if (n.isOutputUsed(1) && failed(n.result(DenseElementsAttr::get(mask, kept), 1)))
+  if (failed(n.result(DenseElementsAttr::get(mask, kept), 1)))
     return failure();
   return n.forward();
 }

@@ -125,13 +125,13 @@ Value stack(Node &n, ArrayRef<Known> steps, int64_t axis, bool reverse, StringAt
     Value value = valueOf(n, step);
     if (!value || !isa<RankedTensorType>(value.getType()))
       return {};
-    Ints shape(Compose::shapeOf(value));
+    Shape shape(c.sizes(value));
     int64_t at = axis < 0 ? axis + int64_t(shape.size()) + 1 : axis;
     if (at < 0 || at > int64_t(shape.size())) {
       n.error() << "an output of its steps has rank " << shape.size() << "; axis " << axis << " is outside";
       return {};
     }
-    shape.insert(shape.begin() + at, 1);
+    shape.insert(shape.begin() + at, Extent(1));
     parts.push_back(c.reshape(value, shape));
     axis = at;
   }
@@ -270,8 +270,9 @@ LogicalResult importScan(Node &n) {
   }
   if (n.hasFailed())
     return failure();
-  if (length > kMaxSteps || length == 0)
-    return n.keep(length ? "it has more than " + Twine(kMaxSteps) + " steps" : Twine("it has no steps"));
+  if (length > kMaxSteps || length <= 0)
+    return n.keep(ShapedType::isDynamic(length) ? Twine("its number of steps is only known at run time")
+                  : length ? "it has more than " + Twine(kMaxSteps) + " steps" : Twine("it has no steps"));
   Compose c{n};
   SmallVector<Known> state;
   for (int i = 0; i < states; i++)
@@ -281,7 +282,7 @@ LogicalResult importScan(Node &n) {
     SmallVector<Known> arguments(state);
     for (int i = 0; i < sequences; i++) {
       int64_t axis = axes[size_t(i)], at = backward[size_t(i)] ? length - 1 - t : t;
-      Ints shape(n.type(states + i).getShape());
+      Shape shape(n.sizes(states + i));
       shape.erase(shape.begin() + axis);
       arguments.push_back({c.reshape(c.slice(n.operand(states + i), axis, at, 1), shape), {}, {}});
       if (!arguments.back().value)
@@ -330,13 +331,15 @@ LogicalResult importBatchedScan(Node &n) {
                        << (i > states ? " and the steps of the other sequences" : "");
   Ints backward = n.integers("directions");
   backward.resize(size_t(sequences), 0);
+  if (ShapedType::isDynamic(length) || ShapedType::isDynamic(batch))
+    return n.keep("its number of steps is only known at run time");
   if (length < 1 || batch < 1 || length * batch > kMaxSteps)
     return n.keep("it has no steps or more than " + Twine(kMaxSteps));
   Compose c{n};
   auto element = [&](Value x, int64_t axis, int64_t at) {
     if (!x)
       return Value();
-    Ints shape(Compose::shapeOf(x));
+    Shape shape(c.sizes(x));
     shape.erase(shape.begin() + axis);
     return c.reshape(c.slice(x, axis, at, 1), shape);
   };

@@ -21,11 +21,12 @@ Value unary(Node &n, UnaryKind kind, Value x) {
 Value part(Node &n, Value x, int64_t axis, int64_t start, int64_t size) {
   if (n.hasFailed() || !x)
     return {};
-  SmallVector<int64_t> box(tensorType(x).getShape()), starts(box.size(), 0), steps(box.size(), 1);
-  if (box[size_t(axis)] == size)
+  nn::SizeAnalysis &analysis = n.importer.sizeAnalysis;
+  nn::Sizes box = analysis.shapeOf(x), starts(box.size(), analysis.table.constant(0));
+  if (box[size_t(axis)].isConstant(size))
     return x;
-  starts[size_t(axis)] = start, box[size_t(axis)] = size;
-  return n.create<SliceOp>(x, starts, box, steps, StringAttr());
+  starts[size_t(axis)] = analysis.table.constant(start), box[size_t(axis)] = analysis.table.constant(size);
+  return n.sliceTo(x, starts, box, Ints(box.size(), 1), StringAttr());
 }
 
 /// The weights of one direction, [D, in, 4 H] codes with one scale and zero point a direction or a column.
@@ -74,10 +75,10 @@ struct Weights {
     if (n.hasFailed() || !x)
       return {};
     Value q = quantizeDynamic(n, x);
-    SmallVector<int64_t> shape(tensorType(x).getShape());
-    shape.back() = cast<QuantType>(quant.getType()).getShape()[0];
-    Value acc = n.createTyped<tern::MatmulOp>(RankedTensorType::get(shape, n.builder().getI32Type()), q, quant, Value(),
-                                              ChoiceAttr(), name);
+    nn::Sizes shape = n.importer.sizeAnalysis.shapeOf(x);
+    shape.back() = n.importer.sizeAnalysis.table.constant(cast<QuantType>(quant.getType()).getShape()[0]);
+    Value acc = n.withSizes(n.createTyped<tern::MatmulOp>(nn::typeOf(shape, n.builder().getI32Type()), q, quant, Value(), ChoiceAttr(), name),
+                            shape);
     if (!acc)
       return {};
     Value factor = binary(n, BinaryKind::mul, unbundle(n, q)[1], scale);
@@ -90,7 +91,7 @@ Value ofDirection(Node &n, int input, int64_t direction) {
   if (!n.hasInput(input))
     return {};
   Value row = part(n, n.operand(input), 0, direction, 1);
-  return row ? n.reshape(row, tensorType(row).getShape().drop_front()) : Value();
+  return row ? n.reshapeTo(row, nn::Sizes(ArrayRef(n.importer.sizeAnalysis.shapeOf(row)).drop_front())) : Value();
 }
 
 /// Names of the functions of one direction: gates, cell, hidden state.
@@ -119,7 +120,11 @@ LogicalResult importDynamicLstm(Node &n) {
   if (direction != "forward" && direction != "reverse" && direction != "bidirectional")
     return n.error() << "direction is '" << direction << "'; forward, reverse and bidirectional are defined";
   ArrayRef<int64_t> x = n.type(0).getShape(), w = n.type(1).getShape(), r = n.type(2).getShape();
-  int64_t steps = x[0], batch = x[1], directions = direction == "bidirectional" ? 2 : 1, hidden = r[1];
+  int64_t steps = x[0], directions = direction == "bidirectional" ? 2 : 1, hidden = r[1];
+  if (llvm::any_of(ArrayRef{steps, x[2]}, ShapedType::isDynamic) || !n.type(1).hasStaticShape() || !n.type(2).hasStaticShape())
+    return n.keep("the number of its steps is only known at run time");
+  nn::SizeTable &table = n.importer.sizeAnalysis.table;
+  nn::SizeExpr one = table.constant(1), batch = n.sizes(0)[1], cells = table.constant(hidden);
   if (w[0] != directions || r[0] != directions || w[1] != x[2] || w[2] != 4 * hidden || r[2] != 4 * hidden)
     return n.error() << "weights of type " << n.type(1) << " and " << n.type(2) << " for an input of type " << n.type(0)
                      << " and " << directions << " directions; W is [D, I, 4 H], R is [D, H, 4 H]";
@@ -154,7 +159,7 @@ LogicalResult importDynamicLstm(Node &n) {
     SmallVector<Value> all(static_cast<size_t>(steps));
     for (int64_t i = 0; i < steps && !n.hasFailed(); i++) {
       int64_t t = d == 1 || direction == "reverse" ? steps - 1 - i : i;
-      Value sum = n.reshape(part(n, gates, 0, t, 1), {batch, 4 * hidden});
+      Value sum = n.reshapeTo(part(n, gates, 0, t, 1), {batch, table.constant(4 * hidden)});
       if (h)
         sum = binary(n, BinaryKind::add, sum, state.product(n, h, nameOf("h" + Twine(d) + "." + Twine(t))));
       if (bias)
@@ -166,15 +171,15 @@ LogicalResult importDynamicLstm(Node &n) {
       h = binary(n, BinaryKind::mul, gate(1, (*functions)[0]), unary(n, (*functions)[2], c));
       if (n.hasFailed() || !h)
         return failure();
-      all[size_t(t)] = n.reshape(h, {1, 1, batch, hidden});
+      all[size_t(t)] = n.reshapeTo(h, {one, one, batch, cells});
     }
     Value nothing = n.scalar(f32, 0);
     if (!h)
-      h = c = n.createTyped<ExpandOp>(RankedTensorType::get({batch, hidden}, f32), nothing, StringAttr());
+      h = c = n.expandTo(nothing, {batch, cells});
     if (n.hasFailed())
       return failure();
-    lastH.push_back(n.reshape(h, {1, batch, hidden}));
-    lastC.push_back(n.reshape(c, {1, batch, hidden}));
+    lastH.push_back(n.reshapeTo(h, {one, batch, cells}));
+    lastC.push_back(n.reshapeTo(c, {one, batch, cells}));
     ofDirections.push_back(all.size() == 1 ? all[0] : n.create<ConcatOp>(all, int64_t(0), StringAttr()));
   }
   if (n.hasFailed())

@@ -105,12 +105,12 @@ private:
   LogicalResult sizesOf(const Term &term) {
     if (!term.value)
       return failure();
-    for (auto [label, size] : llvm::zip(term.labels, Compose::shapeOf(term.value))) {
+    for (auto [label, size] : llvm::zip(term.labels, c.sizes(term.value))) {
       auto [it, fresh] = sizes.try_emplace(label, size);
-      if (!fresh && it->second == 1)
+      if (!fresh && it->second.isConstant(1))
         it->second = size;
-      if (it->second != size && size != 1)
-        return n.error() << "dimensions of " << it->second << " and " << size << " have one label";
+      if (!size.isConstant(1) && !c.unify(it->second, size))
+        return n.error() << "dimensions of " << it->second.str() << " and " << size.str() << " have one label";
     }
     return success();
   }
@@ -133,10 +133,16 @@ private:
         Value x = c.transpose(term.value, perm);
         if (!x)
           return {};
-        Ints shape(Compose::shapeOf(x));
-        int64_t size = shape.pop_back_val();
-        shape.back() = size * size;
-        x = c.slice(c.reshape(x, shape), int64_t(shape.size()) - 1, 0, size, size == 0 ? 1 : size + 1);
+        nn::Sizes shape = c.sizes(x);
+        nn::SizeExpr size = shape.pop_back_val();
+        if (size.constant()) {
+          shape.back() = c.times(size, size);
+          x = c.slice(c.reshape(x, shape), int64_t(shape.size()) - 1, 0, size, *size.constant() + 1);
+        } else { // a step is a number: what is not on the diagonal becomes 0 and is summed away
+          int64_t rank = int64_t(shape.size()) + 1;
+          Value on = c.compare(CompareKind::eq, c.places(size, rank - 2, rank), c.places(size, rank - 1, rank));
+          x = c.reduce(ReduceKind::sum, c.select(on, x, c.number(x, 0.0)), {rank - 1}, false);
+        }
         return withoutRepeats({x, labels});
       }
     return term;
@@ -158,10 +164,11 @@ private:
   Value arrange(Term term, ArrayRef<Label> order) const {
     if (!term.value)
       return {};
-    Ints perm, shape;
+    Ints perm;
+    nn::Sizes shape, from = c.sizes(term.value);
     for (Label label : order) {
       auto it = llvm::find(term.labels, label);
-      shape.push_back(it == term.labels.end() ? 1 : Compose::shapeOf(term.value)[it - term.labels.begin()]);
+      shape.push_back(it == term.labels.end() ? c.size(1) : from[size_t(it - term.labels.begin())]);
       if (it != term.labels.end())
         perm.push_back(it - term.labels.begin());
     }
@@ -171,13 +178,13 @@ private:
   /// As `arrange`, and expanded where a size 1 broadcasts: [product of each group].
   Value grouped(const Term &term, ArrayRef<ArrayRef<Label>> groups) const {
     Labels order;
-    Ints full, merged;
+    nn::Sizes full, merged;
     for (auto [i, group] : llvm::enumerate(groups)) {
-      int64_t size = 1;
+      nn::SizeExpr size = c.size(1);
       for (Label label : group) {
         order.push_back(label);
         full.push_back(sizes.lookup(label));
-        size *= full.back();
+        size = c.times(size, full.back());
       }
       if (i == 0)
         merged.append(full.begin(), full.end());
@@ -210,7 +217,7 @@ private:
       return {c.mul(arrange(a, all), arrange(b, all), name), all};
     Value x = grouped(a, {batch, rows, reduced}), y = grouped(b, {batch, reduced, columns});
     Value sums = c.matmul(x, y, name);
-    Ints shape;
+    nn::Sizes shape;
     for (Label label : all)
       shape.push_back(sizes.lookup(label));
     return {c.reshape(sums, shape), all};
@@ -218,7 +225,7 @@ private:
 
   Node &n;
   Compose c;
-  llvm::DenseMap<Label, int64_t> sizes;
+  llvm::DenseMap<Label, nn::SizeExpr> sizes;
   int64_t ellipsis = 0;
 };
 } // namespace

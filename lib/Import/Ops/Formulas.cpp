@@ -11,22 +11,24 @@ namespace tern::importer {
 static Value hardmax(const Compose &c, Value x, int64_t axis, StringAttr name) {
   if (!x)
     return {};
-  int64_t rank = int64_t(Compose::shapeOf(x).size()), size = Compose::shapeOf(x)[axis];
+  nn::Sizes shape = c.sizes(x);
   Value largest = c.n.create<ArgReduceOp>(ArgKind::max, x, axis, true, false, StringAttr());
-  return c.cast(c.compare(CompareKind::eq, largest, c.places(size, axis, rank)), Compose::elementOf(x), name);
+  Value places = c.places(shape[size_t(axis)], axis, int64_t(shape.size()));
+  return c.cast(c.compare(CompareKind::eq, largest, places), Compose::elementOf(x), name);
 }
 static LogicalResult importHardmax(Node &n) {
   return n.result(hardmax(Compose{n}, n.operand(0), n.axis(n.integer("axis", -1), n.rank(0)), n.name()));
 }
 /// Before version 13: over all dimensions from `axis` on, taken together.
 static LogicalResult importHardmaxFlat(Node &n) {
-  int64_t rank = n.rank(0), axis = n.integer("axis", 1), rows = 1, columns = 1;
+  int64_t rank = n.rank(0), axis = n.integer("axis", 1);
   if (axis != rank)
     axis = n.axis(axis, rank);
-  for (int64_t i = 0; i < rank; i++)
-    (i < axis ? rows : columns) *= n.type(0).getDimSize(i);
   Compose c{n};
-  return n.result(c.reshape(hardmax(c, c.reshape(n.operand(0), {rows, columns}), 1, n.name()), n.type(0).getShape()));
+  nn::Sizes shape = n.sizes(0);
+  ArrayRef<nn::SizeExpr> all(shape);
+  Value flat = c.reshape(n.operand(0), {c.product(all.take_front(size_t(axis))), c.product(all.drop_front(size_t(axis)))});
+  return n.result(c.reshape(hardmax(c, flat, 1, n.name()), shape));
 }
 
 /// The p-norm over axes, kept as dimensions of size 1.
@@ -84,10 +86,8 @@ static LogicalResult importLrn(Node &n) {
     return n.error() << "input of rank " << n.rank(0) << " and size " << size
                      << "; LRN takes [N, C, ...] and a size of at least 1";
   Compose c{n};
-  ArrayRef<int64_t> shape = n.type(0).getShape();
-  int64_t rest = 1;
-  for (int64_t d : shape.drop_front(2))
-    rest *= d;
+  nn::Sizes shape = n.sizes(0);
+  nn::SizeExpr rest = c.product(ArrayRef<nn::SizeExpr>(shape).drop_front(2));
   Value x = n.operand(0), squares = c.reshape(c.mul(x, x), {shape[0], 1, shape[1], rest});
   if (!squares)
     return failure();
@@ -132,9 +132,9 @@ static LogicalResult loss(Node &n, Value scores, int output) {
   RankedTensorType target = n.type(1);
   if (!scores)
     return failure();
-  ArrayRef<int64_t> shape = Compose::shapeOf(scores);
-  if (shape.size() < 2 || int64_t(shape.size()) != target.getRank() + 1)
-    return n.error() << "scores of rank " << shape.size() << " and labels of rank " << target.getRank()
+  int64_t rank = tensorType(scores).getRank();
+  if (rank < 2 || rank != target.getRank() + 1)
+    return n.error() << "scores of rank " << rank << " and labels of rank " << target.getRank()
                      << "; the scores have one more dimension, the classes";
   Compose c{n};
   Value labels = c.cast(n.operand(1), n.builder().getI64Type()), ignored;
@@ -142,13 +142,14 @@ static LogicalResult loss(Node &n, Value scores, int output) {
     ignored = c.compare(CompareKind::eq, labels, c.number(labels, double(n.integer("ignore_index", 0))));
     labels = c.select(ignored, c.number(labels, 0), labels);
   }
-  Ints withClass(target.getShape());
-  withClass.insert(withClass.begin() + 1, 1);
+  nn::Sizes positions = n.sizes(1);
+  Shape withClass(positions);
+  withClass.insert(withClass.begin() + 1, Extent(1));
   Value places = c.reshape(labels, withClass);
   if (!places)
     return failure();
-  Value chosen = c.reshape(n.create<GatherElementsOp>(scores, places, int64_t(1), StringAttr()), target.getShape());
-  Value weights = n.hasInput(2) ? c.gather(n.operand(2), labels, 0) : c.expand(c.number(scores, 1), target.getShape());
+  Value chosen = c.reshape(n.create<GatherElementsOp>(scores, places, int64_t(1), StringAttr()), positions);
+  Value weights = n.hasInput(2) ? c.gather(n.operand(2), labels, 0) : c.expand(c.number(scores, 1), positions);
   if (ignored)
     weights = c.select(ignored, c.number(weights, 0), weights);
   Value losses = c.unary(UnaryKind::neg, c.mul(chosen, weights));
@@ -221,6 +222,8 @@ static LogicalResult dft(Node &n, int64_t axis) {
   if (rank < 2 || axis == rank - 1 || (parts != 1 && parts != 2))
     return n.error() << "input of type " << n.type(0)
                      << "; DFT takes [..., 1 or 2], the last dimension real and imaginary parts";
+  if (n.type(0).isDynamicDim(unsigned(axis)))
+    return n.keep("the number of its samples is only known at run time");
   int64_t size = n.type(0).getDimSize(axis), length = given->empty() ? size : given->front();
   bool inverse = n.integer("inverse", 0), onesided = n.integer("onesided", 0);
   if (length < 1 || length > (1 << 16))
@@ -261,20 +264,21 @@ static LogicalResult importCausalConv(Node &n) {
     return n.error() << "activation is '" << activation << "'; none, silu and swish are defined";
   if (n.rank(0) != 3 || n.rank(1) != 3)
     return n.error() << "input and weight have ranks " << n.rank(0) << " and " << n.rank(1) << "; both must be 3";
-  ArrayRef<int64_t> shape = n.type(0).getShape();
-  int64_t past = n.type(1).getDimSize(2) - 1;
+  if (n.type(0).isDynamicDim(1) || !n.type(1).hasStaticShape())
+    return n.keep("its channels or its kernel are only known at run time");
+  int64_t channels = n.type(0).getDimSize(1), past = n.type(1).getDimSize(2) - 1;
   Compose c{n};
   Value x = n.operand(0);
   Value all = n.hasInput(3) ? c.concat({n.operand(3), x}, 2) : c.pad(x, {0, 0, past}, {0, 0, 0});
   if (!all)
     return failure();
   Ints one{1}, none{0, 0};
-  Value y = n.create<ConvOp>(all, n.operand(1), n.operand(2), one, none, one, shape[1], n.name());
+  Value y = n.create<ConvOp>(all, n.operand(1), n.operand(2), one, none, one, channels, n.name());
   if (silu)
     y = c.unary(UnaryKind::silu, y);
   if (failed(n.result(y)))
     return failure();
-  return n.result(c.slice(all, 2, Compose::shapeOf(all)[2] - past, past), 1);
+  return n.result(c.slice(all, 2, c.minus(c.sizes(all)[2], past), past), 1);
 }
 
 static constexpr Rule kRules[] = {

@@ -66,20 +66,26 @@ static LogicalResult importScatterND(Node &n) {
 
 /// OneHot<axis>(indices, depth, values): indices compared with 0, 1, ... along the new axis.
 static LogicalResult importOneHot(Node &n) {
-  auto depth = n.constantFloats(1);
+  auto depth = n.symbols(1);
+  if (auto numbers = n.constantFloats(1); numbers && !depth)
+    depth = llvm::map_to_vector<6>(*numbers, [&](double v) {
+      return n.importer.sizeAnalysis.table.constant(v >= 1 && v <= 0x1p31 ? int64_t(v) : -1);
+    });
   if (!depth)
     return n.keep("its depth is computed from data");
   if (depth->size() != 1 || n.type(2).getNumElements() != 2)
     return n.error() << "OneHot takes one depth and two values; found " << n.type(1) << " and " << n.type(2);
-  if (!(depth->front() >= 1 && depth->front() <= 0x1p31))
-    return n.error() << "depth is " << depth->front() << "; it must be at least 1";
   Compose c{n};
-  int64_t count = int64_t(depth->front()), rank = n.rank(0) + 1, axis = n.axis(n.integer("axis", -1), rank);
+  nn::SizeExpr count = depth->front();
+  if (auto [low, high] = c.table().range(count); high < 1 || (low == high && high > (int64_t(1) << 31)))
+    return n.error() << "depth is " << count.str() << "; it must be at least 1";
+  int64_t rank = n.rank(0) + 1, axis = n.axis(n.integer("axis", -1), rank);
+  if (n.hasFailed())
+    return failure();
   Value indices = c.cast(n.operand(0), n.builder().getI64Type());
-  Value wrapped = c.select(c.compare(CompareKind::lt, indices, n.scalar(n.builder().getI64Type(), 0)),
-                           c.add(indices, n.scalar(n.builder().getI64Type(), double(count))), indices);
-  Ints shape(n.type(0).getShape());
-  shape.insert(shape.begin() + axis, 1);
+  Value wrapped = c.select(c.compare(CompareKind::lt, indices, c.number(indices, 0.0)), c.add(indices, c.number(indices, count)), indices);
+  Shape shape(n.sizes(0));
+  shape.insert(shape.begin() + axis, Extent(1));
   Value hot = c.compare(CompareKind::eq, c.reshape(wrapped, shape), c.places(count, axis, rank));
   Value values = c.reshape(n.operand(2), {2});
   return n.result(
@@ -98,11 +104,11 @@ static LogicalResult importCompress(Node &n) {
   Compose c{n};
   bool flat = !n.hasAttr("axis");
   int64_t axis = flat ? 0 : n.axis(n.integer("axis", 0), n.rank(0));
-  Value x = flat ? c.reshape(n.operand(0), {n.type(0).getNumElements()}) : n.operand(0);
+  Value x = flat ? c.reshape(n.operand(0), {c.product(n.sizes(0))}) : n.operand(0);
   if (!x)
     return failure();
-  if (int64_t(condition->size()) > Compose::shapeOf(x)[axis])
-    return n.error() << "condition has " << condition->size() << " entries; the axis has " << Compose::shapeOf(x)[axis];
+  if (nn::SizeExpr size = c.sizes(x)[size_t(axis)]; n.importer.sizeAnalysis.less(size, c.size(int64_t(condition->size()))) == true)
+    return n.error() << "condition has " << condition->size() << " entries; the axis has " << size.str();
   return n.result(c.gather(x, c.ints(chosen, {int64_t(chosen.size())}), axis, n.name()));
 }
 
@@ -117,32 +123,33 @@ static LogicalResult importMaxUnpool(Node &n) {
                      << " has " << spatial << " spatial dimensions";
   strides.resize(size_t(spatial), 1);
   pads.resize(size_t(2 * spatial), 0);
-  Ints shape(type.getShape());
-  for (int64_t d = 0; d < spatial; d++)
-    shape[size_t(d) + 2] = (shape[size_t(d) + 2] - 1) * strides[size_t(d)] - pads[size_t(d)] -
-                           pads[size_t(spatial + d)] + kernel[size_t(d)];
-  Ints wanted = shape;
-  if (n.hasInput(2)) {
-    auto given = n.constantInts(2);
-    if (!given)
-      return n.keep("its output_shape is computed from data");
-    if (given->size() != shape.size())
-      return n.error() << "output_shape has " << given->size() << " entries, " << shape.size() << " are needed";
-    wanted = *given;
-  }
-  auto count = countElements(shape);
-  if (!count || *count <= 0 || *count > (int64_t(1) << 31))
-    return n.error() << "the unpooled tensor has no elements or more than 2^31";
   Compose c{n};
-  Value zeros = c.expand(n.scalar(type.getElementType(), 0), {*count});
-  Value flat = c.reshape(n.operand(0), {type.getNumElements()}),
-        places = c.reshape(n.operand(1), {type.getNumElements()});
+  nn::Sizes shape = n.sizes(0);
+  for (size_t d = 0; d < size_t(spatial); d++)
+    shape[d + 2] = c.plus(c.times(c.minus(shape[d + 2], 1), strides[d]), kernel[d] - pads[d] - pads[size_t(spatial) + d]);
+  Ints low(shape.size(), 0), high(shape.size(), 0);
+  if (n.hasInput(2)) {
+    auto wanted = n.symbols(2);
+    if (!wanted)
+      return n.keep("its output_shape is computed from data");
+    if (wanted->size() != shape.size())
+      return n.error() << "output_shape has " << wanted->size() << " entries, " << shape.size() << " are needed";
+    for (size_t d = 0; d < shape.size(); d++) {
+      nn::SizeExpr more = c.minus((*wanted)[d], shape[d]);
+      if (!more || !more.constant())
+        return n.keep("how much larger its output_shape is is only known at run time");
+      high[d] = *more.constant();
+    }
+  }
+  nn::SizeExpr count = c.product(shape);
+  if (!count || c.table().range(count).second <= 0 || count.constant().value_or(0) > (int64_t(1) << 31))
+    return n.error() << "the unpooled tensor has no elements or more than 2^31";
+  nn::SizeExpr given = c.product(n.sizes(0));
+  Value zeros = c.expand(n.scalar(type.getElementType(), 0), {count});
+  Value flat = c.reshape(n.operand(0), {given}), places = c.reshape(n.operand(1), {given});
   Value y = zeros && flat && places
                 ? n.create<ScatterElementsOp>(zeros, places, flat, int64_t(0), ScatterMode::replace, n.name())
                 : Value();
-  Ints low(shape.size(), 0), high;
-  for (auto [have, want] : llvm::zip(shape, wanted))
-    high.push_back(want - have);
   return n.result(c.pad(c.reshape(y, shape), low, high));
 }
 

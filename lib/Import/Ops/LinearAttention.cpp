@@ -26,7 +26,10 @@ static LogicalResult importLinearAttention(Node &n) {
     return n.error() << "update_rule " << rule << " needs query, key and value of rank 3" << (gated ? ", decay" : "")
                      << (delta ? ", beta" : "");
   ArrayRef<int64_t> q = n.type(0).getShape(), k = n.type(1).getShape(), v = n.type(2).getShape();
-  int64_t batch = q[0], tokens = q[1], depth = k[2] / heads, width = v[2] / heads, group = queries / heads;
+  if (llvm::any_of(ArrayRef{q[1], q[2], k[1], k[2], v[1], v[2]}, ShapedType::isDynamic))
+    return n.keep("its tokens or heads are only known at run time");
+  nn::SizeExpr batch = n.sizes(0)[0];
+  int64_t tokens = q[1], depth = k[2] / heads, width = v[2] / heads, group = queries / heads;
   if (q[2] != queries * depth || k[2] != heads * depth || v[2] != heads * width || k[1] != tokens || v[1] != tokens)
     return n.error() << "query, key and value have types " << n.type(0) << ", " << n.type(1) << " and " << n.type(2)
                      << ", which do not agree for " << queries << " and " << heads << " heads";
@@ -41,15 +44,14 @@ static LogicalResult importLinearAttention(Node &n) {
   Value query = c.mul(input(0), n.scalar(wide, scale)), key = input(1), value = input(2);
   Value decay = gated ? c.unary(UnaryKind::exp, input(4)) : Value(), beta = delta ? input(5) : Value();
   Value state = n.hasInput(3) ? input(3) : c.expand(n.scalar(wide, 0), {batch, heads, depth, width});
-  auto token = [&](Value x, int64_t t, ArrayRef<int64_t> shape) { return c.reshape(c.slice(x, 1, t, 1), shape); };
+  auto token = [&](Value x, int64_t t, const Shape &shape) { return c.reshape(c.slice(x, 1, t, 1), shape); };
   auto perHead = [&](Value x) { return x ? Compose::shapeOf(x)[2] : 0; };
   SmallVector<Value> outputs;
   for (int64_t t = 0; t < tokens; t++) {
     Value kt = token(key, t, {batch, heads, depth, 1}), vt = token(value, t, {batch, heads, 1, width});
     if (gated)
       state = c.mul(state, token(decay, t,
-                                 perHead(decay) == heads * depth && depth != 1 ? Ints{batch, heads, depth, 1}
-                                                                               : Ints{batch, heads, 1, 1}));
+                                 perHead(decay) == heads * depth && depth != 1 ? Shape{batch, heads, depth, 1} : Shape{batch, heads, 1, 1}));
     if (delta) {
       Value known = c.matmul(c.reshape(kt, {batch, heads, 1, depth}), state);
       vt = c.mul(c.sub(vt, known), token(beta, t, {batch, perHead(beta), 1, 1}));

@@ -30,70 +30,44 @@ static LogicalResult importConcat(Node &n) {
   return xs.size() == 1 && !n.hasFailed() ? n.forward() : n.result(n.create<ConcatOp>(xs, axis, n.name()));
 }
 
-/// One slice an output; all of them carry the node's name with the number of the output.
-static LogicalResult split(Node &n, Ints sizes) {
-  int64_t axis = n.axis(n.integer("axis", 0), n.rank(0));
+static nn::Sizes expressions(Node &n, ArrayRef<int64_t> numbers) {
+  return llvm::map_to_vector<6>(numbers, [&](int64_t v) { return n.importer.sizeAnalysis.table.constant(v); });
+}
+
+/// One slice an output; all of them carry the node's name with the number of the output. No sizes: equal parts, the last
+/// one smaller.
+static LogicalResult split(Node &n, nn::Sizes sizes) {
+  int64_t axis = n.axis(n.integer("axis", 0), n.rank(0)), parts = n.outputCount();
   if (n.hasFailed())
     return failure();
-  ArrayRef<int64_t> shape = n.type(0).getShape();
-  int64_t parts = n.outputCount(), total = shape[size_t(axis)];
-  if (ShapedType::isDynamic(total)) {
-    nn::SizeAnalysis &a = n.importer.sizeAnalysis;
-    nn::SizeExpr whole = n.sizes(0)[size_t(axis)], sum = a.table.constant(0);
-    nn::Sizes boxes;
-    for (int64_t size : sizes)
-      boxes.push_back(a.table.constant(size));
-    if (sizes.empty()) {
-      nn::SizeExpr each = a.table.ceilDiv(whole, a.table.constant(parts));
-      for (int64_t i = 0; i + 1 < parts; i++)
-        boxes.push_back(each);
-      boxes.push_back(a.table.sub(whole, a.table.mul(each, a.table.constant(parts - 1))));
-    }
-    for (nn::SizeExpr size : boxes)
-      sum = a.table.add(sum, size);
-    if (int64_t(boxes.size()) != parts || !a.unify(sum, whole))
-      return n.error() << "the " << boxes.size() << " parts have " << sum.str() << " elements together; " << parts << " outputs share "
-                       << whole.str();
-    return openSplit(n, axis, boxes);
-  }
   if (int64_t count = n.integer("num_outputs", parts); count != parts)
     return n.error() << "num_outputs is " << count << ", the node has " << parts << " outputs";
+  nn::SizeAnalysis &a = n.importer.sizeAnalysis;
+  nn::SizeTable &t = a.table;
+  nn::SizeExpr whole = n.sizes(0)[size_t(axis)], sum = t.constant(0);
   if (sizes.empty()) {
-    int64_t each = llvm::divideCeil(total, parts);
-    for (int64_t i = 0; i < parts; i++)
-      sizes.push_back(std::clamp<int64_t>(total - i * each, 0, each));
+    nn::SizeExpr each = t.ceilDiv(whole, t.constant(parts)), left = whole;
+    bool even = t.mul(each, t.constant(parts)) == whole;
+    for (int64_t i = 0; i < parts; i++) {
+      sizes.push_back(even ? each : i + 1 < parts ? t.min(left, each) : left);
+      left = t.sub(left, sizes.back());
+    }
   }
-  int64_t sum = 0;
-  for (int64_t size : sizes) {
-    if (size < 0 || size > total)
-      return n.error() << "a part of " << size << " elements cannot be split off a dimension of " << total;
-    sum += size;
+  for (nn::SizeExpr size : sizes) {
+    if (auto number = size.constant(); number && (*number < 0 || a.less(whole, size) == true))
+      return n.error() << "a part of " << *number << " elements cannot be split off a dimension of " << whole.str();
+    sum = t.add(sum, size);
   }
-  if (int64_t(sizes.size()) != parts || sum != total)
-    return n.error() << "the " << sizes.size() << " parts have " << sum << " elements together; " << parts
-                     << " outputs share " << total;
-  if (n.isOpen(0)) {
-    nn::Sizes boxes;
-    for (int64_t size : sizes)
-      boxes.push_back(n.importer.sizeAnalysis.table.constant(size));
-    return openSplit(n, axis, boxes);
-  }
-  Ints starts(shape.size(), 0), steps(shape.size(), 1);
-  for (int64_t i = 0; i < parts; i++) {
-    Ints box(shape);
-    box[size_t(axis)] = sizes[size_t(i)];
-    StringAttr name = parts == 1 ? n.name() : n.importer.uniqueName(n.name().getValue() + "." + Twine(i));
-    if (n.isOutputUsed(int(i)) && failed(n.result(n.create<SliceOp>(n.operand(0), starts, box, steps, name), int(i))))
-      return failure();
-    starts[size_t(axis)] += sizes[size_t(i)];
-  }
-  return success();
+  if (int64_t(sizes.size()) != parts || !a.unify(sum, whole))
+    return n.error() << "the " << sizes.size() << " parts have " << sum.str() << " elements together; " << parts << " outputs share "
+                     << whole.str();
+  return openSplit(n, axis, sizes);
 }
-static LogicalResult importSplitAttrs(Node &n) { return split(n, n.integers("split")); }
+static LogicalResult importSplitAttrs(Node &n) { return split(n, expressions(n, n.integers("split"))); }
 static LogicalResult importSplit(Node &n) {
   if (!n.hasInput(1))
-    return split(n, {});
-  auto sizes = n.constantInts(1);
+    return split(n, nn::Sizes());
+  auto sizes = n.symbols(1);
   return sizes ? split(n, *sizes) : n.keep("its sizes are computed from data");
 }
 
@@ -111,10 +85,7 @@ static LogicalResult slice(Node &n, const Ints &starts, const Ints &ends, std::o
                      << " and " << steps->size() << " entries; they must be as many";
   n.axes(*axes, n.rank(0)); // reports duplicates
   if (n.isOpen(0)) {
-    auto symbolic = [&](const Ints &numbers) {
-      return llvm::map_to_vector<6>(numbers, [&](int64_t v) { return n.importer.sizeAnalysis.table.constant(v); });
-    };
-    return n.hasFailed() ? failure() : openSlice(n, symbolic(starts), symbolic(ends), *axes, *steps);
+    return n.hasFailed() ? failure() : openSlice(n, expressions(n, starts), expressions(n, ends), *axes, *steps);
   }
   Ints from(shape.size(), 0), sizes(shape), by(shape.size(), 1);
   for (size_t i = 0; i < count; i++) {
@@ -170,7 +141,7 @@ static LogicalResult importSlice(Node &n) {
   return slice(n, *lists[1], *lists[2], lists[3], lists[4]);
 }
 
-static LogicalResult pad(Node &n, ArrayRef<int64_t> pads, std::optional<Ints> axes, double value) {
+static LogicalResult pad(Node &n, const nn::Sizes &pads, std::optional<Ints> axes, double value) {
   RankedTensorType type = n.type(0);
   int64_t rank = type.getRank();
   std::string name = n.string("mode", "constant");
@@ -183,19 +154,28 @@ static LogicalResult pad(Node &n, ArrayRef<int64_t> pads, std::optional<Ints> ax
   size_t count = axes->size();
   if (pads.size() != 2 * count)
     return n.error() << "pads has " << pads.size() << " entries, " << 2 * count << " are needed";
-  Ints low(size_t(rank), 0), high(size_t(rank), 0);
+  nn::Sizes before(size_t(rank), n.importer.sizeAnalysis.table.constant(0)), behind = before;
   for (size_t i = 0; i < count && !n.hasFailed(); i++) {
     size_t axis = size_t(n.axis((*axes)[i], rank));
-    low[axis] = pads[i];
-    high[axis] = pads[count + i];
+    before[axis] = pads[i];
+    behind[axis] = pads[count + i];
   }
-  if (llvm::all_of(pads, [](int64_t p) { return p == 0; }))
+  if (llvm::all_of(pads, [](nn::SizeExpr p) { return p.isConstant(0); }))
     return n.forward();
+  Ints low, high;
+  for (auto [l, h] : llvm::zip(before, behind)) {
+    if (!l.constant() || !h.constant())
+      return openPad(n, before, behind, *mode, value);
+    low.push_back(*l.constant());
+    high.push_back(*h.constant());
+  }
   return n.result(n.create<PadOp>(n.operand(0), low, high, *mode, llvm::APFloat(value), n.name()));
 }
-static LogicalResult importPadAttrs(Node &n) { return pad(n, n.integers("pads"), std::nullopt, n.real("value", 0)); }
+static LogicalResult importPadAttrs(Node &n) {
+  return pad(n, expressions(n, n.integers("pads")), std::nullopt, n.real("value", 0));
+}
 static LogicalResult importPad(Node &n) {
-  auto pads = n.constantInts(1);
+  auto pads = n.symbols(1);
   std::optional<Ints> axes;
   double value = 0;
   if (!pads || (n.hasInput(3) && !(axes = n.constantInts(3))))

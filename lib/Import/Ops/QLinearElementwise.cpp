@@ -136,12 +136,13 @@ LogicalResult importSoftmax(Node &n) {
   Value x = real(n, 0);
   if (n.hasFailed() || !x)
     return failure();
-  ArrayRef<int64_t> shape = n.type(0).getShape();
+  nn::Sizes shape = n.sizes(0);
+  ArrayRef<nn::SizeExpr> all(shape);
+  nn::SizeTable &table = n.importer.sizeAnalysis.table;
   if (opset >= 13)
     return coded(n, n.create<SoftmaxOp>(x, axis, false, n.name()), 3, 4, 0);
-  int64_t rows = ShapedType::getNumElements(shape.take_front(size_t(axis)));
-  Value flat = n.reshape(x, {rows, ShapedType::getNumElements(shape.drop_front(size_t(axis)))});
-  return coded(n, n.reshape(n.create<SoftmaxOp>(flat, int64_t(1), false, n.name()), shape), 3, 4, 0);
+  Value flat = n.reshapeTo(x, {table.product(all.take_front(size_t(axis))), table.product(all.drop_front(size_t(axis)))});
+  return coded(n, n.reshapeTo(n.create<SoftmaxOp>(flat, int64_t(1), false, n.name()), shape), 3, 4, 0);
 }
 
 constexpr Rule kRules[] = {

@@ -28,10 +28,13 @@ class Matrix {
 public:
   /// `reducedLast`: the last dimension is summed over, else the one before.
   Matrix(Node &n, Operand operand, bool isRight, bool reducedLast)
-      : operand(operand), isRight(isRight), reducedLast(reducedLast), shape(n.type(operand.codes).getShape()) {
+      : operand(operand), isRight(isRight), reducedLast(reducedLast), shape(n.type(operand.codes).getShape()),
+        sizes(n.sizes(operand.codes)) {
     isVector = shape.size() == 1;
-    if (isVector)
+    if (isVector) {
       shape.insert(isRight ? shape.end() : shape.begin(), 1);
+      sizes.insert(isRight ? sizes.end() : sizes.begin(), n.importer.sizeAnalysis.table.constant(1));
+    }
     if (shape.size() < 2) {
       n.error() << n.opType() << " does not take scalars";
       return;
@@ -40,9 +43,9 @@ public:
                                 parameter(n, operand.scale), parameter(n, operand.zero));
   }
 
-  ArrayRef<int64_t> batch() const { return ArrayRef(shape).drop_back(2); }
-  int64_t reduced() const { return shape[shape.size() - (reducedLast ? 1 : 2)]; }
-  int64_t kept() const { return shape[shape.size() - (reducedLast ? 2 : 1)]; }
+  nn::Sizes batch() const { return nn::Sizes(ArrayRef(sizes).drop_back(2)); }
+  nn::SizeExpr reduced() const { return sizes[sizes.size() - (reducedLast ? 1 : 2)]; }
+  nn::SizeExpr kept() const { return sizes[sizes.size() - (reducedLast ? 2 : 1)]; }
 
   /// [.., kept, reduced]: rows of x, columns of w.
   Value quant(Node &n) const {
@@ -57,13 +60,13 @@ public:
     if (!n.hasInput(operand.scale))
       return n.scalar(n.builder().getF32Type(), 1);
     Block block = parameters.type.getFormat().getFormat().planes[0].block;
-    SmallVector<int64_t> entries;
+    nn::Sizes entries;
     if (!block.empty()) {
-      entries = planeShape(shape, block);
+      entries = planeSizes(n, sizes, block);
       if (reducedLast == isRight)
         std::swap(entries[entries.size() - 1], entries[entries.size() - 2]);
     }
-    return n.reshape(asFloat(n, operand.scale), entries);
+    return n.reshapeTo(asFloat(n, operand.scale), entries);
   }
 
   Parameters parameters;
@@ -86,6 +89,13 @@ private:
     n.error() << "a scale or zero point of type " << n.type(input) << " for " << n.type(operand.codes)
               << "; it has one value, or one a " << (isRight ? "column" : "row");
     return {};
+  }
+
+  /// The last two sizes of a value in the other order; one of them is 1, so the elements stay in order.
+  static Value swapped(Node &n, Value plane) {
+    nn::Sizes sizes = n.importer.sizeAnalysis.shapeOf(plane);
+    std::swap(sizes[sizes.size() - 1], sizes[sizes.size() - 2]);
+    return n.reshapeTo(plane, sizes);
   }
 
   /// Swaps the last two dimensions of a quantized value.
@@ -113,13 +123,14 @@ private:
     SmallVector<RankedTensorType> types = result.getPlaneTypes();
     for (size_t i = 1; i < planes.size(); i++)
       if (planes[i].getType() != types[i])
-        planes[i] = n.reshape(planes[i], types[i].getShape()); // one of the two dimensions is 1
+        planes[i] = swapped(n, planes[i]); // one of the two dimensions is 1
     return bundle(n, result, planes);
   }
 
   Operand operand;
   bool isRight, reducedLast;
   SmallVector<int64_t> shape;
+  nn::Sizes sizes; ///< the same, with expressions for what is open
 };
 
 /// The i32 product of two matrices of 8-bit codes.
@@ -135,10 +146,11 @@ struct Product {
   }
 
   /// tern.matmul with the shape of the result.
-  static Value multiply(Node &n, Type a, ArrayRef<int64_t> batch, int64_t rows, int64_t k, Value xq, const Matrix &w,
+  static Value multiply(Node &n, Type a, const nn::Sizes &batch, nn::SizeExpr rows, nn::SizeExpr k, Value xq, const Matrix &w,
                         Type b, Value bias) {
-    std::optional<SmallVector<int64_t>> shape = broadcastShapes({batch, w.batch()});
-    if (k != w.reduced() || !shape) {
+    nn::SizeAnalysis &analysis = n.importer.sizeAnalysis;
+    std::optional<nn::Sizes> shape = analysis.broadcast({batch, w.batch()});
+    if (!shape || !analysis.unify(k, w.reduced())) {
       n.error() << "a product of " << a << " and " << b << ": "
                 << (shape ? "the inner sizes differ" : "the batches do not broadcast");
       return {};
@@ -147,8 +159,8 @@ struct Product {
     Value wq = w.quant(n);
     if (n.hasFailed() || !xq || !wq)
       return {};
-    return n.createTyped<tern::MatmulOp>(RankedTensorType::get(*shape, n.builder().getI32Type()), xq, wq, bias,
-                                         ChoiceAttr(), n.name());
+    return n.withSizes(n.createTyped<tern::MatmulOp>(nn::typeOf(*shape, n.builder().getI32Type()), xq, wq, bias, ChoiceAttr(), n.name()),
+                       *shape);
   }
 
   std::string reason() const { return !x.parameters.reason.empty() ? x.parameters.reason : w.parameters.reason; }
@@ -157,12 +169,12 @@ struct Product {
   Value shaped(Node &n, Value y) const {
     if (n.hasFailed() || !y || (!x.isVector && !w.isVector))
       return y;
-    SmallVector<int64_t> shape(tensorType(y).getShape());
+    nn::Sizes shape = n.importer.sizeAnalysis.shapeOf(y);
     if (w.isVector)
       shape.pop_back();
     if (x.isVector)
       shape.erase(shape.end() - (w.isVector ? 1 : 2));
-    return n.reshape(y, shape);
+    return n.reshapeTo(y, shape);
   }
 
   /// alpha * s_x * s_w as it broadcasts to the product. f32, from the left.
@@ -203,10 +215,10 @@ Value requantize(Node &n, Value acc, Value scales, int scale, const Parameters &
   if (n.hasFailed() || !acc || !p)
     return {};
   Block block = p.type.getFormat().getFormat().planes[0].block;
-  SmallVector<int64_t> shape;
+  nn::Sizes shape;
   if (!block.empty())
-    shape = planeShape(p.type.getShape(), block);
-  Value multiplier = binary(n, BinaryKind::div, scales, n.reshape(asFloat(n, scale), shape));
+    shape = planeSizes(n, n.importer.sizeAnalysis.shapeOf(acc), block);
+  Value multiplier = binary(n, BinaryKind::div, scales, n.reshapeTo(asFloat(n, scale), shape));
   Element element = p.type.getFormat().getFormat().elem;
   if (n.hasFailed())
     return {};
@@ -263,9 +275,9 @@ LogicalResult importDynamicQuantizeMatMul(Node &n) {
     return failure();
   if (!w.parameters)
     return n.keep(w.parameters.reason);
-  ArrayRef<int64_t> a = n.type(0).getShape();
+  nn::Sizes a = n.sizes(0);
   Value q = quantizeDynamic(n, n.operand(0));
-  Value acc = Product::multiply(n, n.type(0), a.drop_back(2), a[a.size() - 2], a.back(), q, w, n.type(1), {});
+  Value acc = Product::multiply(n, n.type(0), nn::Sizes(ArrayRef(a).drop_back(2)), a[a.size() - 2], a.back(), q, w, n.type(1), {});
   if (!acc)
     return failure();
   Value scale = binary(n, BinaryKind::mul, unbundle(n, q)[1], w.scale(n));
@@ -282,7 +294,8 @@ LogicalResult importQGemm(Node &n) {
   float alpha = n.real("alpha", 1);
   int64_t columns = n.type(3).getDimSize(transB ? 0 : 1);
   Value c = castTo(n, n.operand(6), n.builder().getI32Type());
-  bool isBias = c && tensorType(c).getNumElements() == columns && tensorType(c).getShape().back() == columns;
+  bool isBias = c && tensorType(c).hasStaticShape() && tensorType(c).getRank() >= 1 && tensorType(c).getNumElements() == columns &&
+                tensorType(c).getShape().back() == columns;
   Product p(n, {0, 1, 2}, {3, 4, 5}, isBias ? n.reshape(c, {columns}) : Value(), transA, transB);
   if (!p.acc)
     return n.hasFailed() ? failure() : n.keep(p.reason());

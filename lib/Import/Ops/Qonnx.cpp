@@ -115,7 +115,9 @@ struct QuantParameters {
       SmallVector<int32_t> codes(llvm::map_range(*values, [](double v) { return int32_t(v); }));
       p.planes.push_back(constantPlane(n, codes, element.bits, plane));
     } else {
-      p.planes.push_back(n.reshape(asFloat(n, zeroInput), plane.getShape()));
+      Value real = asFloat(n, zeroInput);
+      p.planes.push_back(plane.hasStaticShape() ? n.reshape(real, plane.getShape())
+                                                : n.reshapeTo(real, planeSizes(n, n.sizes(0), zero)));
     }
   }
 };
@@ -145,7 +147,7 @@ LogicalResult codesToReal(Node &n, Value y, const Parameters &p) {
 
 /// x / scale + zero
 Value scaled(Node &n, const QuantParameters &q, Value x) {
-  ArrayRef<int64_t> shape = n.type(0).getShape();
+  nn::Sizes shape = n.sizes(0);
   Value y = binary(n, BinaryKind::div, x, spread(n, asFloat(n, 1), q.scale, shape));
   return q.hasZero ? binary(n, BinaryKind::add, y, spread(n, asFloat(n, 2), q.zero, shape)) : y;
 }
@@ -228,12 +230,12 @@ LogicalResult importTrunc(Node &n) {
     return n.keep(q.p.reason);
   ArrayRef<int64_t> shape = n.type(0).getShape();
   Value y = unary(n, UnaryKind::round, scaled(n, q, asFloat(n, 0)));
-  Value zero = q.hasZero ? spread(n, asFloat(n, 2), q.zero, shape) : Value();
+  Value zero = q.hasZero ? spread(n, asFloat(n, 2), q.zero, n.sizes(0)) : Value();
   if (!second) {
     y = rounded(n, binary(n, BinaryKind::div, y, number(n, std::exp2(*from - *to))), *rounding);
     if (zero)
       y = binary(n, BinaryKind::sub, y, zero);
-    y = binary(n, BinaryKind::mul, y, spread(n, asFloat(n, 1), q.scale, shape), n.name());
+    y = binary(n, BinaryKind::mul, y, spread(n, asFloat(n, 1), q.scale, n.sizes(0)), n.name());
     return n.result(castTo(n, y, n.type(0).getElementType()));
   }
   std::optional<Block> block = broadcastBlock(n.type(4).getShape(), shape);
@@ -264,7 +266,7 @@ LogicalResult importTrunc(Node &n) {
   }
   if (zero)
     y = binary(n, BinaryKind::sub, y, binary(n, BinaryKind::div, zero, factor));
-  y = binary(n, BinaryKind::mul, y, spread(n, asFloat(n, 4), *block, shape), n.name());
+  y = binary(n, BinaryKind::mul, y, spread(n, asFloat(n, 4), *block, n.sizes(0)), n.name());
   return n.result(castTo(n, y, n.type(0).getElementType()));
 }
 
@@ -318,7 +320,7 @@ LogicalResult importFloatQuant(Node &n) {
               (isa<Float8E5M2Type>(type) ? infinite : isa<Float8E4M3FNType>(type) && !infinite && n.integer("has_nan", 0));
   if (!fits)
     return n.keep("its values overflow");
-  Value scale = spread(n, asFloat(n, 1), q.scale, n.type(0).getShape());
+  Value scale = spread(n, asFloat(n, 1), q.scale, n.sizes(0));
   Value y = binary(n, BinaryKind::div, x, scale);
   if (n.hasFailed())
     return failure();

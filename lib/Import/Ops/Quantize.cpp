@@ -26,7 +26,7 @@ struct Linear {
   }
   /// A parameter as floats that broadcast to the tensor.
   Value spreadTo(Node &n, int input, Type element) const {
-    return spread(n, castTo(n, n.operand(input), element), block, shape);
+    return spread(n, castTo(n, n.operand(input), element), block, n.sizes(0));
   }
 };
 

@@ -115,12 +115,26 @@ SmallVector<Value> unbundle(Node &n, Value quant) {
   return llvm::to_vector(ValueRange(UnbundleOp::create(n.builder(), n.loc(), planes, quant).getPlanes()));
 }
 
+/// The value under the shape of a plane: they differ in dimensions of one element.
+static Value underShape(Node &n, Value value, RankedTensorType type) {
+  if (n.hasFailed() || !value || value.getType() == type)
+    return value;
+  nn::Sizes open = n.importer.sizeAnalysis.shapeOf(value), shape;
+  llvm::erase_if(open, [](nn::SizeExpr size) { return size && size.constant(); });
+  const nn::SizeExpr *next = open.begin();
+  for (int64_t size : type.getShape())
+    shape.push_back(!ShapedType::isDynamic(size) ? n.importer.sizeAnalysis.table.constant(size)
+                    : next == open.end()         ? nn::SizeExpr()
+                                                 : *next++);
+  return n.reshapeTo(value, shape);
+}
+
 Value planeOf(Node &n, int input, unsigned bits, RankedTensorType type) {
   const Known &known = *n.known(input);
   MLIRContext *context = n.importer.context;
   if (known.value && isa<QuantType>(known.value.getType())) {
     Value codes = unbundle(n, known.value).front();
-    return codes.getType() == type ? codes : bits >= 8 ? n.reshape(codes, type.getShape()) : Value();
+    return codes.getType() == type || bits >= 8 ? underShape(n, codes, type) : Value();
   }
   if (known.value && (bits < 8 || !isa<IntegerType>(n.type(input).getElementType())))
     return {};
@@ -135,7 +149,7 @@ Value planeOf(Node &n, int input, unsigned bits, RankedTensorType type) {
     auto from = tensorType(value);
     if (from.getElementType() != type.getElementType()) // integers of one width: no bit changes
       value = n.createTyped<CastOp>(from.clone(type.getElementType()), value, StringAttr());
-    return value.getType() == type ? value : n.reshape(value, type.getShape());
+    return underShape(n, value, type);
   }
   // ONNX packs the whole tensor, a plane every row: the same bytes when rows end at byte borders.
   ArrayRef<int64_t> shape = n.type(input).getShape();
@@ -210,15 +224,14 @@ static Value scalePlane(Node &n, int input, RankedTensorType type) {
   }
   const Known &known = *n.known(input);
   if (isa<IntegerType>(n.type(input).getElementType()))
-    return n.reshape(castTo(n, n.operand(input), type.getElementType()), type.getShape());
+    return underShape(n, castTo(n, n.operand(input), type.getElementType()), type);
   if (known.data && isWeight(*known.data))
     return n.importer.loadWeight(n.inputName(input), *known.data, type, n.loc());
   if (!known.value)
     return n.constantValue(DenseElementsAttr::getFromRawBuffer(type, n.importer.constantOf(known).getRawData()));
   if (n.type(input).getElementType() != type.getElementType())
     return {}; // codes of powers of two that are computed
-  Value value = n.operand(input);
-  return value.getType() == type ? value : n.reshape(value, type.getShape());
+  return underShape(n, n.operand(input), type);
 }
 
 Parameters Parameters::like(ArrayRef<int64_t> shape) const {
@@ -397,29 +410,36 @@ Value binary(Node &n, BinaryKind kind, Value a, Value b, StringAttr name) {
   return a && b ? n.create<BinaryOp>(kind, a, b, name) : Value();
 }
 
-Value spread(Node &n, Value parameter, ArrayRef<int64_t> block, ArrayRef<int64_t> shape) {
+nn::Sizes planeSizes(Node &n, const nn::Sizes &shape, ArrayRef<int64_t> block) {
+  nn::Sizes result;
+  nn::SizeTable &table = n.importer.sizeAnalysis.table;
+  for (auto [size, extent] : llvm::zip(shape, block))
+    result.push_back(extent == kWhole ? table.constant(1) : table.ceilDiv(size, table.constant(extent)));
+  return result;
+}
+
+Value spread(Node &n, Value parameter, ArrayRef<int64_t> block, const nn::Sizes &shape) {
   if (n.hasFailed() || !parameter)
     return {};
   if (block.empty())
     return n.reshape(parameter, {});
-  SmallVector<int64_t> now = planeShape(shape, block);
-  parameter = n.reshape(parameter, now);
+  nn::SizeTable &table = n.importer.sizeAnalysis.table;
+  nn::Sizes now = planeSizes(n, shape, block);
+  parameter = n.reshapeTo(parameter, now);
   for (size_t i = 0; i < shape.size() && !n.hasFailed(); i++) {
     int64_t size = block[i];
     if (size == kWhole || size == 1)
       continue;
-    SmallVector<int64_t> apart(now), repeated(now);
-    apart.insert(apart.begin() + i + 1, 1);
-    Type element = tensorType(parameter).getElementType();
-    parameter = n.reshape(parameter, apart);
-    apart[i + 1] = size;
-    parameter = n.createTyped<ExpandOp>(RankedTensorType::get(apart, element), parameter, StringAttr());
-    repeated[i] *= size;
-    parameter = n.reshape(parameter, repeated);
+    nn::Sizes apart(now), repeated(now);
+    apart.insert(apart.begin() + i + 1, table.constant(1));
+    parameter = n.reshapeTo(parameter, apart);
+    apart[i + 1] = table.constant(size);
+    parameter = n.expandTo(parameter, apart);
+    repeated[i] = table.mul(repeated[i], table.constant(size));
+    parameter = n.reshapeTo(parameter, repeated);
     now[i] = shape[i];
-    SmallVector<int64_t> zeros(shape.size(), 0), ones(shape.size(), 1);
     if (repeated[i] != shape[i])
-      parameter = n.create<SliceOp>(parameter, zeros, now, ones, StringAttr());
+      parameter = n.sliceTo(parameter, nn::Sizes(shape.size(), table.constant(0)), now, Ints(shape.size(), 1), StringAttr());
   }
   return parameter;
 }

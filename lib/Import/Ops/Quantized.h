@@ -67,10 +67,11 @@ mlir::Value asFloat(Node &n, int input);
 mlir::Value castTo(Node &n, mlir::Value x, mlir::Type element, mlir::StringAttr name = {});
 mlir::Value binary(Node &n, nn::BinaryKind kind, mlir::Value a, mlir::Value b, mlir::StringAttr name = {});
 /// A parameter with one value a block, repeated so that it broadcasts to a tensor of this shape.
-mlir::Value spread(Node &n, mlir::Value parameter, llvm::ArrayRef<int64_t> block, llvm::ArrayRef<int64_t> shape);
+mlir::Value spread(Node &n, mlir::Value parameter, llvm::ArrayRef<int64_t> block, const nn::Sizes &shape);
 
 /// How many entries a plane has along each dimension.
 llvm::SmallVector<int64_t> planeShape(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> block);
+nn::Sizes planeSizes(Node &n, const nn::Sizes &shape, llvm::ArrayRef<int64_t> block);
 
 } // namespace tern::importer::quantized
 #endif // TERN_LIB_IMPORT_OPS_QUANTIZED_H

@@ -19,18 +19,22 @@ public:
     RankedTensorType type = n.type(0), gridType = n.type(1);
     spatial = type.getRank() - 2;
     if (spatial < 1 || gridType.getRank() != type.getRank() || gridType.getShape().back() != spatial ||
-        gridType.getDimSize(0) != type.getDimSize(0))
+        !c.unify(n.sizes(1)[0], n.sizes(0)[0]))
       return n.error() << "a grid of type " << gridType << " does not fit an input of type " << type
                        << "; it is [N, positions..., " << spatial << "]";
     for (int64_t size : type.getShape())
       if (size == 0)
         return n.error() << "input of type " << type << " has no elements to sample";
+    if (llvm::any_of(type.getShape().drop_front(2), ShapedType::isDynamic))
+      return n.keep("the size of what it samples is only known at run time");
     element = type.getElementType();
     sizes.assign(type.getShape().begin() + 2, type.getShape().end());
-    int64_t batch = type.getDimSize(0), channels = type.getDimSize(1), elements = 1;
+    nn::Sizes from = n.sizes(0), grids = n.sizes(1);
+    nn::SizeExpr batch = from[0], channels = from[1];
+    int64_t elements = 1;
     for (int64_t size : sizes)
       elements *= size;
-    int64_t positions = gridType.getNumElements() / std::max<int64_t>(batch * spatial, 1);
+    nn::SizeExpr positions = c.product(ArrayRef<nn::SizeExpr>(grids).drop_front().drop_back());
     // Rows of channels that index tuples of one number choose.
     rows = c.transpose(c.reshape(n.operand(0), {batch, channels, elements}), {0, 2, 1});
     shape = {batch, positions, 1};
@@ -38,8 +42,8 @@ public:
     for (int64_t axis = 0; axis < spatial; axis++) // the grid names the innermost dimension first
       axes.push_back(tapsOf(c.slice(grid, 2, spatial - 1 - axis, 1), sizes[size_t(axis)]));
     sum(0, Value(), Value());
-    Ints out{batch};
-    out.append(gridType.getShape().begin() + 1, gridType.getShape().end() - 1);
+    Shape out{batch};
+    out.append(grids.begin() + 1, grids.end() - 1);
     Ints perm{0, spatial + 1};
     for (int64_t d = 1; d <= spatial; d++)
       perm.push_back(d);
@@ -139,7 +143,8 @@ private:
   bool aligned;
   int64_t spatial = 0;
   Type element;
-  Ints sizes, shape;
+  Ints sizes;
+  Shape shape;
   Value rows, total;
   SmallVector<SmallVector<Tap>> axes;
 };
@@ -191,7 +196,7 @@ static LogicalResult importAffineGrid(Node &n) {
   }
   Compose c{n};
   Value base = c.reals(n.type(0).getElementType(), grid, {1, *count, spatial + 1});
-  Ints shape{n.type(0).getDimSize(0)};
+  Shape shape{n.sizes(0)[0]};
   shape.append(out.begin(), out.end());
   shape.push_back(spatial);
   return n.result(c.reshape(c.matmul(base, c.transpose(n.operand(0), {0, 2, 1}), n.name()), shape));
