@@ -180,4 +180,15 @@ LogicalResult Node::keep(const Twine &reason, bool follows) {
   return success();
 }
 
+LogicalResult Node::keepOpen(const Twine &reason) {
+  std::string text = reason.str() + "; bind";
+  llvm::StringSet<> seen;
+  for (int i = 0; i < inputCount() && !bad; i++)
+    for (nn::SizeExpr size : hasInput(i) && type(i) ? sizes(i) : nn::Sizes())
+      for (StringRef dim : size ? importer.sizeAnalysis.table.dimsOf(size) : SmallVector<StringRef>())
+        if (seen.insert(dim).second)
+          text += (" --dim " + dim + "=N").str();
+  return keep(text);
+}
+
 } // namespace tern::importer

@@ -79,6 +79,8 @@ public:
   /// Imports the node as nn.onnx, because of `reason` (empty: there is no rule for it). `follows`: another nn.onnx is
   /// to blame.
   mlir::LogicalResult keep(const llvm::Twine &reason = "", bool follows = false);
+  /// The same because of sizes that are open; the reason goes on with the --dim flags of the inputs' dimensions.
+  mlir::LogicalResult keepOpen(const llvm::Twine &reason);
 
   //===-- ops -----------------------------------------------------------------===//
   /// An op whose result type is inferred.

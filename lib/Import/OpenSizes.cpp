@@ -80,6 +80,10 @@ void Importer::recordSizes(Operation *op) {
 LogicalResult Importer::finishSizes() {
   nn::SizeTable &table = sizeAnalysis.table;
   Block &block = function.getBody().front();
+  // A dimension that has to be a number is one.
+  for (BlockArgument argument : block.getArguments())
+    if (auto type = dyn_cast<RankedTensorType>(argument.getType()); type && !type.hasStaticShape())
+      argument.setType(nn::typeOf(sizeAnalysis.shapeOf(argument), type.getElementType()));
   for (Operation &op : block)
     recordSizes(&op);
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
@@ -269,7 +273,7 @@ LogicalResult openSlice(Node &n, const Sizes &starts, const Sizes &ends, const I
     SizeExpr start = step > 0 ? place(starts[i], zero, dim) : place(starts[i], zero, last);
     SizeExpr end = step > 0 ? place(ends[i], zero, dim) : place(ends[i], t.constant(-1), last);
     if (!start || !end)
-      return n.keep("whether it starts or ends from the end is only known at run time");
+      return n.keepOpen("whether it starts or ends from the end is only known at run time");
     SizeExpr span = step > 0 ? t.sub(end, start) : t.sub(start, end);
     SizeExpr size = t.ceilDiv(span, t.constant(std::abs(step)));
     size = t.range(size).first >= 0 ? size : t.max(zero, size);
@@ -286,7 +290,7 @@ LogicalResult openSlice(Node &n, const Sizes &starts, const Sizes &ends, const I
 LogicalResult openPad(Node &n, const Sizes &low, const Sizes &high, nn::PadMode mode, double value) {
   nn::SizeTable &t = n.importer.sizeAnalysis.table;
   if (mode != nn::PadMode::constant)
-    return n.keep("how much it repeats is only known at run time");
+    return n.keepOpen("how much it repeats is only known at run time");
   Sizes shape = n.sizes(0);
   Value x = n.operand(0);
   for (size_t axis = 0; axis < shape.size() && x; axis++) {
@@ -299,7 +303,7 @@ LogicalResult openPad(Node &n, const Sizes &low, const Sizes &high, nn::PadMode 
       if (count.isConstant(0))
         continue;
       if (t.range(count).first < 0)
-        return n.keep("whether it pads or crops is only known at run time");
+        return n.keepOpen("whether it pads or crops is only known at run time");
       Sizes box = shape;
       box[axis] = count;
       parts.push_back(n.expandTo(n.scalar(tensorType(x).getElementType(), value), box));

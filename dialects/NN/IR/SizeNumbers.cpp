@@ -86,6 +86,21 @@ std::pair<int64_t, int64_t> SizeTable::range(SizeExpr e, int64_t least) const {
     }
     sum = sum + product;
   }
+  // c * floordiv(a, c) is a minus a remainder of 0 to c - 1: what it is rounded up from may cancel.
+  for (const SizeTerm &term : e.node->terms) {
+    if (sum.low >= 0 || term.atoms.size() != 1 || term.atoms[0]->kind != SizeAtom::FloorDiv)
+      continue;
+    std::optional<int64_t> divisor = term.atoms[0]->args[1].constant();
+    if (!divisor || *divisor <= 0 || term.factor % *divisor)
+      continue;
+    auto &self = const_cast<SizeTable &>(*this); // interns an expression
+    int64_t times = term.factor / *divisor;
+    SizeExpr quotient = self.floorDiv(term.atoms[0]->args[0], term.atoms[0]->args[1]);
+    SizeExpr rest = self.sub(e, self.mul(self.constant(term.factor), quotient));
+    auto [low, high] = range(self.add(rest, self.mul(self.constant(times), term.atoms[0]->args[0])), least);
+    Interval other = Interval{low, high} + Interval{-times, -times} * Interval{0, *divisor - 1};
+    sum = {std::max(sum.low, other.low), std::min(sum.high, other.high)};
+  }
   return {sum.low, sum.high};
 }
 

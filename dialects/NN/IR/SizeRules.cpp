@@ -191,6 +191,23 @@ void SizeAnalysis::infer(Operation *op) {
         sizes.append(x.begin() + axis + 1, x.end());
         set(sizes);
       })
+      .Case([&](GatherElementsOp gather) { set(shapeOf(gather.getIndices())); })
+      .Case([&](GatherNdOp gather) {
+        Sizes x = shapeOf(gather.getX()), indices = shapeOf(gather.getIndices());
+        if (!indices.back() || !indices.back().constant())
+          return;
+        size_t named = size_t(gather.getBatchDims() + *indices.back().constant());
+        Sizes sizes(indices.begin(), indices.end() - 1);
+        sizes.append(x.begin() + named, x.end());
+        set(sizes);
+      })
+      .Case<ScatterElementsOp, ScatterNdOp>([&](auto scatter) { set(shapeOf(scatter.getX())); })
+      .Case([&](TopkOp topk) {
+        Sizes sizes = shapeOf(topk.getX());
+        sizes[size_t(topk.getAxis())] = table.constant(topk.getK());
+        for (Value result : topk->getResults())
+          shapes[result] = sizes;
+      })
       .Case([&](ResizeOp resize) {
         Sizes sizes = shapeOf(resize.getX());
         for (auto [axis, size] : llvm::enumerate(sizes)) {

@@ -184,7 +184,7 @@ static LogicalResult importCenterCropPad(Node &n) {
     if (size < 0 || size > (int64_t(1) << 40))
       return n.error() << "shape has the entry " << size;
     if (n.type(0).isDynamicDim(unsigned(axis)))
-      return n.keep("how much it crops or pads is only known at run time");
+      return n.keepOpen("how much it crops or pads is only known at run time");
     int64_t more = size - n.type(0).getDimSize(axis), magnitude = std::abs(more) / 2;
     low[axis] = more < 0 ? -magnitude : magnitude;
     high[axis] = more - low[axis];
@@ -214,7 +214,7 @@ static LogicalResult importCol2Im(Node &n) {
     blockSize *= (*block)[d], imageSize *= (*image)[d], positions *= counts.back();
   }
   if (type.isDynamicDim(1) || type.isDynamicDim(2))
-    return n.keep("the number of its blocks is only known at run time");
+    return n.keepOpen("the number of its blocks is only known at run time");
   if (type.getDimSize(1) % blockSize || type.getDimSize(2) != positions)
     return n.error() << "input of type " << type << "; blocks of " << blockSize << " elements at " << positions
                      << " positions are needed";

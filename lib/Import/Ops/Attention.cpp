@@ -50,7 +50,7 @@ static LogicalResult importAttention(Node &n) {
   nn::SizeExpr queries = sizesOf(n, a.q)[2], keys = sizesOf(n, a.k)[2];
   if (n.hasFailed() || ShapedType::isDynamic(tensorType(a.q).getDimSize(3)) || ShapedType::isDynamic(tensorType(a.q).getDimSize(1)) ||
       ShapedType::isDynamic(tensorType(a.k).getDimSize(1)))
-    return n.hasFailed() ? failure() : n.keep("the number or the size of its heads is only known at run time");
+    return n.hasFailed() ? failure() : n.keepOpen("the number or the size of its heads is only known at run time");
   a.scale = n.hasAttr("scale") ? n.real("scale", 1) : 1 / std::sqrt(float(tensorType(a.q).getDimSize(3)));
   a.softcap = n.real("softcap", 0);
   a.causal = n.integer("is_causal", 0);
@@ -87,7 +87,7 @@ static LogicalResult importRotaryEmbedding(Node &n) {
   nn::Sizes shape = n.sizes(0);
   std::optional<int64_t> width = shape.back().constant();
   if (!width)
-    return n.keep("the size of its heads is only known at run time");
+    return n.keepOpen("the size of its heads is only known at run time");
   if (rank == 3 && (heads < 1 || *width % heads))
     return n.error() << "num_heads is " << heads << "; it must divide the " << *width << " elements of a position of X";
   Value x = n.operand(0), tables[2];

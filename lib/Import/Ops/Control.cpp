@@ -271,8 +271,8 @@ LogicalResult importScan(Node &n) {
   if (n.hasFailed())
     return failure();
   if (length > kMaxSteps || length <= 0)
-    return n.keep(ShapedType::isDynamic(length) ? Twine("its number of steps is only known at run time")
-                  : length ? "it has more than " + Twine(kMaxSteps) + " steps" : Twine("it has no steps"));
+    return ShapedType::isDynamic(length) ? n.keepOpen("its number of steps is only known at run time")
+           : n.keep(length ? "it has more than " + Twine(kMaxSteps) + " steps" : Twine("it has no steps"));
   Compose c{n};
   SmallVector<Known> state;
   for (int i = 0; i < states; i++)
@@ -332,7 +332,7 @@ LogicalResult importBatchedScan(Node &n) {
   Ints backward = n.integers("directions");
   backward.resize(size_t(sequences), 0);
   if (ShapedType::isDynamic(length) || ShapedType::isDynamic(batch))
-    return n.keep("its number of steps is only known at run time");
+    return n.keepOpen("its number of steps is only known at run time");
   if (length < 1 || batch < 1 || length * batch > kMaxSteps)
     return n.keep("it has no steps or more than " + Twine(kMaxSteps));
   Compose c{n};

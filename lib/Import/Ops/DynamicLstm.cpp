@@ -122,7 +122,7 @@ LogicalResult importDynamicLstm(Node &n) {
   ArrayRef<int64_t> x = n.type(0).getShape(), w = n.type(1).getShape(), r = n.type(2).getShape();
   int64_t steps = x[0], directions = direction == "bidirectional" ? 2 : 1, hidden = r[1];
   if (llvm::any_of(ArrayRef{steps, x[2]}, ShapedType::isDynamic) || !n.type(1).hasStaticShape() || !n.type(2).hasStaticShape())
-    return n.keep("the number of its steps is only known at run time");
+    return n.keepOpen("the number of its steps is only known at run time");
   nn::SizeTable &table = n.importer.sizeAnalysis.table;
   nn::SizeExpr one = table.constant(1), batch = n.sizes(0)[1], cells = table.constant(hidden);
   if (w[0] != directions || r[0] != directions || w[1] != x[2] || w[2] != 4 * hidden || r[2] != 4 * hidden)

@@ -223,7 +223,7 @@ static LogicalResult dft(Node &n, int64_t axis) {
     return n.error() << "input of type " << n.type(0)
                      << "; DFT takes [..., 1 or 2], the last dimension real and imaginary parts";
   if (n.type(0).isDynamicDim(unsigned(axis)))
-    return n.keep("the number of its samples is only known at run time");
+    return n.keepOpen("the number of its samples is only known at run time");
   int64_t size = n.type(0).getDimSize(axis), length = given->empty() ? size : given->front();
   bool inverse = n.integer("inverse", 0), onesided = n.integer("onesided", 0);
   if (length < 1 || length > (1 << 16))
@@ -265,7 +265,7 @@ static LogicalResult importCausalConv(Node &n) {
   if (n.rank(0) != 3 || n.rank(1) != 3)
     return n.error() << "input and weight have ranks " << n.rank(0) << " and " << n.rank(1) << "; both must be 3";
   if (n.type(0).isDynamicDim(1) || !n.type(1).hasStaticShape())
-    return n.keep("its channels or its kernel are only known at run time");
+    return n.keepOpen("its channels or its kernel are only known at run time");
   int64_t channels = n.type(0).getDimSize(1), past = n.type(1).getDimSize(2) - 1;
   Compose c{n};
   Value x = n.operand(0);

@@ -62,7 +62,7 @@ static LogicalResult importAttention(Node &n) {
                      << " heads; they have 3 and 2 dimensions and num_heads is at least 1";
   int64_t total = n.type(1).getDimSize(1);
   if (ShapedType::isDynamic(total))
-    return n.keep("the size of its heads is only known at run time");
+    return n.keepOpen("the size of its heads is only known at run time");
   Ints sizes = n.integers("qkv_hidden_sizes");
   if (sizes.empty())
     sizes.assign(3, total / 3);
@@ -255,7 +255,7 @@ private:
     if (n.rank(0) != 3)
       return n.error() << "query has type " << n.type(0) << "; it has three dimensions";
     if (ShapedType::isDynamic(n.type(0).getDimSize(2)))
-      return n.keep("the size of its heads is only known at run time");
+      return n.keepOpen("the size of its heads is only known at run time");
     if (n.hasInput(3) != n.hasInput(4))
       return n.error() << "past_key and past_value come together";
     if (n.hasInput(1) != n.hasInput(2))
@@ -392,7 +392,7 @@ static LogicalResult importRotaryEmbedding(Node &n) {
   int64_t pairs = n.type(2).getDimSize(1);
   std::optional<int64_t> width = shape.back().constant();
   if (!width || ShapedType::isDynamic(pairs))
-    return n.keep("the size of its heads is only known at run time");
+    return n.keepOpen("the size of its heads is only known at run time");
   nn::SizeExpr positions = shape[rank == 3 ? 1 : 2];
   int64_t length = rank == 4 ? *width : rotated && heads ? *width / heads : 2 * pairs;
   if (length < 1 || (rank == 3 && *width % length) || (rotated && rotated != 2 * pairs))

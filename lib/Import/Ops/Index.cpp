@@ -38,6 +38,8 @@ static LogicalResult importGatherElements(Node &n) {
   return n.result(n.create<GatherElementsOp>(n.operand(0), n.operand(1), axis, n.name()));
 }
 static LogicalResult importGatherND(Node &n) {
+  if (n.rank(1) >= 1 && ShapedType::isDynamic(n.type(1).getShape().back()))
+    return n.keepOpen("how many dimensions its indices name is only known at run time");
   return n.result(n.create<GatherNdOp>(n.operand(0), n.operand(1), n.integer("batch_dims", 0), n.name()));
 }
 
@@ -59,6 +61,8 @@ static LogicalResult importScatterElements(Node &n) {
 }
 static LogicalResult importScatterND(Node &n) {
   auto mode = modeOf(n);
+  if (n.rank(1) >= 1 && ShapedType::isDynamic(n.type(1).getShape().back()))
+    return n.keepOpen("how many dimensions its indices name is only known at run time");
   if (!mode)
     return failure();
   return n.result(n.create<ScatterNdOp>(n.operand(0), n.operand(1), n.operand(2), *mode, n.name()));
@@ -73,7 +77,8 @@ static LogicalResult importOneHot(Node &n) {
     });
   if (!depth)
     return n.keep("its depth is computed from data");
-  if (depth->size() != 1 || n.type(2).getNumElements() != 2)
+  nn::SizeAnalysis &a = n.importer.sizeAnalysis;
+  if (depth->size() != 1 || n.rank(2) != 1 || !a.unify(n.sizes(2)[0], a.table.constant(2)))
     return n.error() << "OneHot takes one depth and two values; found " << n.type(1) << " and " << n.type(2);
   Compose c{n};
   nn::SizeExpr count = depth->front();
@@ -137,7 +142,7 @@ static LogicalResult importMaxUnpool(Node &n) {
     for (size_t d = 0; d < shape.size(); d++) {
       nn::SizeExpr more = c.minus((*wanted)[d], shape[d]);
       if (!more || !more.constant())
-        return n.keep("how much larger its output_shape is is only known at run time");
+        return n.keepOpen("how much larger its output_shape is is only known at run time");
       high[d] = *more.constant();
     }
   }

@@ -92,7 +92,7 @@ static LogicalResult importLayerNorm(Node &n) {
   if (n.hasFailed())
     return failure();
   if (llvm::any_of(n.type(0).getShape().drop_front(norm.axis), ShapedType::isDynamic))
-    return n.keep(kOpenRows);
+    return n.keepOpen(kOpenRows);
   Value y = rowNorm(n, norm, n.name());
   bool isSimplified = norm.rms;
   if (failed(n.result(y)))
@@ -104,7 +104,7 @@ static LogicalResult importLayerNorm(Node &n) {
 static LogicalResult importSkipLayerNorm(Node &n) {
   bool simplified = n.opType() == "SkipSimplifiedLayerNormalization";
   if (n.rank(0) < 1 || ShapedType::isDynamic(n.type(0).getShape().back()))
-    return n.keep(kOpenRows);
+    return n.keepOpen(kOpenRows);
   Value x = n.operand(0), skip = n.operand(1), bias = n.operand(simplified ? 3 : 4);
   if (n.rank(0) == 2 && n.rank(1) == 3 && n.type(1).getDimSize(0) == 1 && skip) { // one for the whole batch
     nn::Sizes shape = n.sizes(1);
@@ -128,7 +128,7 @@ static LogicalResult importSkipLayerNorm(Node &n) {
 static LogicalResult importGroupNorm(Node &n) {
   int64_t groups = n.integer("num_groups", 0);
   if (n.rank(0) >= 2 && n.type(0).isDynamicDim(1))
-    return n.keep("its number of channels is only known at run time");
+    return n.keepOpen("its number of channels is only known at run time");
   if (n.rank(0) < 2 || groups < 1 || n.type(0).getDimSize(1) % groups)
     return n.error() << "input of type " << n.type(0) << " does not have channels that divide into " << groups << " groups";
   int64_t channels = n.type(0).getDimSize(1);
@@ -148,7 +148,7 @@ static LogicalResult importGroupNorm(Node &n) {
 
 static LogicalResult importInstanceNorm(Node &n) {
   if (n.rank(0) >= 2 && n.type(0).isDynamicDim(1))
-    return n.keep("its number of channels is only known at run time");
+    return n.keepOpen("its number of channels is only known at run time");
   if (n.rank(0) < 2)
     return n.error() << "input of rank " << n.rank(0) << "; InstanceNormalization takes [N, C, ...]";
   llvm::APFloat epsilon(n.real("epsilon", 1e-5f));

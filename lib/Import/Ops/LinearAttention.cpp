@@ -27,7 +27,7 @@ static LogicalResult importLinearAttention(Node &n) {
                      << (delta ? ", beta" : "");
   ArrayRef<int64_t> q = n.type(0).getShape(), k = n.type(1).getShape(), v = n.type(2).getShape();
   if (llvm::any_of(ArrayRef{q[1], q[2], k[1], k[2], v[1], v[2]}, ShapedType::isDynamic))
-    return n.keep("its tokens or heads are only known at run time");
+    return n.keepOpen("its tokens or heads are only known at run time");
   nn::SizeExpr batch = n.sizes(0)[0];
   int64_t tokens = q[1], depth = k[2] / heads, width = v[2] / heads, group = queries / heads;
   if (q[2] != queries * depth || k[2] != heads * depth || v[2] != heads * width || k[1] != tokens || v[1] != tokens)

@@ -26,7 +26,7 @@ public:
       if (size == 0)
         return n.error() << "input of type " << type << " has no elements to sample";
     if (llvm::any_of(type.getShape().drop_front(2), ShapedType::isDynamic))
-      return n.keep("the size of what it samples is only known at run time");
+      return n.keepOpen("the size of what it samples is only known at run time");
     element = type.getElementType();
     sizes.assign(type.getShape().begin() + 2, type.getShape().end());
     nn::Sizes from = n.sizes(0), grids = n.sizes(1);

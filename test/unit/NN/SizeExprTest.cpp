@@ -31,6 +31,13 @@ TEST_F(SizeExprs, TextIsReadBack) {
     EXPECT_EQ(text(source), "no expression") << source;
 }
 
+TEST_F(SizeExprs, RoundedUpIsNotLess) {
+  auto range = [&](const char *source) { return t.range(t.parse(source)); };
+  EXPECT_EQ(range("8*ceildiv(seq,8)-seq"), std::make_pair(int64_t(0), int64_t(7)));
+  EXPECT_EQ(range("seq-4*floordiv(seq,4)"), std::make_pair(int64_t(0), int64_t(3)));
+  EXPECT_EQ(range("past+6*floordiv(seq,3)-2*seq").first, -4);
+}
+
 TEST_F(SizeExprs, Division) {
   EXPECT_EQ(text("floordiv(batch*seq*384,batch*12)"), "32*seq");
   EXPECT_EQ(text("floordiv(batch*past+batch*seq,past+seq)"), "batch");
