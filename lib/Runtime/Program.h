@@ -19,7 +19,8 @@ typedef void (*tern_run_function)(void *context, void *const *inputs, void *cons
                                   const uint8_t *weights, const int64_t *numbers);
 
 /* A program with open dimensions works with numbers: sizes of kernels and tensors, bytes of buffers, counts of tasks.
- * `numbers` of the program computes them from the dimensions when a context is opened; behind them lie the offsets of the
+ * `numbers` of the program computes them from the dimensions when a context is opened (INT64_MAX: more than 64 bits hold);
+ * behind them lie the offsets of the
  * buffers in the arena, which the runtime chooses. In the descriptor a size below 0 in `dims` of a tensor or a step is
  * -(slot + 1), slot being the index of a number, and so are the macs of a step; its output_offset is a slot. */
 typedef struct {

@@ -4,22 +4,26 @@
 
 static int64_t resolve(const int64_t *numbers, int64_t size) { return size < 0 ? numbers[-(size + 1)] : size; }
 
-/* Copies infos, with every size that is a slot taken from numbers (NULL: -1). dims: where the copied sizes go. */
+static const char too_large[] = "with these sizes model '%.60s' needs more memory than there can be; choose smaller ones";
+
+/* Copies infos, with every size that is a slot taken from numbers (NULL: -1). dims: where the copied sizes go. A tensor of
+ * more bytes than there can be has UINT64_MAX. */
 static int64_t *copy_infos(tern_tensor_info *to, const tern_tensor_info *from, uint32_t count, const int64_t *numbers,
                            int64_t *dims) {
   for (uint32_t i = 0; i < count; i++) {
     to[i] = from[i];
     to[i].dims = dims;
-    bool open = false;
-    uint64_t elements = 1;
+    bool open = false, fits = true;
+    uint64_t bytes = (uint64_t)tern_element_size(from[i].dtype);
     for (int32_t d = 0; d < from[i].rank; d++) {
       int64_t size = from[i].dims[d];
       open |= size < 0;
       dims[d] = numbers ? resolve(numbers, size) : size < 0 ? -1 : size;
-      elements *= (uint64_t)dims[d];
+      fits &= !dims[d] || bytes <= INT64_MAX / (uint64_t)dims[d];
+      bytes *= (uint64_t)dims[d];
     }
     if (open)
-      to[i].bytes = numbers ? elements * (uint64_t)tern_element_size(from[i].dtype) : 0;
+      to[i].bytes = !numbers ? 0 : fits ? bytes : UINT64_MAX;
     dims += from[i].rank;
   }
   return dims;
@@ -125,6 +129,10 @@ static uint64_t plan(const tern_buffer *buffers, uint32_t count, const int64_t *
     offsets[own->index] = (int64_t)own->offset;
     if (own->offset + own->size > total)
       total = own->offset + own->size;
+    if (total > INT64_MAX / 2) { // so that no sum overflows
+      total = UINT64_MAX;
+      break;
+    }
   }
   free(all), free(busy);
   return total;
@@ -155,6 +163,9 @@ int tern_sizes_open(tern_sizes *sizes, const tern_model *model, const int64_t *d
   int64_t *numbers = (int64_t *)(void *)(infos + tensors), *shapes = numbers + number_count;
   sizes->memory = steps;
   program->numbers(dims, numbers);
+  for (uint32_t i = 0; i < program->number_count; i++)
+    if (numbers[i] == INT64_MAX)
+      return tern_fail(error, TERN_ERROR_MEMORY, too_large, program->name);
   for (uint32_t i = 0; i < program->equal_count; i++) {
     const tern_equal *equal = program->equal + i;
     if (numbers[equal->a] != numbers[equal->b])
@@ -168,9 +179,12 @@ int tern_sizes_open(tern_sizes *sizes, const tern_model *model, const int64_t *d
       if (infos[i].dims[d] < 0)
         return tern_fail(error, TERN_ERROR_ARGUMENT, "with these sizes dimension %d of '%.60s' would be %lld", d, infos[i].name,
                          (long long)infos[i].dims[d]);
+  for (size_t i = 0; i < tensors; i++)
+    if (infos[i].bytes == UINT64_MAX)
+      return tern_fail(error, TERN_ERROR_MEMORY, too_large, program->name);
   uint64_t arena = plan(program->buffers[model->level], buffers, numbers, numbers + program->number_count);
   if (arena == UINT64_MAX)
-    return tern_fail(error, TERN_ERROR_MEMORY, "out of memory: with these sizes model '%.60s' needs more memory than there can be", program->name);
+    return tern_fail(error, TERN_ERROR_MEMORY, too_large, program->name);
   for (uint32_t i = 0; i < program->step_count; i++) {
     steps[i] = program->steps[i];
     steps[i].dims = shapes;

@@ -3,6 +3,7 @@
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/CrashRecoveryContext.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
@@ -58,6 +59,21 @@ int runGuarded(StringRef tool, StringRef out, function_ref<int()> work) {
     _exit(4); // what the crash has left behind is not to be destroyed
   }
   return code;
+}
+
+void endWithoutMemory(StringRef tool, StringRef out, StringRef advice) {
+  struct Ending {
+    std::string message, out;
+  };
+  static Ending ending;
+  ending = {(tool + ": error: out of memory; " + advice + "\n").str(), out.str()};
+  install_bad_alloc_error_handler([](void *, const char *, bool) {
+    // What was asked for is not there, but a few bytes are: mostly it was a tensor of a wrong size.
+    (void)!write(STDERR_FILENO, ending.message.data(), ending.message.size());
+    if (!ending.out.empty())
+      removeTemporaries(ending.out);
+    _exit(1);
+  });
 }
 
 } // namespace tern::tools

@@ -143,7 +143,7 @@ private:
     return array(values, type);
   }
 
-  /// void(const int64_t *dims, int64_t *numbers): all numbers of the program.
+  /// void(const int64_t *dims, int64_t *numbers): all numbers of the program. One that 64 bits do not hold is INT64_MAX.
   Function *numbersFunction() {
     Type *p = b.getPtrTy(), *i64 = b.getInt64Ty();
     auto *function = Function::Create(FunctionType::get(b.getVoidTy(), {p, p}, false), GlobalValue::InternalLinkage, "numbers", *module);
@@ -154,6 +154,7 @@ private:
       const Program &program;
       Function *function;
       llvm::StringMap<Value *> dims;
+      Value *overflow = nullptr; ///< of the number at hand
       void *constant(int64_t v) override { return b.getInt64(v); }
       void *dim(StringRef name) override {
         Value *&value = dims[name];
@@ -165,11 +166,16 @@ private:
         return value;
       }
       static Value *v(void *x) { return static_cast<Value *>(x); }
-      void *add(void *x, void *y) override { return b.CreateAdd(v(x), v(y)); }
-      void *mul(void *x, void *y) override { return b.CreateMul(v(x), v(y)); }
+      Value *checked(Intrinsic::ID operation, void *x, void *y) {
+        Value *both = b.CreateBinaryIntrinsic(operation, v(x), v(y));
+        overflow = b.CreateOr(overflow, b.CreateExtractValue(both, 1));
+        return b.CreateExtractValue(both, 0);
+      }
+      void *add(void *x, void *y) override { return checked(Intrinsic::sadd_with_overflow, x, y); }
+      void *mul(void *x, void *y) override { return checked(Intrinsic::smul_with_overflow, x, y); }
       void *floorDiv(void *x, void *y) override {
-        // Rounded down; 0 for a divisor of 0.
-        Value *zero = b.getInt64(0), *none = b.CreateICmpEQ(v(y), zero), *by = b.CreateSelect(none, b.getInt64(1), v(y));
+        // Rounded down; 0 for a divisor of 0. INT64_MIN / -1 would trap: sizes are never divided by less than 0.
+        Value *zero = b.getInt64(0), *none = b.CreateICmpSLE(v(y), zero), *by = b.CreateSelect(none, b.getInt64(1), v(y));
         Value *q = b.CreateSDiv(v(x), by), *r = b.CreateSRem(v(x), by);
         Value *differ = b.CreateICmpSLT(b.CreateXor(v(x), by), zero), *left = b.CreateICmpNE(r, zero);
         Value *down = b.CreateSub(q, b.CreateZExt(b.CreateAnd(differ, left), b.getInt64Ty()));
@@ -178,8 +184,12 @@ private:
       void *min(void *x, void *y) override { return b.CreateSelect(b.CreateICmpSLT(v(x), v(y)), v(x), v(y)); }
       void *max(void *x, void *y) override { return b.CreateSelect(b.CreateICmpSGT(v(x), v(y)), v(x), v(y)); }
     } emitter(b, program, function);
-    for (auto [i, e] : llvm::enumerate(program.numbers))
-      b.CreateStore(static_cast<Value *>(nn::emitSize(e, emitter)), b.CreateConstInBoundsGEP1_64(i64, function->getArg(1), i));
+    for (auto [i, e] : llvm::enumerate(program.numbers)) {
+      emitter.overflow = b.getFalse();
+      auto *value = static_cast<Value *>(nn::emitSize(e, emitter));
+      value = b.CreateSelect(emitter.overflow, b.getInt64(INT64_MAX), value);
+      b.CreateStore(value, b.CreateConstInBoundsGEP1_64(i64, function->getArg(1), i));
+    }
     b.CreateRetVoid();
     return function;
   }
