@@ -4,6 +4,7 @@
 #include "lib/Import/DataType.h"
 #include "lib/Import/Import.h"
 #include "lib/Reference/Reference.h"
+#include "lib/Support/Json.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "tern/Compile.h"
@@ -98,7 +99,7 @@ static bool readShapes(llvm::json::Object &object, ImportOptions &options) {
 
 bool tern_evaluator::open(StringRef json) {
   ImportOptions options;
-  llvm::Expected<llvm::json::Value> parsed = llvm::json::parse(json);
+  llvm::Expected<llvm::json::Value> parsed = parseJson(json);
   if (!parsed)
     return fail(llvm::toString(parsed.takeError()));
   llvm::json::Object *object = parsed->getAsObject();

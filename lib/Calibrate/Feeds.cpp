@@ -120,9 +120,11 @@ std::string whereIs(const ArrayLocation &array) {
 static std::string printInputs(const std::vector<InputSpec> &inputs) {
   std::string text = inputs.size() == 1 ? "the input is " : "inputs are ";
   constexpr size_t kShown = 8;
-  for (size_t i = 0; i < inputs.size() && i < kShown; ++i)
-    text +=
-        (i ? ", '" : "'") + inputs[i].name + "' " + printShape(inputs[i].shape) + " " + dtypeInfo(inputs[i].dtype).name;
+  for (size_t i = 0; i < inputs.size() && i < kShown; ++i) {
+    text += (i ? ", '" : "'") + inputs[i].name + "'";
+    if (inputs[i].dtype) // else only names are known yet
+      text += " " + printShape(inputs[i].shape) + " " + dtypeInfo(inputs[i].dtype).name;
+  }
   return inputs.size() > kShown ? text + " and " + std::to_string(inputs.size() - kShown) + " more" : text;
 }
 

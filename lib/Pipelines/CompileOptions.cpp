@@ -1,5 +1,6 @@
 //===- CompileOptions.cpp - options as JSON, names of targets and stages ---===//
 #include "lib/Pipelines/Compilation.h"
+#include "lib/Support/Json.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace llvm;
@@ -48,7 +49,7 @@ json::Value CompileOptions::toJSON() const {
 }
 
 Expected<CompileOptions> CompileOptions::parse(StringRef text) {
-  Expected<json::Value> value = json::parse(text);
+  Expected<json::Value> value = parseJson(text);
   if (!value)
     return createStringError("the options are not JSON: " + toString(value.takeError()));
   const json::Object *object = value->getAsObject();

@@ -2,6 +2,7 @@
 #include "dialects/NN/Transforms/Activations.h"
 #include "lib/Import/ModelFile.h"
 #include "lib/Pipelines/Compilation.h"
+#include "lib/Support/Json.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -137,7 +138,7 @@ bool Compilation::isUpToDate() {
   auto written = MemoryBuffer::getFile(out + "/compile.json");
   if (!written)
     return false;
-  Expected<json::Value> value = json::parse((*written)->getBuffer());
+  Expected<json::Value> value = parseJson((*written)->getBuffer());
   if (!value) {
     consumeError(value.takeError());
     return false;

@@ -1,5 +1,6 @@
 //===- Plan.cpp - plan.json -----------------------------------------------===//
 #include "lib/Search/Plan.h"
+#include "lib/Support/Json.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -193,7 +194,7 @@ static PlanOp readOp(const json::Value &value, size_t index, std::string &error)
 
 Expected<Plan> parsePlan(StringRef text, StringRef file) {
   auto fail = [&](const Twine &message) { return createStringError(inconvertibleErrorCode(), file + ": " + message); };
-  Expected<json::Value> root = json::parse(text);
+  Expected<json::Value> root = parseJson(text);
   if (!root)
     return fail("is not JSON: " + toString(root.takeError()));
   std::string error;

@@ -1,4 +1,5 @@
 #include "lib/Support/Artifact.h"
+#include "lib/Support/Library.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/Twine.h"
@@ -98,6 +99,8 @@ Error Artifact::load(StringRef path, const ArtifactOptions &options) {
 
   // With a slash in it, dlopen takes it as a path.
   std::string file = join(sys::path::is_absolute(folder) ? folder : "./" + folder, manifest.library);
+  if (std::string damage = damageOfLibrary(file); !damage.empty())
+    return fail(manifest.library + " is damaged (" + damage + "); compile the model again");
   library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     return fail("cannot load " + manifest.library + " (" + dlerror() + "); compile the model again");

@@ -1,4 +1,5 @@
 #include "lib/Support/Manifest.h"
+#include "lib/Support/Json.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace llvm;
@@ -136,6 +137,15 @@ static bool fromJSON(const json::Value &value, Manifest &m, json::Path path) {
   return true;
 }
 
-Expected<Manifest> Manifest::parse(StringRef text) { return json::parse<Manifest>(text, "manifest"); }
+Expected<Manifest> Manifest::parse(StringRef text) {
+  Expected<json::Value> value = parseJson(text);
+  if (!value)
+    return value.takeError();
+  Manifest manifest;
+  json::Path::Root root("manifest");
+  if (fromJSON(*value, manifest, root))
+    return std::move(manifest);
+  return root.getError();
+}
 
 } // namespace tern

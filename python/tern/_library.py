@@ -2,6 +2,7 @@
 import ctypes
 import os
 import pathlib
+import struct
 from ctypes import POINTER, c_char, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 from ._errors import Error
@@ -96,9 +97,23 @@ COMPILER = {
 }
 
 
+def check_whole(path):
+    """Loading a library that is cut off ends the process: its section headers come last, and must be there."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        header = file.read(64)
+    if len(header) < 64 or header[:4] != b"\x7fELF":
+        raise OSError("it is no shared library")
+    offset, = struct.unpack_from("<Q", header, 40)
+    entry, count = struct.unpack_from("<HH", header, 58)
+    if offset + entry * count > size:
+        raise OSError(f"it is cut off: {size} bytes are there")
+
+
 def declare(path, functions):
     """Loads a library and types its functions."""
     try:
+        check_whole(path)
         library = ctypes.CDLL(str(path))
         for name, (result, arguments) in functions.items():
             function = getattr(library, name)

@@ -346,7 +346,7 @@ class Output(Case):
     def test_file_size_limit(self):
         def limited():
             resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
-        self.refused("m.tern", arguments=["--scheme=float"], preexec_fn=limited, restore_signals=False)
+        self.refused("m.tern", arguments=["--scheme=float"], preexec_fn=limited)
 
     def test_full_disk(self):
         disk = self.folder / "disk"

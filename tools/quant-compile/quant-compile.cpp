@@ -122,6 +122,6 @@ int main(int argc, char **argv) {
   options.model = line.operands.front();
 
   removeTemporariesOnSignal(outputOf(options));
-  endWithoutMemory("quant-compile", outputOf(options), "choose smaller sizes with --dim, or fewer threads with --jobs");
+  reportLimits("quant-compile", outputOf(options), "choose smaller sizes with --dim, or fewer threads with --jobs");
   return runGuarded("quant-compile", outputOf(options), [&] { return compileWith(options, verbosity); });
 }

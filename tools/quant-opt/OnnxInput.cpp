@@ -58,7 +58,7 @@ LogicalResult importAndRun(StringRef input, StringRef output, MLIRContext &conte
       continue;
     }
     if (name.empty() || size.getAsInteger(10, n)) {
-      llvm::errs() << "--dim " << flag << ": NAME=N or NAME=LOW..HIGH is needed, as in --dim batch=1\n";
+      llvm::errs() << "quant-opt: error: --dim " << flag << ": NAME=N or NAME=LOW..HIGH is needed, as in --dim batch=1\n";
       return failure();
     }
     import.dims[name] = n;
@@ -74,7 +74,7 @@ LogicalResult importAndRun(StringRef input, StringRef output, MLIRContext &conte
   std::string error;
   std::unique_ptr<llvm::ToolOutputFile> file = openOutputFile(output, &error);
   if (!file) {
-    llvm::errs() << error << "\n";
+    llvm::errs() << "quant-opt: error: " << error << "\n";
     return failure();
   }
   if (config.shouldEmitBytecode()) {

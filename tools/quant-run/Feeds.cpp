@@ -1,5 +1,6 @@
 //===- Feeds.cpp - inputs of the runs, and where a program comes from --------===//
 #include "tools/quant-run/Run.h"
+#include "lib/Support/Json.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -109,7 +110,7 @@ Expected<Origin> readOrigin(StringRef folder) {
   auto damaged = [&](const Twine &why) {
     return createStringError(path + ": damaged (" + why + "); compile the model again");
   };
-  Expected<json::Value> value = json::parse((*text)->getBuffer());
+  Expected<json::Value> value = parseJson((*text)->getBuffer());
   if (!value)
     return damaged(toString(value.takeError()));
   const json::Object *root = value->getAsObject(), *stamp = root ? root->getObject("stamp") : nullptr;

@@ -211,7 +211,7 @@ static Error runAsTold(const RunOptions &options) {
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
-  endWithoutMemory("quant-run", "", "choose smaller sizes with --dim, or fewer samples");
+  reportLimits("quant-run", "", "choose smaller sizes with --dim, or fewer samples");
   CommandLine line("quant-run", "quant-run DIR [flags], or quant-run MODEL.onnx --reference: slow evaluation of a model as it is",
                    "TERN_ISA=portable|avx2|avx512vnni forces an instruction set");
   RunOptions options;

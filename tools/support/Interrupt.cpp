@@ -61,11 +61,12 @@ int runGuarded(StringRef tool, StringRef out, function_ref<int()> work) {
   return code;
 }
 
-void endWithoutMemory(StringRef tool, StringRef out, StringRef advice) {
+void reportLimits(StringRef tool, StringRef out, StringRef advice) {
   struct Ending {
     std::string message, out;
   };
   static Ending ending;
+  signal(SIGXFSZ, SIG_IGN);
   ending = {(tool + ": error: out of memory; " + advice + "\n").str(), out.str()};
   install_bad_alloc_error_handler([](void *, const char *, bool) {
     // What was asked for is not there, but a few bytes are: mostly it was a tensor of a wrong size.

@@ -138,8 +138,13 @@ TEST_F(ArtifactTest, other_versions_and_targets) {
 
 TEST_F(ArtifactTest, library_that_is_no_model) {
   fs::remove(folder + "/libmodel.so");
-  writeFile(folder + "/libmodel.so", "text", 4);
   EXPECT_THAT(openError(), HasSubstr("cannot load libmodel.so"));
+  writeFile(folder + "/libmodel.so", "text", 4);
+  EXPECT_THAT(openError(), HasSubstr("libmodel.so is damaged (it has only 4 bytes)"));
+  fs::remove(folder + "/libmodel.so");
+  fs::copy_file(FAKE_ARTIFACT, folder + "/libmodel.so");
+  fs::resize_file(folder + "/libmodel.so", fs::file_size(FAKE_ARTIFACT) / 2);
+  EXPECT_THAT(openError(), HasSubstr("libmodel.so is damaged (it is cut off"));
   Manifest m = fakeManifest();
   m.library = "../libc.so.6";
   write(m);

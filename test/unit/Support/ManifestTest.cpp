@@ -37,6 +37,8 @@ TEST(ManifestTest, small_hash_keeps_its_zeros) {
 TEST(ManifestTest, errors_name_the_key) {
   EXPECT_THAT(parseError("{"), HasSubstr("Expected"));
   EXPECT_THAT(parseError("[]"), HasSubstr("expected object"));
+  EXPECT_THAT(parseError(std::string(1000000, '[')), HasSubstr("byte 100: more than 100 levels of brackets"));
+  EXPECT_THAT(parseError("{\"a\\\"[[\": \"" + std::string(200, '[') + "\"}"), HasSubstr("missing value at manifest.abi"));
   EXPECT_THAT(parseError("{}"), HasSubstr("missing value at manifest.abi"));
   EXPECT_THAT(parseError(R"({"abi": 1, "name": "m", "target": "cpu", "inputs": [{"name": "x", "dtype": "f3",
                               "shape": []}], "outputs": []})"),
