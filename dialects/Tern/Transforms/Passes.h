@@ -10,6 +10,6 @@ namespace tern {
 #include "dialects/Tern/Transforms/Passes.h.inc"
 
 /// What tern-to-linalg does, below `root`: a module, or a function whose callees need no change. Reports what cannot be lowered.
-llvm::LogicalResult lowerToLinalg(mlir::Operation *root);
+llvm::LogicalResult lowerToLinalg(mlir::Operation *root, bool keepSizes = false);
 } // namespace tern
 #endif

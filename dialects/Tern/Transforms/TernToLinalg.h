@@ -23,6 +23,7 @@ void populateReductions(const TypeConverter &types, RewritePatternSet &patterns)
 void populateNorms(const TypeConverter &types, RewritePatternSet &patterns);
 void populateAttention(const TypeConverter &types, RewritePatternSet &patterns);
 void populateMovement(const TypeConverter &types, RewritePatternSet &patterns);
+void populateResize(const TypeConverter &types, RewritePatternSet &patterns);
 void populateIndex(const TypeConverter &types, RewritePatternSet &patterns);
 void populateRnn(const TypeConverter &types, RewritePatternSet &patterns);
 void populateQuantization(const TypeConverter &types, RewritePatternSet &patterns);
@@ -35,6 +36,21 @@ inline bool isUnsigned(Type element) { return element.isUnsignedInteger() || ele
 inline ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
 inline Type elementOf(Value value) { return getElementTypeOrSelf(value.getType()); }
 
+//===-- sizes ---------------------------------------------------------------------===//
+/// Sizes of a tensor: numbers, and index values where they are open.
+using Extents = SmallVector<OpFoldResult>;
+
+/// A tensor type and its sizes. Made of a type alone, those of its open dimensions are null: an elementwise op takes them
+/// from its operands.
+struct Shaped {
+  RankedTensorType type;
+  Extents sizes;
+  Shaped(RankedTensorType type);
+  Shaped(Extents sizes, Type element);
+  Type element() const { return type.getElementType(); }
+  Shaped with(Type element) const { return Shaped(sizes, element); }
+};
+
 //===-- building ------------------------------------------------------------------===//
 /// A builder at a place; everything below is created there.
 struct Build {
@@ -45,6 +61,7 @@ struct Build {
     return OpTy::create(b, loc, std::forward<Args>(args)...);
   }
   Value index(int64_t value) const { return create<arith::ConstantIndexOp>(value); }
+  Value index(OpFoldResult size) const;
   /// A number of a scalar type; floats are rounded, integers keep their low bits.
   Value number(Type type, double value) const;
   Value integer(Type type, int64_t value) const;
@@ -68,35 +85,67 @@ struct Build {
   /// The same without byte codes: the result has the type `to` without its sign.
   Value convertPlain(Value scalar, Type from, Type to) const;
 
+  //===-- sizes -------------------------------------------------------------------===//
+  OpFoldResult number(int64_t size) const { return b.getIndexAttr(size); }
+  /// One size of a tensor, all of them.
+  OpFoldResult extent(Value tensor, int64_t axis) const;
+  Extents extents(Value tensor) const;
+  /// Of a result of an op that is being lowered: what `nn.sizes` says where it is open (nn.size). Its signless type.
+  Shaped sized(Value original) const;
+  OpFoldResult plus(OpFoldResult x, OpFoldResult y) const;
+  OpFoldResult plus(OpFoldResult x, int64_t y) const { return plus(x, number(y)); }
+  OpFoldResult times(OpFoldResult x, OpFoldResult y) const;
+  OpFoldResult times(OpFoldResult x, int64_t y) const { return times(x, number(y)); }
+  OpFoldResult minus(OpFoldResult x, OpFoldResult y) const;
+  /// Rounded up; sizes are not negative.
+  OpFoldResult ceilDiv(OpFoldResult x, int64_t y) const;
+  OpFoldResult product(ArrayRef<OpFoldResult> sizes) const;
+  /// As a number of a scalar type.
+  Value convertSize(OpFoldResult size, Type type) const;
+  /// x mod size, not negative, of index values.
+  Value floorMod(Value x, Value size) const;
+
   //===-- tensors -----------------------------------------------------------------===//
   using Body = llvm::function_ref<Value(const Build &, ValueRange)>;
 
-  /// tensor.empty; unknown sizes are those of the operands that broadcast to it.
-  Value empty(RankedTensorType type, ValueRange like = {}) const;
-  Value filled(RankedTensorType type, Value scalar) const;
+  Value empty(const Shaped &type) const;
+  Value filled(const Shaped &type, Value scalar) const;
   /// One linalg.generic. The body gets the scalars of the inputs and the output and yields the output's.
   Value generic(ValueRange inputs, Value output, ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
                 Body body) const;
   /// Elementwise with numpy broadcasting.
-  Value elementwise(RankedTensorType type, ValueRange operands, Body body) const;
+  Value elementwise(const Shaped &type, ValueRange operands, Body body) const;
   /// Elementwise, each operand by its own map of the result's dimensions.
-  Value elementwise(RankedTensorType type, ValueRange operands, ArrayRef<AffineMap> maps, Body body) const;
+  Value elementwise(const Shaped &type, ValueRange operands, ArrayRef<AffineMap> maps, Body body) const;
   /// The map of a vector along one axis of a result of this rank.
   AffineMap alongAxis(int64_t axis, int64_t rank) const;
   /// The map to the first n of `loops` dimensions.
   AffineMap firstDims(int64_t n, int64_t loops) const;
 
-  /// The same elements in another static shape.
+  /// The same elements in another shape.
+  Value reshape(Value tensor, ArrayRef<OpFoldResult> sizes) const;
   Value reshape(Value tensor, ArrayRef<int64_t> shape) const;
+  /// tensor.extract_slice and insert_slice with steps of 1 or as given.
+  Value slice(Value tensor, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes, ArrayRef<OpFoldResult> steps = {}) const;
+  Value insert(Value part, Value whole, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> steps = {}) const;
   /// tensor.pad with a scalar; negative amounts crop.
   Value padOrCrop(Value tensor, ArrayRef<int64_t> low, ArrayRef<int64_t> high, Value scalar) const;
-  /// Result element = tensor element whose index along each axis is tables[axis][result index]; an empty table keeps
-  /// the index.
-  Value gatherByTables(Value tensor, RankedTensorType type, ArrayRef<SmallVector<int64_t>> tables) const;
+  /// Where an element of the result is read, along one axis; null: at the same index.
+  using Source = llvm::function_ref<Value(const Build &, int64_t axis, Value at)>;
+  /// Result element = tensor element at source(axis, index) of each axis.
+  Value gather(Value tensor, const Shaped &type, Source source) const;
+  /// A source that is a list of numbers, for `axes` that have one: reads them.
+  Value gatherByTables(Value tensor, const Shaped &type, ArrayRef<SmallVector<int64_t>> tables, Source other) const;
   Value extract(Value tensor, ValueRange indices) const { return create<tensor::ExtractOp>(tensor, indices); }
   /// Sum, maximum, ... over axes: the kept dimensions, in order. `body` gets (element, accumulator).
   Value reduce(Value tensor, ArrayRef<int64_t> axes, Value init, Body body) const;
 };
+
+/// Replaces an op by values of its element types: what operands tell about a size may be more, or less, than the types of the
+/// results say.
+void replaceSized(ConversionPatternRewriter &rewriter, Operation *op, ValueRange values);
+/// `value` as the type, which agrees with its own.
+Value castSizes(const Build &build, Value value, RankedTensorType type);
 
 } // namespace tern::lowering
 #endif

@@ -12,10 +12,10 @@ Value negativeInfinity(const Build &build, Type type) {
 }
 
 /// sum over the last loop of a[map] * b[map], in the type that elements are computed in.
-Value contract(const Build &build, RankedTensorType type, Value a, AffineMap aMap, Value b, AffineMap bMap) {
+Value contract(const Build &build, const Shaped &type, Value a, AffineMap aMap, Value b, AffineMap bMap) {
   SmallVector<utils::IteratorType> iterators(4, utils::IteratorType::parallel);
   iterators.push_back(utils::IteratorType::reduction);
-  Value zeros = build.filled(type, build.number(type.getElementType(), 0));
+  Value zeros = build.filled(type, build.number(type.element(), 0));
   return build.generic({a, b}, zeros, {aMap, bMap, build.firstDims(4, 5)}, iterators,
                        [](const Build &in, ValueRange s) { return in.add(s[2], in.mul(in.widen(s[0]), in.widen(s[1]))); });
 }
@@ -34,7 +34,8 @@ struct Attention : OpConversionPattern<nn::AttentionOp> {
       d[i] = rewriter.getAffineDimExpr(i);
     auto map = [&](ArrayRef<AffineExpr> exprs) { return AffineMap::get(5, 0, exprs, rewriter.getContext()); };
     AffineExpr group = k[1] == 1 ? rewriter.getAffineConstantExpr(0) : d[1].floorDiv(q[1] / k[1]);
-    auto scoresType = RankedTensorType::get({q[0], q[1], q[2], k[2]}, wide);
+    Extents qs = build.extents(adaptor.getQ());
+    Shaped scoresType({qs[0], qs[1], qs[2], build.extent(adaptor.getK(), 2)}, wide);
     Value scores = contract(build, scoresType, adaptor.getQ(), map({d[0], d[1], d[2], d[4]}), adaptor.getK(),
                             map({d[0], group, d[3], d[4]}));
     scores = mask(build, op, scoresType, scores, adaptor.getMask());
@@ -53,22 +54,22 @@ struct Attention : OpConversionPattern<nn::AttentionOp> {
       Value none = in.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, s[1], in.number(wide, 0));
       return in.create<arith::DivFOp>(s[0], in.select(none, in.number(wide, 1), s[1]));
     });
-    Value y = contract(build, op.getType().clone(wide), weights, map({d[0], d[1], d[2], d[4]}), adaptor.getV(),
+    Value y = contract(build, Shaped({qs[0], qs[1], qs[2], build.extent(adaptor.getV(), 3)}, wide), weights, map({d[0], d[1], d[2], d[4]}), adaptor.getV(),
                        map({d[0], group, d[4], d[3]}));
     if (wide != element)
-      y = build.elementwise(op.getType(), y, [&](const Build &in, ValueRange s) { return in.narrow(s[0], element); });
-    rewriter.replaceOp(op, y);
+      y = build.elementwise(cast<RankedTensorType>(y.getType()).clone(element), y, [&](const Build &in, ValueRange s) { return in.narrow(s[0], element); });
+    replaceSized(rewriter, op, y);
     return success();
   }
 
 private:
   /// softcap(scale * score) + mask; -inf where a key is not seen.
-  static Value mask(const Build &build, nn::AttentionOp op, RankedTensorType type, Value scores, Value mask) {
-    Type wide = type.getElementType();
+  static Value mask(const Build &build, nn::AttentionOp op, const Shaped &type, Value scores, Value mask) {
+    Type wide = type.element();
     SmallVector<Value> operands{scores};
     if (mask)
       operands.push_back(mask);
-    int64_t offset = type.getDimSize(3) - type.getDimSize(2);
+    OpFoldResult offset = build.minus(type.sizes[3], type.sizes[2]);
     return build.elementwise(type, operands, [&](const Build &in, ValueRange s) -> Value {
       Value score = in.mul(s[0], in.number(wide, op.getScale().convertToFloat()));
       if (op.getSoftcap()) {
@@ -101,11 +102,13 @@ struct Rope : OpConversionPattern<nn::RopeOp> {
   LogicalResult matchAndRewrite(nn::RopeOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
     Build build{rewriter, op.getLoc()};
     RankedTensorType type = op.getType();
-    int64_t rank = type.getRank(), size = type.getShape().back(), pairs = shapeOf(adaptor.getCos()).back();
+    int64_t rank = type.getRank();
+    Extents sizes = build.extents(adaptor.getX());
+    OpFoldResult pairs = build.extent(adaptor.getCos(), int64_t(shapeOf(adaptor.getCos()).size()) - 1), turned = build.times(pairs, 2);
     Type element = type.getElementType(), wide = build.computeType(element);
     bool interleaved = op.getInterleaved();
     Value x = adaptor.getX(), cos = adaptor.getCos(), sin = adaptor.getSin();
-    Value y = build.elementwise(type, {}, [&](const Build &in, ValueRange) -> Value {
+    Value y = build.elementwise(Shaped(sizes, element), {}, [&](const Build &in, ValueRange) -> Value {
       SmallVector<Value> at;
       for (int64_t d = 0; d < rank; ++d)
         at.push_back(in.create<linalg::IndexOp>(d));
@@ -120,12 +123,13 @@ struct Rope : OpConversionPattern<nn::RopeOp> {
         second = less(in.mul(pair, two), i);
         other = in.select(second, in.create<arith::SubIOp>(i, one), in.add(i, one));
       } else {
-        second = less(in.index(pairs - 1), i);
+        second = less(in.index(in.plus(pairs, -1)), i);
         pair = in.select(second, in.create<arith::SubIOp>(i, half), i);
         other = in.select(second, pair, in.add(i, half));
       }
       // Elements behind the rotated part read a place that exists, and ignore it.
-      Value rotated = 2 * pairs == size ? Value() : less(i, in.index(2 * pairs));
+      bool whole = getConstantIntValue(turned) && turned == sizes.back();
+      Value rotated = whole ? Value() : less(i, in.index(turned));
       if (rotated) {
         pair = in.select(rotated, pair, zero);
         other = in.select(rotated, other, zero);
@@ -143,7 +147,7 @@ struct Rope : OpConversionPattern<nn::RopeOp> {
       Value result = in.add(in.mul(own, read(cos, pair)), sign);
       return in.narrow(rotated ? in.select(rotated, result, own) : result, element);
     });
-    rewriter.replaceOp(op, y);
+    replaceSized(rewriter, op, y);
     return success();
   }
 };

@@ -151,23 +151,9 @@ Value Build::convertPlain(Value scalar, Type from, Type to) const {
 }
 
 //===-- tensors ---------------------------------------------------------------===//
-Value Build::empty(RankedTensorType type, ValueRange like) const {
-  SmallVector<Value> sizes;
-  for (auto [d, size] : llvm::enumerate(type.getShape())) {
-    if (!ShapedType::isDynamic(size))
-      continue;
-    for (Value operand : like) {
-      int64_t axis = int64_t(d) - (type.getRank() - int64_t(shapeOf(operand).size()));
-      if (axis < 0 || !ShapedType::isDynamic(shapeOf(operand)[axis]))
-        continue;
-      sizes.push_back(create<tensor::DimOp>(operand, axis));
-      break;
-    }
-  }
-  return create<tensor::EmptyOp>(type.getShape(), type.getElementType(), sizes);
-}
+Value Build::empty(const Shaped &type) const { return create<tensor::EmptyOp>(type.sizes, type.element()); }
 
-Value Build::filled(RankedTensorType type, Value scalar) const {
+Value Build::filled(const Shaped &type, Value scalar) const {
   return create<linalg::FillOp>(scalar, empty(type)).getResult(0);
 }
 
@@ -181,24 +167,32 @@ Value Build::generic(ValueRange inputs, Value output, ArrayRef<AffineMap> maps, 
       .getResult(0);
 }
 
-Value Build::elementwise(RankedTensorType type, ValueRange operands, ArrayRef<AffineMap> maps, Body body) const {
+Value Build::elementwise(const Shaped &type, ValueRange operands, ArrayRef<AffineMap> maps, Body body) const {
+  Shaped result = type;
+  // Open sizes that are not given are those of an operand.
+  for (auto [operand, map] : llvm::zip(operands, maps))
+    for (auto [axis, expr] : llvm::enumerate(map.getResults()))
+      if (auto dim = dyn_cast<AffineDimExpr>(expr); dim && !result.sizes[dim.getPosition()])
+        result.sizes[dim.getPosition()] = extent(operand, axis);
   SmallVector<AffineMap> all(maps);
-  all.push_back(b.getMultiDimIdentityMap(type.getRank()));
-  SmallVector<utils::IteratorType> parallel(type.getRank(), utils::IteratorType::parallel);
-  return generic(operands, empty(type, operands), all, parallel, body);
+  int64_t rank = type.type.getRank();
+  all.push_back(b.getMultiDimIdentityMap(rank));
+  SmallVector<utils::IteratorType> parallel(rank, utils::IteratorType::parallel);
+  return generic(operands, empty(result), all, parallel, body);
 }
 
-Value Build::elementwise(RankedTensorType type, ValueRange operands, Body body) const {
+Value Build::elementwise(const Shaped &type, ValueRange operands, Body body) const {
   SmallVector<AffineMap> maps;
+  int64_t rank = type.type.getRank();
   for (Value operand : operands) {
     ArrayRef<int64_t> shape = shapeOf(operand);
-    int64_t extra = type.getRank() - int64_t(shape.size());
+    int64_t extra = rank - int64_t(shape.size());
     SmallVector<AffineExpr> exprs;
     for (auto [d, size] : llvm::enumerate(shape)) {
-      bool repeats = size == 1 && type.getDimSize(d + extra) != 1;
+      bool repeats = size == 1 && type.type.getDimSize(d + extra) != 1;
       exprs.push_back(repeats ? b.getAffineConstantExpr(0) : b.getAffineDimExpr(d + extra));
     }
-    maps.push_back(AffineMap::get(type.getRank(), 0, exprs, b.getContext()));
+    maps.push_back(AffineMap::get(rank, 0, exprs, b.getContext()));
   }
   return elementwise(type, operands, maps, body);
 }
@@ -214,84 +208,9 @@ AffineMap Build::firstDims(int64_t n, int64_t loops) const {
   return AffineMap::get(loops, 0, exprs, b.getContext());
 }
 
-/// [[0, 1, ..., n - 1]], or none for a scalar.
-static SmallVector<ReassociationIndices> allInOne(int64_t n) {
-  if (n == 0)
-    return {};
-  return {llvm::to_vector<2>(llvm::seq<int64_t>(0, n))};
-}
-
-Value Build::reshape(Value tensor, ArrayRef<int64_t> shape) const {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  if (type.getShape() == shape)
-    return tensor;
-  // By way of one dimension, which is always possible.
-  auto flat = RankedTensorType::get({type.getNumElements()}, type.getElementType());
-  if (type.getRank() == 0)
-    tensor = create<tensor::ExpandShapeOp>(flat, tensor, ArrayRef<ReassociationIndices>());
-  else if (type.getRank() > 1)
-    tensor = create<tensor::CollapseShapeOp>(flat, tensor, allInOne(type.getRank()));
-  auto result = RankedTensorType::get(shape, type.getElementType());
-  if (shape.size() == 1)
-    return tensor;
-  if (shape.empty())
-    return create<tensor::CollapseShapeOp>(result, tensor, ArrayRef<ReassociationIndices>());
-  return create<tensor::ExpandShapeOp>(result, tensor, allInOne(shape.size()));
-}
-
-Value Build::padOrCrop(Value tensor, ArrayRef<int64_t> low, ArrayRef<int64_t> high, Value scalar) const {
-  SmallVector<int64_t> shape(shapeOf(tensor));
-  auto crops = [](int64_t amount) { return amount < 0; };
-  if (llvm::any_of(low, crops) || llvm::any_of(high, crops)) {
-    SmallVector<OpFoldResult> offsets, sizes, strides(shape.size(), b.getIndexAttr(1));
-    for (size_t d = 0; d < shape.size(); ++d) {
-      shape[d] += std::min<int64_t>(low[d], 0) + std::min<int64_t>(high[d], 0);
-      offsets.push_back(b.getIndexAttr(std::max<int64_t>(-low[d], 0)));
-      sizes.push_back(b.getIndexAttr(shape[d]));
-    }
-    tensor = llvm::is_contained(shape, 0) ? empty(RankedTensorType::get(shape, elementOf(tensor)))
-                                          : create<tensor::ExtractSliceOp>(tensor, offsets, sizes, strides).getResult();
-  }
-  auto pads = [](int64_t amount) { return amount > 0; };
-  if (llvm::none_of(low, pads) && llvm::none_of(high, pads))
-    return tensor;
-  SmallVector<int64_t> lows, highs;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    lows.push_back(std::max<int64_t>(low[d], 0));
-    highs.push_back(std::max<int64_t>(high[d], 0));
-    shape[d] += lows[d] + highs[d];
-  }
-  auto type = RankedTensorType::get(shape, elementOf(tensor));
-  auto attrs = [&](ArrayRef<int64_t> values) { return getAsIndexOpFoldResult(b.getContext(), values); };
-  return create<tensor::PadOp>(type, tensor, attrs(lows), attrs(highs), scalar);
-}
-
-Value Build::gatherByTables(Value tensor, RankedTensorType type, ArrayRef<SmallVector<int64_t>> tables) const {
-  SmallVector<Value> operands;
-  SmallVector<AffineMap> maps;
-  for (auto [axis, entries] : llvm::enumerate(tables)) {
-    if (entries.empty())
-      continue;
-    operands.push_back(table(entries, {int64_t(entries.size())}));
-    maps.push_back(alongAxis(axis, type.getRank()));
-  }
-  return elementwise(type, operands, maps, [&](const Build &in, ValueRange scalars) {
-    SmallVector<Value> indices;
-    for (auto [axis, entries] : llvm::enumerate(tables)) {
-      if (entries.empty()) {
-        indices.push_back(in.create<linalg::IndexOp>(axis));
-        continue;
-      }
-      indices.push_back(in.create<arith::IndexCastOp>(in.b.getIndexType(), scalars.front()));
-      scalars = scalars.drop_front();
-    }
-    return in.extract(tensor, indices);
-  });
-}
-
 Value Build::reduce(Value tensor, ArrayRef<int64_t> axes, Value init, Body body) const {
   auto type = cast<RankedTensorType>(tensor.getType());
-  SmallVector<int64_t> shape;
+  Extents sizes;
   SmallVector<AffineExpr> kept;
   SmallVector<utils::IteratorType> iterators;
   for (int64_t axis = 0; axis < type.getRank(); ++axis) {
@@ -299,12 +218,12 @@ Value Build::reduce(Value tensor, ArrayRef<int64_t> axes, Value init, Body body)
     iterators.push_back(isReduced ? utils::IteratorType::reduction : utils::IteratorType::parallel);
     if (isReduced)
       continue;
-    shape.push_back(type.getDimSize(axis));
+    sizes.push_back(extent(tensor, axis));
     kept.push_back(b.getAffineDimExpr(axis));
   }
   AffineMap maps[] = {b.getMultiDimIdentityMap(type.getRank()),
                       AffineMap::get(type.getRank(), 0, kept, b.getContext())};
-  return generic(tensor, filled(RankedTensorType::get(shape, init.getType()), init), maps, iterators, body);
+  return generic(tensor, filled(Shaped(sizes, init.getType()), init), maps, iterators, body);
 }
 
 } // namespace tern::lowering

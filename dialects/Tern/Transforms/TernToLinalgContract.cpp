@@ -7,10 +7,10 @@ namespace tern::lowering {
 
 //===-- products --------------------------------------------------------------===//
 /// The bias along `axis`, or zeros: what the sums start from.
-static Value startOfSums(const Build &build, RankedTensorType type, Value bias, int64_t axis) {
+static Value startOfSums(const Build &build, const Shaped &type, Value bias, int64_t axis) {
   if (!bias)
-    return build.filled(type, build.number(type.getElementType(), 0));
-  return build.elementwise(type, bias, build.alongAxis(axis, type.getRank()),
+    return build.filled(type, build.number(type.element(), 0));
+  return build.elementwise(type, bias, build.alongAxis(axis, type.type.getRank()),
                            [&](const Build &in, ValueRange x) { return in.widen(x[0]); });
 }
 
@@ -25,9 +25,9 @@ static Value roundSums(const Build &build, Value sums, Type element) {
 
 static Value multiplyAdd(const Build &in, ValueRange x) { return in.add(x[2], in.mul(in.widen(x[0]), in.widen(x[1]))); }
 
-Value buildMatmul(const Build &build, RankedTensorType type, Value lhs, Value rhs, Value bias, bool transposeA,
+Value buildMatmul(const Build &build, const Shaped &type, Value lhs, Value rhs, Value bias, bool transposeA,
                   bool transposeB) {
-  int64_t rank = type.getRank(), loops = rank + 1;
+  int64_t rank = type.type.getRank(), loops = rank + 1;
   AffineExpr m = build.b.getAffineDimExpr(rank - 2), n = build.b.getAffineDimExpr(rank - 1),
              k = build.b.getAffineDimExpr(rank);
   // Batch dimensions broadcast; m, n are the last dimensions of the result, k the last loop.
@@ -36,7 +36,7 @@ Value buildMatmul(const Build &build, RankedTensorType type, Value lhs, Value rh
     SmallVector<AffineExpr> exprs;
     for (auto [d, size] : llvm::enumerate(shape)) {
       int64_t axis = rank - 2 - int64_t(shape.size()) + int64_t(d);
-      exprs.push_back(size == 1 && type.getDimSize(axis) != 1 ? build.b.getAffineConstantExpr(0)
+      exprs.push_back(size == 1 && type.type.getDimSize(axis) != 1 ? build.b.getAffineConstantExpr(0)
                                                               : build.b.getAffineDimExpr(axis));
     }
     exprs.append({first, second});
@@ -46,27 +46,26 @@ Value buildMatmul(const Build &build, RankedTensorType type, Value lhs, Value rh
                       transposeB ? operandMap(rhs, n, k) : operandMap(rhs, k, n), build.firstDims(rank, loops)};
   SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
   iterators.push_back(utils::IteratorType::reduction);
-  RankedTensorType sumType = type.clone(build.computeType(type.getElementType()));
-  Value start = startOfSums(build, sumType, bias, rank - 1);
-  return roundSums(build, build.generic({lhs, rhs}, start, maps, iterators, multiplyAdd), type.getElementType());
+  Value start = startOfSums(build, type.with(build.computeType(type.element())), bias, rank - 1);
+  return roundSums(build, build.generic({lhs, rhs}, start, maps, iterators, multiplyAdd), type.element());
 }
 
 /// [N, C, ...] -> [N, G, C / G, ...] along `axis`.
 static Value splitGroups(const Build &build, Value tensor, int64_t axis, int64_t groups) {
-  SmallVector<int64_t> shape(shapeOf(tensor));
-  shape[axis] /= groups;
-  shape.insert(shape.begin() + axis, groups);
-  return build.reshape(tensor, shape);
+  Extents sizes = build.extents(tensor);
+  OpFoldResult count = build.number(groups);
+  sizes[axis] = build.ceilDiv(sizes[axis], groups); // divides
+  sizes.insert(sizes.begin() + axis, count);
+  return build.reshape(tensor, sizes);
 }
 
-Value buildConv(const Build &build, RankedTensorType type, Value x, Value w, Value bias, const ConvAttrs &attrs) {
-  int64_t spatial = type.getRank() - 2;
+Value buildConv(const Build &build, const Shaped &type, Value x, Value w, Value bias, const ConvAttrs &attrs) {
+  int64_t spatial = type.type.getRank() - 2;
   SmallVector<int64_t> low(2, 0), high(2, 0);
   low.append(attrs.pads.begin(), attrs.pads.begin() + spatial);
   high.append(attrs.pads.begin() + spatial, attrs.pads.end());
   x = build.padOrCrop(x, low, high, build.number(elementOf(x), 0));
-  RankedTensorType sumType = type.clone(build.computeType(type.getElementType()));
-  Value start = startOfSums(build, sumType, bias, 1);
+  Value start = startOfSums(build, type.with(build.computeType(type.element())), bias, 1);
   // Loops: n, (g,) o, y..., then c, k...; the group is a dimension of its own, so that all maps stay plain.
   bool grouped = attrs.group > 1;
   if (grouped) {
@@ -104,41 +103,43 @@ Value buildConv(const Build &build, RankedTensorType type, Value x, Value w, Val
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
   std::fill(iterators.end() - 1 - spatial, iterators.end(), utils::IteratorType::reduction);
   Value sums = build.generic({x, w}, start, maps, iterators, multiplyAdd);
-  return roundSums(build, build.reshape(sums, type.getShape()), type.getElementType());
+  return roundSums(build, build.reshape(sums, type.sizes), type.element());
 }
 
 /// [C, O / G, k...] -> [O, C / G, K - 1 - k...]: the kernel of the convolution that a transposed one is.
 static Value flipKernel(const Build &build, Value w, int64_t groups) {
-  ArrayRef<int64_t> shape = shapeOf(w);
-  int64_t outGroup = shape[1], inGroup = shape[0] / groups;
-  SmallVector<int64_t> flipped{outGroup * groups, inGroup};
-  llvm::append_range(flipped, shape.drop_front(2));
-  return build.elementwise(RankedTensorType::get(flipped, elementOf(w)), {}, [&](const Build &in, ValueRange) {
+  Extents sizes = build.extents(w), flipped = sizes;
+  OpFoldResult outGroup = sizes[1], inGroup = build.ceilDiv(sizes[0], groups);
+  flipped[0] = build.times(outGroup, groups);
+  flipped[1] = inGroup;
+  return build.elementwise(Shaped(flipped, elementOf(w)), {}, [&](const Build &in, ValueRange) {
     auto at = [&](int64_t d) -> Value { return in.create<linalg::IndexOp>(d); };
     Value o = at(0), size = in.index(outGroup);
     Value group = in.create<arith::DivUIOp>(o, size);
     SmallVector<Value> indices{in.add(in.mul(group, in.index(inGroup)), at(1)), in.create<arith::RemUIOp>(o, size)};
-    for (size_t d = 2; d < shape.size(); ++d)
-      indices.push_back(in.create<arith::SubIOp>(in.index(shape[d] - 1), at(d)));
+    for (size_t d = 2; d < sizes.size(); ++d)
+      indices.push_back(in.create<arith::SubIOp>(in.index(in.plus(sizes[d], -1)), at(d)));
     return in.extract(w, indices);
   });
 }
 
-Value buildConvTranspose(const Build &build, RankedTensorType type, Value x, Value w, Value bias,
+Value buildConvTranspose(const Build &build, const Shaped &type, Value x, Value w, Value bias,
                          const ConvAttrs &attrs, ArrayRef<int64_t> outputPadding) {
-  ArrayRef<int64_t> shape = shapeOf(x), kernel = shapeOf(w).drop_front(2);
+  ArrayRef<int64_t> kernel = shapeOf(w).drop_front(2);
   int64_t spatial = kernel.size();
   // x with stride - 1 zeros between neighbours ...
-  SmallVector<int64_t> spread(shape);
-  SmallVector<OpFoldResult> offsets(shape.size(), build.b.getIndexAttr(0)), sizes, strides(2, build.b.getIndexAttr(1));
-  for (int64_t size : shape)
-    sizes.push_back(build.b.getIndexAttr(size));
+  Extents spread = build.extents(x), offsets(spread.size(), build.number(0)), steps(2, build.number(1));
   for (int64_t d = 0; d < spatial; ++d) {
-    spread[d + 2] = shape[d + 2] ? (shape[d + 2] - 1) * attrs.strides[d] + 1 : 0;
-    strides.push_back(build.b.getIndexAttr(attrs.strides[d]));
+    OpFoldResult &size = spread[d + 2];
+    if (getConstantIntValue(size) != 0) {
+      size = build.plus(build.times(build.plus(size, -1), attrs.strides[d]), 1);
+      if (auto open = dyn_cast<Value>(size))
+        size = build.max(open, build.index(0)); // of no elements
+    }
+    steps.push_back(build.number(attrs.strides[d]));
   }
-  Value zeros = build.filled(RankedTensorType::get(spread, elementOf(x)), build.number(elementOf(x), 0));
-  x = build.create<tensor::InsertSliceOp>(x, zeros, offsets, sizes, strides);
+  Value zeros = build.filled(Shaped(spread, elementOf(x)), build.number(elementOf(x), 0));
+  x = build.insert(x, zeros, offsets, steps);
   // ... convolved with the flipped kernel; what pads crop is not computed.
   SmallVector<int64_t> pads(2 * spatial), ones(spatial, 1);
   for (int64_t d = 0; d < spatial; ++d) {
@@ -155,8 +156,9 @@ struct Matmul : OpConversionPattern<nn::MatmulOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(nn::MatmulOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOp(op, buildMatmul({rewriter, op.getLoc()}, signless(op.getType()), adaptor.getLhs(),
-                                       adaptor.getRhs(), adaptor.getBias(), op.getTransposeA(), op.getTransposeB()));
+    Build build{rewriter, op.getLoc()};
+    replaceSized(rewriter, op, buildMatmul(build, build.sized(op.getResult()), adaptor.getLhs(), adaptor.getRhs(), adaptor.getBias(),
+                                           op.getTransposeA(), op.getTransposeB()));
     return success();
   }
 };
@@ -165,8 +167,8 @@ struct Conv : OpConversionPattern<nn::ConvOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(nn::ConvOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
     ConvAttrs attrs{op.getStrides(), op.getPads(), op.getDilations(), int64_t(op.getGroup())};
-    rewriter.replaceOp(op, buildConv({rewriter, op.getLoc()}, signless(op.getType()), adaptor.getX(), adaptor.getW(),
-                                     adaptor.getBias(), attrs));
+    Build build{rewriter, op.getLoc()};
+    replaceSized(rewriter, op, buildConv(build, build.sized(op.getResult()), adaptor.getX(), adaptor.getW(), adaptor.getBias(), attrs));
     return success();
   }
 };
@@ -176,8 +178,9 @@ struct ConvTranspose : OpConversionPattern<nn::ConvTransposeOp> {
   LogicalResult matchAndRewrite(nn::ConvTransposeOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     ConvAttrs attrs{op.getStrides(), op.getPads(), op.getDilations(), int64_t(op.getGroup())};
-    rewriter.replaceOp(op, buildConvTranspose({rewriter, op.getLoc()}, signless(op.getType()), adaptor.getX(),
-                                              adaptor.getW(), adaptor.getBias(), attrs, op.getOutputPadding()));
+    Build build{rewriter, op.getLoc()};
+    replaceSized(rewriter, op, buildConvTranspose(build, build.sized(op.getResult()), adaptor.getX(), adaptor.getW(), adaptor.getBias(),
+                                                  attrs, op.getOutputPadding()));
     return success();
   }
 };

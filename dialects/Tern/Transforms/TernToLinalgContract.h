@@ -12,10 +12,10 @@ struct ConvAttrs {
 };
 
 /// Result of `type` (signless), operands as in nn.matmul, nn.conv and nn.conv_transpose; `bias` may be null.
-Value buildMatmul(const Build &build, RankedTensorType type, Value lhs, Value rhs, Value bias, bool transposeA,
+Value buildMatmul(const Build &build, const Shaped &type, Value lhs, Value rhs, Value bias, bool transposeA,
                   bool transposeB);
-Value buildConv(const Build &build, RankedTensorType type, Value x, Value w, Value bias, const ConvAttrs &attrs);
-Value buildConvTranspose(const Build &build, RankedTensorType type, Value x, Value w, Value bias,
+Value buildConv(const Build &build, const Shaped &type, Value x, Value w, Value bias, const ConvAttrs &attrs);
+Value buildConvTranspose(const Build &build, const Shaped &type, Value x, Value w, Value bias,
                          const ConvAttrs &attrs, ArrayRef<int64_t> outputPadding);
 
 } // namespace tern::lowering

@@ -226,9 +226,9 @@ template <typename OpTy> struct Elementwise : OpConversionPattern<OpTy> {
   LogicalResult matchAndRewrite(OpTy op, typename OpTy::Adaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     Build build{rewriter, op.getLoc()};
-    rewriter.replaceOp(op,
-                       build.elementwise(signless(op.getType()), adaptor.getOperands(),
-                                         [&](const Build &in, ValueRange x) { return scalar(op, in, x.drop_back()); }));
+    replaceSized(rewriter, op, build.elementwise(signless(op.getType()), adaptor.getOperands(), [&](const Build &in, ValueRange x) {
+      return scalar(op, in, x.drop_back());
+    }));
     return success();
   }
   Scalar scalar;
@@ -322,7 +322,7 @@ struct BatchNorm : OpConversionPattern<nn::BatchNormOp> {
           E x = operand(0), scale = operand(1), bias = operand(2), mean = operand(3), variance = operand(4);
           return in.narrow(((x - mean) / sqrt(variance + epsilon) * scale + bias).value, op.getType().getElementType());
         });
-    rewriter.replaceOp(op, result);
+    replaceSized(rewriter, op, result);
     return success();
   }
 };

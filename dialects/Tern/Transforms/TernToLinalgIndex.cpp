@@ -23,8 +23,8 @@ static Value negate(const Build &in, Value condition) {
 
 namespace {
 /// A reduction whose accumulator is the index of the best element so far; the element is read again.
-struct ArgReduce : SizedPattern<nn::ArgReduceOp> {
-  using SizedPattern::SizedPattern;
+struct ArgReduce : ResultsPattern<nn::ArgReduceOp> {
+  using ResultsPattern::ResultsPattern;
   SmallVector<Value> lower(nn::ArgReduceOp op, Adaptor adaptor, const Build &build) const override {
     Value x = adaptor.getX();
     int64_t axis = op.getAxis(), rank = shapeOf(x).size();
@@ -40,34 +40,34 @@ struct ArgReduce : SizedPattern<nn::ArgReduceOp> {
                                       : isBefore(in, candidate, least, smallest, unsign);
       return in.select(wins, in.create<arith::IndexCastOp>(i64, in.create<linalg::IndexOp>(axis)), s[1]);
     });
-    return {build.reshape(best, op.getType().getShape())};
+    return {build.reshape(best, build.sized(op.getResult()).sizes)};
   }
 };
 
 /// k passes over each row; a pass takes the first element behind the one before. Nothing is moved and no memory needed.
-struct Topk : SizedPattern<nn::TopkOp> {
-  using SizedPattern::SizedPattern;
+struct Topk : ResultsPattern<nn::TopkOp> {
+  using ResultsPattern::ResultsPattern;
   SmallVector<Value> lower(nn::TopkOp op, Adaptor adaptor, const Build &build) const override {
-    auto type = signless(cast<RankedTensorType>(op.getValues().getType()));
-    ArrayRef<int64_t> shape = shapeOf(adaptor.getX());
-    int64_t axis = op.getAxis(), k = op.getK(), n = shape[axis];
-    int64_t outer = ShapedType::getNumElements(shape.take_front(axis));
-    int64_t inner = ShapedType::getNumElements(shape.drop_front(axis + 1));
+    Shaped type = build.sized(op.getValues());
+    Extents sizes = build.extents(adaptor.getX());
+    int64_t axis = op.getAxis(), k = op.getK();
+    OpFoldResult n = sizes[axis], outer = build.product(ArrayRef(sizes).take_front(axis));
+    OpFoldResult inner = build.product(ArrayRef(sizes).drop_front(axis + 1));
     Value x = build.reshape(adaptor.getX(), {outer, n, inner});
     Type i64 = build.b.getI64Type();
-    auto flat = RankedTensorType::get({outer, k, inner}, type.getElementType());
-    SmallVector<Value> state{build.empty(flat), build.empty(flat.clone(i64))};
+    Shaped flat({outer, build.number(k), inner}, type.element());
+    SmallVector<Value> state{build.empty(flat), build.empty(flat.with(i64))};
     bool unsign = isUnsigned(op.getX().getType().getElementType()), smallest = op.getSmallest();
     auto before = [&](const Build &in, Value a, Value b) {
       return isBefore(in, in.widen(a), in.widen(b), smallest, unsign);
     };
-    state = repeat(build, outer * inner, state, [&](const Build &row, Value at, ValueRange tensors) {
+    state = repeat(build, build.times(outer, inner), state, [&](const Build &row, Value at, ValueRange tensors) {
       Value o = row.create<arith::DivUIOp>(at, row.index(inner)), i = row.create<arith::RemUIOp>(at, row.index(inner));
       Value none = row.index(-1);
       auto element = [&](const Build &in, Value j) { return in.extract(x, {o, j, i}); };
-      SmallVector<Value> chosen{tensors[0], tensors[1], none, row.number(type.getElementType(), 0)};
-      chosen = repeat(row, k, chosen, [&](const Build &pass, Value r, ValueRange last) {
-        SmallVector<Value> best{none, pass.number(type.getElementType(), 0)};
+      SmallVector<Value> chosen{tensors[0], tensors[1], none, row.number(type.element(), 0)};
+      chosen = repeat(row, row.number(k), chosen, [&](const Build &pass, Value r, ValueRange last) {
+        SmallVector<Value> best{none, pass.number(type.element(), 0)};
         best = repeat(pass, n, best, [&](const Build &in, Value j, ValueRange top) -> SmallVector<Value> {
           Value value = element(in, j);
           auto cmp = [&](arith::CmpIPredicate p, Value a, Value b) -> Value {
@@ -88,19 +88,20 @@ struct Topk : SizedPattern<nn::TopkOp> {
       });
       return SmallVector<Value>{chosen[0], chosen[1]};
     });
-    return {build.reshape(state[0], type.getShape()), build.reshape(state[1], type.getShape())};
+    return {build.reshape(state[0], type.sizes), build.reshape(state[1], type.sizes)};
   }
 };
 
-struct GatherElements : SizedPattern<nn::GatherElementsOp> {
-  using SizedPattern::SizedPattern;
+struct GatherElements : ResultsPattern<nn::GatherElementsOp> {
+  using ResultsPattern::ResultsPattern;
   SmallVector<Value> lower(nn::GatherElementsOp op, Adaptor adaptor, const Build &build) const override {
-    RankedTensorType type = signless(op.getType());
+    Shaped type(build.extents(adaptor.getIndices()), elementOf(adaptor.getX()));
+    OpFoldResult size = build.extent(adaptor.getX(), op.getAxis());
     Type indexType = op.getIndices().getType().getElementType();
     return {build.elementwise(type, adaptor.getIndices(), [&](const Build &in, ValueRange s) {
       SmallVector<Value> at;
-      for (int64_t d = 0; d < type.getRank(); ++d)
-        at.push_back(d == int64_t(op.getAxis()) ? insideIndex(in, s[0], indexType, shapeOf(adaptor.getX())[d])
+      for (int64_t d = 0; d < type.type.getRank(); ++d)
+        at.push_back(d == int64_t(op.getAxis()) ? insideIndex(in, s[0], indexType, size)
                                                 : in.create<linalg::IndexOp>(d).getResult());
       return in.extract(adaptor.getX(), at);
     })};
@@ -108,10 +109,11 @@ struct GatherElements : SizedPattern<nn::GatherElementsOp> {
 };
 
 /// Loops: the result's dimensions. The index tuple is read in the body.
-struct GatherNd : SizedPattern<nn::GatherNdOp> {
-  using SizedPattern::SizedPattern;
+struct GatherNd : ResultsPattern<nn::GatherNdOp> {
+  using ResultsPattern::ResultsPattern;
   SmallVector<Value> lower(nn::GatherNdOp op, Adaptor adaptor, const Build &build) const override {
-    RankedTensorType type = signless(op.getType());
+    Shaped type = build.sized(op.getResult());
+    Extents sizes = build.extents(adaptor.getX());
     Type indexType = op.getIndices().getType().getElementType();
     int64_t batch = op.getBatchDims(), tupleRank = int64_t(shapeOf(adaptor.getIndices()).size()) - 1;
     int64_t k = shapeOf(adaptor.getIndices()).back(), rank = shapeOf(adaptor.getX()).size();
@@ -125,7 +127,7 @@ struct GatherNd : SizedPattern<nn::GatherNdOp> {
           at.push_back(tuple[d]);
         } else if (d < batch + k) {
           tuple.back() = in.index(d - batch);
-          at.push_back(insideIndex(in, in.extract(adaptor.getIndices(), tuple), indexType, shapeOf(adaptor.getX())[d]));
+          at.push_back(insideIndex(in, in.extract(adaptor.getIndices(), tuple), indexType, sizes[d]));
         } else {
           at.push_back(in.create<linalg::IndexOp>(tupleRank + d - batch - k));
         }
@@ -160,13 +162,12 @@ Value combine(const Build &in, nn::ScatterMode mode, Value old, Value update, bo
 /// x with update e at the position `place` gives, for e in row-major order.
 Value scatter(const Build &build, Value x, Value updates, nn::ScatterMode mode, bool isUnsigned,
               llvm::function_ref<SmallVector<Value>(const Build &, ValueRange)> place) {
-  SmallVector<int64_t> shape(shapeOf(updates));
-  int64_t count = ShapedType::getNumElements(shape);
-  return repeat(build, count, x, [&](const Build &in, Value flat, ValueRange state) {
-    SmallVector<Value> at(shape.size());
-    for (int64_t d = int64_t(shape.size()) - 1; d >= 0; --d) {
-      at[d] = d == 0 ? flat : in.create<arith::RemUIOp>(flat, in.index(shape[d])).getResult();
-      flat = d == 0 ? flat : in.create<arith::DivUIOp>(flat, in.index(shape[d])).getResult();
+  Extents sizes = build.extents(updates);
+  return repeat(build, build.product(sizes), x, [&](const Build &in, Value flat, ValueRange state) {
+    SmallVector<Value> at(sizes.size());
+    for (int64_t d = int64_t(sizes.size()) - 1; d >= 0; --d) {
+      at[d] = d == 0 ? flat : in.create<arith::RemUIOp>(flat, in.index(sizes[d])).getResult();
+      flat = d == 0 ? flat : in.create<arith::DivUIOp>(flat, in.index(sizes[d])).getResult();
     }
     SmallVector<Value> to = place(in, at);
     Value value = combine(in, mode, in.extract(state[0], to), in.extract(updates, at), isUnsigned);
@@ -174,27 +175,29 @@ Value scatter(const Build &build, Value x, Value updates, nn::ScatterMode mode, 
   })[0];
 }
 
-struct ScatterElements : SizedPattern<nn::ScatterElementsOp> {
-  using SizedPattern::SizedPattern;
+struct ScatterElements : ResultsPattern<nn::ScatterElementsOp> {
+  using ResultsPattern::ResultsPattern;
   SmallVector<Value> lower(nn::ScatterElementsOp op, Adaptor adaptor, const Build &build) const override {
     Type indexType = op.getIndices().getType().getElementType();
     bool unsign = isUnsigned(op.getX().getType().getElementType());
+    OpFoldResult size = build.extent(adaptor.getX(), op.getAxis());
     return {
         scatter(build, adaptor.getX(), adaptor.getUpdates(), op.getMode(), unsign, [&](const Build &in, ValueRange at) {
           SmallVector<Value> to(at);
           Value index = in.extract(adaptor.getIndices(), at);
-          to[op.getAxis()] = insideIndex(in, index, indexType, shapeOf(adaptor.getX())[op.getAxis()]);
+          to[op.getAxis()] = insideIndex(in, index, indexType, size);
           return to;
         })};
   }
 };
 
-struct ScatterNd : SizedPattern<nn::ScatterNdOp> {
-  using SizedPattern::SizedPattern;
+struct ScatterNd : ResultsPattern<nn::ScatterNdOp> {
+  using ResultsPattern::ResultsPattern;
   SmallVector<Value> lower(nn::ScatterNdOp op, Adaptor adaptor, const Build &build) const override {
     Type indexType = op.getIndices().getType().getElementType();
     bool unsign = isUnsigned(op.getX().getType().getElementType());
     ArrayRef<int64_t> indices = shapeOf(adaptor.getIndices());
+    Extents sizes = build.extents(adaptor.getX());
     int64_t tupleRank = int64_t(indices.size()) - 1, k = indices.back();
     return {
         scatter(build, adaptor.getX(), adaptor.getUpdates(), op.getMode(), unsign, [&](const Build &in, ValueRange at) {
@@ -203,7 +206,7 @@ struct ScatterNd : SizedPattern<nn::ScatterNdOp> {
           for (int64_t d = 0; d < k; ++d) {
             tuple.back() = in.index(d);
             Value index = in.extract(adaptor.getIndices(), tuple);
-            to.push_back(insideIndex(in, index, indexType, shapeOf(adaptor.getX())[d]));
+            to.push_back(insideIndex(in, index, indexType, sizes[d]));
           }
           llvm::append_range(to, at.drop_front(tupleRank));
           return to;

@@ -1,5 +1,6 @@
-//===- TernToLinalgMovement.cpp - ops that move elements, resize, range ---===//
-#include "TernToLinalg.h"
+//===- TernToLinalgMovement.cpp - ops that move elements, range -----------===//
+#include "TernToLinalgLoops.h"
+#include "dialects/NN/IR/SizeAnalysis.h"
 #include "dialects/NN/IR/Sources.h"
 
 using namespace mlir;
@@ -7,187 +8,144 @@ using namespace mlir;
 namespace tern::lowering {
 
 namespace {
-/// A pattern that needs the sizes of operands and result.
-template <typename OpTy> struct StaticPattern : OpConversionPattern<OpTy> {
+/// A pattern for an op of one tensor result.
+template <typename OpTy> struct MovePattern : OpConversionPattern<OpTy> {
   using OpConversionPattern<OpTy>::OpConversionPattern;
   using Adaptor = typename OpTy::Adaptor;
 
   LogicalResult matchAndRewrite(OpTy op, Adaptor adaptor, ConversionPatternRewriter &rewriter) const override {
-    for (Type type :
-         llvm::concat<const Type>(SmallVector<Type>(op->getOperandTypes()), SmallVector<Type>(op->getResultTypes())))
-      if (!cast<RankedTensorType>(type).hasStaticShape())
-        return rewriter.notifyMatchFailure(op, "sizes are not known");
-    Value result = lower(op, adaptor, Build{rewriter, op.getLoc()}, signless(op.getType()));
+    Build build{rewriter, op.getLoc()};
+    Value result = lower(op, adaptor, build, build.sized(op.getResult()));
     if (!result)
       return failure();
-    rewriter.replaceOp(op, result);
+    replaceSized(rewriter, op, result);
     return success();
   }
-  virtual Value lower(OpTy op, Adaptor adaptor, const Build &build, RankedTensorType type) const = 0;
+  virtual Value lower(OpTy op, Adaptor adaptor, const Build &build, const Shaped &type) const = 0;
 };
 
-struct Reshape : StaticPattern<nn::ReshapeOp> {
-  using StaticPattern::StaticPattern;
-  Value lower(nn::ReshapeOp, Adaptor adaptor, const Build &build, RankedTensorType type) const override {
-    return build.reshape(adaptor.getX(), type.getShape());
+struct Reshape : MovePattern<nn::ReshapeOp> {
+  using MovePattern::MovePattern;
+  Value lower(nn::ReshapeOp, Adaptor adaptor, const Build &build, const Shaped &type) const override {
+    return build.reshape(adaptor.getX(), type.sizes);
   }
 };
 
-struct Transpose : StaticPattern<nn::TransposeOp> {
-  using StaticPattern::StaticPattern;
-  Value lower(nn::TransposeOp op, Adaptor adaptor, const Build &build, RankedTensorType type) const override {
-    return build.create<linalg::TransposeOp>(adaptor.getX(), build.empty(type), op.getPerm()).getResult()[0];
+struct Transpose : MovePattern<nn::TransposeOp> {
+  using MovePattern::MovePattern;
+  Value lower(nn::TransposeOp op, Adaptor adaptor, const Build &build, const Shaped &type) const override {
+    Extents sizes;
+    for (int64_t axis : op.getPerm())
+      sizes.push_back(build.extent(adaptor.getX(), axis));
+    return build.create<linalg::TransposeOp>(adaptor.getX(), build.empty(Shaped(sizes, type.element())), op.getPerm()).getResult()[0];
   }
 };
 
-struct Expand : StaticPattern<nn::ExpandOp> {
-  using StaticPattern::StaticPattern;
-  Value lower(nn::ExpandOp, Adaptor adaptor, const Build &build, RankedTensorType type) const override {
+struct Expand : MovePattern<nn::ExpandOp> {
+  using MovePattern::MovePattern;
+  Value lower(nn::ExpandOp, Adaptor adaptor, const Build &build, const Shaped &type) const override {
     return build.elementwise(type, adaptor.getX(), [](const Build &, ValueRange x) { return x[0]; });
   }
 };
 
-/// extract_slice; negative steps read through tables of indices.
-struct Slice : StaticPattern<nn::SliceOp> {
-  using StaticPattern::StaticPattern;
-  Value lower(nn::SliceOp op, Adaptor adaptor, const Build &build, RankedTensorType type) const override {
-    ArrayRef<int64_t> starts = op.getStarts(), steps = op.getSteps();
-    if (type.getNumElements() == 0)
+/// extract_slice; with a negative step elements are read one by one.
+struct Slice : MovePattern<nn::SliceOp> {
+  using MovePattern::MovePattern;
+  Value lower(nn::SliceOp op, Adaptor adaptor, const Build &build, const Shaped &type) const override {
+    ArrayRef<int64_t> steps = op.getSteps();
+    if (type.type.getNumElements() == 0 && type.type.hasStaticShape())
       return build.empty(type);
-    if (llvm::all_of(steps, [](int64_t step) { return step > 0; })) {
-      auto attrs = [&](ArrayRef<int64_t> values) { return getAsIndexOpFoldResult(build.b.getContext(), values); };
-      return build.create<tensor::ExtractSliceOp>(type, adaptor.getX(), attrs(starts), attrs(op.getSizes()),
-                                                  attrs(steps));
-    }
-    SmallVector<SmallVector<int64_t>> tables(type.getRank());
-    for (auto [axis, table] : llvm::enumerate(tables))
-      for (int64_t i = 0; i < type.getDimSize(axis); ++i)
-        table.push_back(starts[axis] + i * steps[axis]);
-    return build.gatherByTables(adaptor.getX(), type, tables);
+    Extents starts;
+    auto texts = op->getAttrOfType<ArrayAttr>(nn::kStartsAttr);
+    size_t next = 0;
+    for (int64_t start : op.getStarts())
+      starts.push_back(ShapedType::isDynamic(start)
+                           ? OpFoldResult(build.create<nn::SizeOp>(build.b.getIndexType(), cast<StringAttr>(texts[next++])).getResult())
+                           : build.number(start));
+    if (llvm::all_of(steps, [](int64_t step) { return step > 0; }))
+      return build.slice(adaptor.getX(), starts, type.sizes, getAsIndexOpFoldResult(build.b.getContext(), steps));
+    return build.gather(adaptor.getX(), type, [&](const Build &in, int64_t axis, Value at) {
+      return in.index(in.plus(starts[axis], in.times(at, steps[axis])));
+    });
   }
 };
 
-struct Concat : StaticPattern<nn::ConcatOp> {
-  using StaticPattern::StaticPattern;
-  Value lower(nn::ConcatOp op, Adaptor adaptor, const Build &build, RankedTensorType type) const override {
+struct Concat : MovePattern<nn::ConcatOp> {
+  using MovePattern::MovePattern;
+  Value lower(nn::ConcatOp op, Adaptor adaptor, const Build &build, const Shaped &type) const override {
     Value result = build.empty(type);
-    SmallVector<OpFoldResult> offsets(type.getRank(), build.b.getIndexAttr(0)),
-        steps(type.getRank(), build.b.getIndexAttr(1));
-    int64_t at = 0;
+    Extents offsets(type.sizes.size(), build.number(0));
     for (Value x : adaptor.getXs()) {
-      if (cast<RankedTensorType>(x.getType()).getNumElements() == 0)
+      auto part = cast<RankedTensorType>(x.getType());
+      if (part.hasStaticShape() && part.getNumElements() == 0)
         continue;
-      offsets[op.getAxis()] = build.b.getIndexAttr(at);
-      result = build.create<tensor::InsertSliceOp>(x, result, offsets,
-                                                   getAsIndexOpFoldResult(build.b.getContext(), shapeOf(x)), steps);
-      at += shapeOf(x)[op.getAxis()];
+      result = build.insert(x, result, offsets);
+      offsets[op.getAxis()] = build.plus(offsets[op.getAxis()], build.extent(x, op.getAxis()));
     }
     return result;
   }
 };
 
-struct Pad : StaticPattern<nn::PadOp> {
-  using StaticPattern::StaticPattern;
-  Value lower(nn::PadOp op, Adaptor adaptor, const Build &build, RankedTensorType type) const override {
+struct Pad : MovePattern<nn::PadOp> {
+  using MovePattern::MovePattern;
+  Value lower(nn::PadOp op, Adaptor adaptor, const Build &build, const Shaped &type) const override {
     Type element = op.getType().getElementType();
     if (op.getMode() == nn::PadMode::constant) {
       Type real = build.b.getF64Type();
       Value value = build.convert(build.number(real, op.getValue().convertToDouble()), real, element);
       return build.padOrCrop(adaptor.getX(), op.getLow(), op.getHigh(), value);
     }
-    SmallVector<SmallVector<int64_t>> tables(type.getRank());
+    SmallVector<SmallVector<int64_t>> tables(type.sizes.size());
     for (auto [axis, table] : llvm::enumerate(tables)) {
       int64_t low = op.getLow()[axis], high = op.getHigh()[axis], size = shapeOf(adaptor.getX())[axis];
-      for (int64_t i = 0; (low || high) && i < type.getDimSize(axis); ++i)
-        table.push_back(
-            nn::padSource(op.getMode(), i - low, std::max<int64_t>(0, -low), size + std::min<int64_t>(0, high)));
+      if (!ShapedType::isDynamic(size))
+        for (int64_t i = 0; (low || high) && i < type.type.getDimSize(axis); ++i)
+          table.push_back(nn::padSource(op.getMode(), i - low, std::max<int64_t>(0, -low), size + std::min<int64_t>(0, high)));
     }
-    return build.gatherByTables(adaptor.getX(), type, tables);
+    return build.gatherByTables(adaptor.getX(), type, tables, [&](const Build &in, int64_t axis, Value at) {
+      int64_t low = op.getLow()[axis], high = op.getHigh()[axis];
+      return low || high ? source(in, op.getMode(), at, low, high, in.extent(adaptor.getX(), axis)) : Value();
+    });
+  }
+
+private:
+  /// nn::padSource of an axis of unknown size.
+  static Value source(const Build &in, nn::PadMode mode, Value at, int64_t low, int64_t high, OpFoldResult extent) {
+    int64_t begin = std::max<int64_t>(0, -low);
+    Value size = in.index(in.plus(extent, std::min<int64_t>(0, high) - begin)), one = in.index(1), zero = in.index(0);
+    Value from = in.index(in.plus(at, -low - begin));
+    Value last = in.create<arith::SubIOp>(size, one);
+    if (mode == nn::PadMode::edge) {
+      from = in.min(in.max(from, zero), last);
+    } else if (mode == nn::PadMode::wrap) {
+      from = in.floorMod(from, in.max(size, one));
+    } else {
+      Value period = in.max(in.mul(last, in.index(2)), one), phase = in.floorMod(from, period);
+      from = in.min(phase, in.create<arith::SubIOp>(period, phase));
+    }
+    return in.index(in.plus(from, begin));
   }
 };
 
 /// Indices count from the end when negative. What is still outside reads the nearest element: a program must not read
 /// beyond its buffers, whatever its input.
-struct Gather : StaticPattern<nn::GatherOp> {
-  using StaticPattern::StaticPattern;
-  Value lower(nn::GatherOp op, Adaptor adaptor, const Build &build, RankedTensorType type) const override {
-    int64_t axis = op.getAxis(), indexRank = op.getIndices().getType().getRank(),
-            dim = op.getX().getType().getDimSize(axis);
+struct Gather : MovePattern<nn::GatherOp> {
+  using MovePattern::MovePattern;
+  Value lower(nn::GatherOp op, Adaptor adaptor, const Build &build, const Shaped &type) const override {
+    int64_t axis = op.getAxis(), indexRank = op.getIndices().getType().getRank();
+    OpFoldResult size = build.extent(adaptor.getX(), axis);
     Type indexType = op.getIndices().getType().getElementType();
     SmallVector<AffineExpr> exprs;
     for (int64_t d = 0; d < indexRank; ++d)
       exprs.push_back(build.b.getAffineDimExpr(axis + d));
-    AffineMap map = AffineMap::get(type.getRank(), 0, exprs, build.b.getContext());
+    AffineMap map = AffineMap::get(type.sizes.size(), 0, exprs, build.b.getContext());
     return build.elementwise(type, adaptor.getIndices(), map, [&](const Build &in, ValueRange s) {
-      Type i64 = in.b.getI64Type();
-      Value row = in.convert(s[0], indexType, i64), size = in.integer(i64, dim), zero = in.integer(i64, 0);
-      Value isNegative = in.create<arith::CmpIOp>(arith::CmpIPredicate::slt, row, zero);
-      row = in.select(isNegative, in.add(row, size), row);
-      row = in.max(in.min(row, in.integer(i64, dim - 1)), zero);
       SmallVector<Value> indices;
       for (int64_t d = 0; d < op.getX().getType().getRank(); ++d)
-        indices.push_back(d == axis ? in.create<arith::IndexCastOp>(in.b.getIndexType(), row).getResult()
+        indices.push_back(d == axis ? insideIndex(in, s[0], indexType, size)
                                     : in.create<linalg::IndexOp>(d < axis ? d : d + indexRank - 1).getResult());
       return in.extract(adaptor.getX(), indices);
     });
-  }
-};
-
-/// Nearest reads through tables of indices; the other modes sum taps, axis after axis.
-struct Resize : StaticPattern<nn::ResizeOp> {
-  using StaticPattern::StaticPattern;
-  Value lower(nn::ResizeOp op, Adaptor adaptor, const Build &build, RankedTensorType type) const override {
-    Value x = adaptor.getX();
-    bool isNearest = op.getMode() == nn::ResizeMode::nearest;
-    SmallVector<SmallVector<int64_t>> tables(type.getRank());
-    for (int64_t axis = 0; axis < type.getRank(); ++axis) {
-      int64_t from = shapeOf(x)[axis], to = type.getDimSize(axis);
-      if (from == to && op.getScales()[axis] == 1)
-        continue;
-      auto taps = nn::resizeTaps(op, axis, from, to);
-      if (isNearest)
-        for (const auto &tap : taps)
-          tables[axis].push_back(tap.front().index);
-      else
-        x = sumTaps(build, x, axis, taps);
-    }
-    if (isNearest)
-      return build.gatherByTables(x, type, tables);
-    if (elementOf(x) == type.getElementType())
-      return x;
-    return build.elementwise(type, x,
-                             [&](const Build &in, ValueRange s) { return in.narrow(s[0], type.getElementType()); });
-  }
-
-private:
-  static Value sumTaps(const Build &build, Value x, int64_t axis, ArrayRef<SmallVector<nn::ResizeTap>> taps) {
-    int64_t rank = shapeOf(x).size(), count = taps.empty() ? 1 : taps.front().size(), size = taps.size();
-    std::vector<int64_t> elements;
-    std::vector<float> weights;
-    for (const auto &position : taps)
-      for (const nn::ResizeTap &tap : position) {
-        elements.push_back(tap.index);
-        weights.push_back(tap.weight);
-      }
-    SmallVector<int64_t> shape(shapeOf(x));
-    shape[axis] = size;
-    Type wide = build.computeType(elementOf(x));
-    // Loops: the result's dimensions, then the taps.
-    AffineMap tapMap = AffineMap::get(rank + 1, 0, {build.b.getAffineDimExpr(axis), build.b.getAffineDimExpr(rank)},
-                                      build.b.getContext());
-    AffineMap maps[] = {tapMap, tapMap, build.firstDims(rank, rank + 1)};
-    SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
-    iterators.push_back(utils::IteratorType::reduction);
-    Value zeros = build.filled(RankedTensorType::get(shape, wide), build.number(wide, 0));
-    return build.generic({build.table(elements, {size, count}), build.table(weights, {size, count})}, zeros, maps,
-                         iterators, [&](const Build &in, ValueRange s) {
-                           SmallVector<Value> indices;
-                           for (int64_t d = 0; d < rank; ++d)
-                             indices.push_back(in.create<linalg::IndexOp>(d));
-                           indices[axis] = in.create<arith::IndexCastOp>(in.b.getIndexType(), s[0]);
-                           Value weight = in.convert(s[1], s[1].getType(), wide);
-                           return in.add(s[2], in.mul(weight, in.widen(in.extract(x, indices))));
-                         });
   }
 };
 
@@ -209,10 +167,10 @@ struct Shape : OpConversionPattern<nn::ShapeOp> {
 };
 
 /// start + i * delta.
-struct Range : StaticPattern<nn::RangeOp> {
-  using StaticPattern::StaticPattern;
-  Value lower(nn::RangeOp, Adaptor adaptor, const Build &build, RankedTensorType type) const override {
-    Type i64 = build.b.getI64Type(), element = type.getElementType();
+struct Range : MovePattern<nn::RangeOp> {
+  using MovePattern::MovePattern;
+  Value lower(nn::RangeOp, Adaptor adaptor, const Build &build, const Shaped &type) const override {
+    Type i64 = build.b.getI64Type(), element = type.element();
     return build.elementwise(type, {adaptor.getStart(), adaptor.getDelta()}, [&](const Build &in, ValueRange s) {
       Value i = in.create<arith::IndexCastOp>(i64, in.create<linalg::IndexOp>(0));
       Value start = in.widen(s[0]), delta = in.widen(s[1]);
@@ -221,11 +179,23 @@ struct Range : StaticPattern<nn::RangeOp> {
     });
   }
 };
+
+/// Size expressions as data.
+struct SizeData : MovePattern<nn::SizesOp> {
+  using MovePattern::MovePattern;
+  Value lower(nn::SizesOp op, Adaptor, const Build &build, const Shaped &type) const override {
+    SmallVector<Value> numbers;
+    for (Attribute text : op.getValues()) {
+      Value size = build.create<nn::SizeOp>(build.b.getIndexType(), cast<StringAttr>(text));
+      numbers.push_back(build.create<arith::IndexCastOp>(type.element(), size));
+    }
+    return numbers.empty() ? build.empty(type) : build.create<tensor::FromElementsOp>(type.type, numbers).getResult();
+  }
+};
 } // namespace
 
 void populateMovement(const TypeConverter &types, RewritePatternSet &patterns) {
-  patterns.add<Reshape, Transpose, Expand, Slice, Concat, Pad, Gather, Resize, Shape, Range>(types,
-                                                                                             patterns.getContext());
+  patterns.add<Reshape, Transpose, Expand, Slice, Concat, Pad, Gather, Shape, Range, SizeData>(types, patterns.getContext());
 }
 
 } // namespace tern::lowering

@@ -19,7 +19,9 @@ Value sumRows(const Build &build, ValueRange inputs, ArrayRef<AffineMap> maps, i
   iterators.append(type.getRank() - axis, utils::IteratorType::reduction);
   SmallVector<AffineMap> all(maps);
   all.push_back(build.firstDims(axis, type.getRank()));
-  Value zeros = build.filled(RankedTensorType::get(type.getShape().take_front(axis), wide), build.number(wide, 0));
+  Extents rows = build.extents(inputs[0]);
+  rows.truncate(axis);
+  Value zeros = build.filled(Shaped(rows, wide), build.number(wide, 0));
   return build.generic(inputs, zeros, all, iterators,
                        [&](const Build &in, ValueRange s) { return in.add(s.back(), fn(in, s.drop_back())); });
 }
@@ -30,11 +32,12 @@ Value normalizeRows(const Build &build, Value x, int64_t axis, double epsilon, b
   auto type = cast<RankedTensorType>(x.getType());
   Type element = type.getElementType(), wide = build.computeType(element);
   int64_t rank = type.getRank();
-  double count = double(ShapedType::getNumElements(type.getShape().drop_front(axis)));
+  Extents sizes = build.extents(x);
+  Value count = build.convertSize(build.product(ArrayRef(sizes).drop_front(axis)), wide);
   AffineMap same = build.b.getMultiDimIdentityMap(rank), row = build.firstDims(axis, rank);
   auto divided = [&](Value sums) {
     return build.elementwise(cast<RankedTensorType>(sums.getType()), sums, [&](const Build &in, ValueRange s) -> Value {
-      return in.create<arith::DivFOp>(s[0], in.number(wide, count));
+      return in.create<arith::DivFOp>(s[0], count);
     });
   };
   SmallVector<Value> inputs{x};
@@ -86,7 +89,7 @@ struct LayerNorm : OpConversionPattern<nn::LayerNormOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     Build build{rewriter, op.getLoc()};
     AffineMap map = lastDims(build, op.getAxis(), op.getType().getRank());
-    rewriter.replaceOp(op, normalizeRows(build, adaptor.getX(), op.getAxis(), op.getEpsilon().convertToFloat(), false,
+    replaceSized(rewriter, op, normalizeRows(build, adaptor.getX(), op.getAxis(), op.getEpsilon().convertToFloat(), false,
                                          {adaptor.getScale(), map}, {adaptor.getBias(), map}));
     return success();
   }
@@ -98,7 +101,7 @@ struct RmsNorm : OpConversionPattern<nn::RmsNormOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     Build build{rewriter, op.getLoc()};
     AffineMap map = lastDims(build, op.getAxis(), op.getType().getRank());
-    rewriter.replaceOp(op, normalizeRows(build, adaptor.getX(), op.getAxis(), op.getEpsilon().convertToFloat(), true,
+    replaceSized(rewriter, op, normalizeRows(build, adaptor.getX(), op.getAxis(), op.getEpsilon().convertToFloat(), true,
                                          {adaptor.getScale(), map}, {}));
     return success();
   }
@@ -110,18 +113,19 @@ struct GroupNorm : OpConversionPattern<nn::GroupNormOp> {
   LogicalResult matchAndRewrite(nn::GroupNormOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     Build build{rewriter, op.getLoc()};
-    ArrayRef<int64_t> shape = op.getType().getShape();
+    Extents sizes = build.extents(adaptor.getX());
     int64_t groups = op.getGroups();
-    SmallVector<int64_t> split{shape[0], groups, shape[1] / groups};
-    llvm::append_range(split, shape.drop_front(2));
+    OpFoldResult each = groups == 1 ? sizes[1] : build.ceilDiv(sizes[1], groups); // divides
+    Extents split{sizes[0], build.number(groups), each};
+    llvm::append_range(split, ArrayRef(sizes).drop_front(2));
     auto parameter = [&](Value vector) -> Parameter {
       AffineExpr dims[] = {rewriter.getAffineDimExpr(1), rewriter.getAffineDimExpr(2)};
-      return {vector ? build.reshape(vector, {groups, shape[1] / groups}) : Value(),
+      return {vector ? build.reshape(vector, {build.number(groups), each}) : Value(),
               AffineMap::get(split.size(), 0, dims, rewriter.getContext())};
     };
     Value y = normalizeRows(build, build.reshape(adaptor.getX(), split), 2, op.getEpsilon().convertToFloat(), false,
                             parameter(adaptor.getScale()), parameter(adaptor.getBias()));
-    rewriter.replaceOp(op, build.reshape(y, shape));
+    replaceSized(rewriter, op, build.reshape(y, sizes));
     return success();
   }
 };

@@ -143,10 +143,10 @@ static Value pack(const Build &build, Value codes, int bits) {
   ArrayRef<int64_t> shape = shapeOf(codes);
   if (bits >= 8 || shape.empty())
     return codes;
-  SmallVector<int64_t> packed(shape);
-  packed.back() = packedBytes(shape.back(), bits);
+  Extents packed = build.extents(codes);
+  packed.back() = build.number(packedBytes(shape.back(), bits)); // checkLowerable: it is known
   Type i8 = build.b.getI8Type();
-  return build.elementwise(RankedTensorType::get(packed, i8), {}, [&](const Build &in, ValueRange) {
+  return build.elementwise(Shaped(packed, i8), {}, [&](const Build &in, ValueRange) {
     SmallVector<Value> indices;
     for (size_t d = 0; d < shape.size(); ++d)
       indices.push_back(in.create<linalg::IndexOp>(d));
@@ -247,17 +247,17 @@ static RankedTensorType codesType(const Build &build, QuantType type) {
 //===-- parameters at run time ----------------------------------------------------===//
 /// One statistic a block: `body` combines (finite x, accumulator). The last block of a dimension may be partial; then
 /// its last element is read again, which changes no minimum and no maximum.
-static Value statistic(const Build &build, Value x, const Plane &plane, ArrayRef<int64_t> planeShape, double start,
+static Value statistic(const Build &build, Value x, const Plane &plane, const Extents &planeSizes, double start,
                        llvm::function_ref<Value(const Build &, Value, Value)> body) {
-  ArrayRef<int64_t> shape = shapeOf(x);
-  int64_t rank = shape.size();
+  Extents sizes = build.extents(x), extents;
+  int64_t rank = sizes.size();
   // Loops: the entries of the plane, then the elements of a block.
-  int64_t outer = planeShape.size();
-  SmallVector<int64_t> extents;
+  int64_t outer = planeSizes.size();
   SmallVector<AffineExpr> extentExprs;
   for (int64_t d = 0; d < rank; ++d) {
     bool whole = plane.block.empty() || plane.block[d] == kWhole;
-    extents.push_back(whole ? shape[d] : std::min(plane.block[d], shape[d]));
+    std::optional<int64_t> size = getConstantIntValue(sizes[d]);
+    extents.push_back(whole ? sizes[d] : build.number(size ? std::min(plane.block[d], *size) : plane.block[d]));
     extentExprs.push_back(build.b.getAffineDimExpr(outer + d));
   }
   AffineMap maps[] = {AffineMap::get(outer + rank, 0, extentExprs, build.b.getContext()),
@@ -265,15 +265,15 @@ static Value statistic(const Build &build, Value x, const Plane &plane, ArrayRef
   SmallVector<utils::IteratorType> iterators(outer, utils::IteratorType::parallel);
   iterators.append(rank, utils::IteratorType::reduction);
   Type f32 = build.b.getF32Type();
-  Value sizes = build.empty(RankedTensorType::get(extents, build.b.getI8Type()));
-  Value init = build.filled(RankedTensorType::get(planeShape, f32), build.number(f32, start));
-  return build.generic(sizes, init, maps, iterators, [&](const Build &in, ValueRange s) {
+  Value block = build.empty(Shaped(extents, build.b.getI8Type()));
+  Value init = build.filled(Shaped(planeSizes, f32), build.number(f32, start));
+  return build.generic(block, init, maps, iterators, [&](const Build &in, ValueRange s) {
     SmallVector<Value> indices;
     for (int64_t d = 0; d < rank; ++d) {
       Value at = in.create<linalg::IndexOp>(outer + d);
       if (outer) {
         Value first = in.mul(in.create<linalg::IndexOp>(d), in.index(extents[d]));
-        at = in.create<arith::MinUIOp>(in.add(first, at), in.index(shape[d] - 1));
+        at = in.create<arith::MinUIOp>(in.add(first, at), in.index(in.plus(sizes[d], -1)));
       }
       indices.push_back(at);
     }
@@ -302,16 +302,24 @@ static SmallVector<Value> chooseParameters(const Build &build, QuantizeOp op, Va
   QuantType type = op.getType();
   Format format = type.getFormat().getFormat();
   Encode encode = op.getByAttr().getEncode();
-  std::vector<PlaneShape> shapes = planeShapes({type.getShape().data(), type.getShape().size()}, format);
+  // One entry a block.
+  auto sizesOf = [&](const Plane &plane) {
+    Extents sizes = build.extents(x);
+    if (plane.block.empty())
+      return Extents();
+    for (auto [size, extent] : llvm::zip(sizes, plane.block))
+      size = extent == kWhole ? build.number(1) : build.ceilDiv(size, extent);
+    return sizes;
+  };
   SmallVector<RankedTensorType> types = type.getPlaneTypes();
   Type f32 = build.b.getF32Type();
   double lo = encode.low(format.elem), hi = encode.high(format.elem);
   SmallVector<Value> planes(format.planes.size());
   const Plane *scalePlane = format.find(Role::Scale);
   size_t scaleAt = scalePlane - format.planes.data();
-  ArrayRef<int64_t> shape = shapes[scaleAt + 1].shape;
-  auto scaleType = RankedTensorType::get(shape, types[scaleAt + 1].getElementType());
-  auto scaleFloat = cast<FloatType>(scaleType.getElementType());
+  Extents shape = sizesOf(*scalePlane);
+  auto scaleFloat = cast<FloatType>(types[scaleAt + 1].getElementType());
+  Shaped scaleType(shape, isByteCode(scaleFloat) ? Type(build.b.getI8Type()) : Type(scaleFloat));
   auto larger = [](const Build &in, Value v, Value sum) { return in.max(v, sum); };
   Value low;
   if (encode.rule == Rule::Absmax) {
@@ -319,7 +327,7 @@ static SmallVector<Value> chooseParameters(const Build &build, QuantizeOp op, Va
       return in.max(in.create<math::AbsFOp>(v), sum);
     });
     Value target = build.number(f32, encodeTarget(format.elem, encode));
-    planes[scaleAt] = build.elementwise(signless(scaleType), magnitude, [&](const Build &in, ValueRange s) {
+    planes[scaleAt] = build.elementwise(scaleType, magnitude, [&](const Build &in, ValueRange s) {
       return storedScale(in, in.create<arith::DivFOp>(s[0], target), scaleFloat);
     });
   } else {
@@ -327,7 +335,7 @@ static SmallVector<Value> chooseParameters(const Build &build, QuantizeOp op, Va
     low =
         statistic(build, x, *scalePlane, shape, 0, [](const Build &in, Value v, Value sum) { return in.min(v, sum); });
     Value high = statistic(build, x, *scalePlane, shape, 0, larger), range = build.number(f32, hi - lo);
-    planes[scaleAt] = build.elementwise(signless(scaleType), {low, high}, [&](const Build &in, ValueRange s) {
+    planes[scaleAt] = build.elementwise(scaleType, {low, high}, [&](const Build &in, ValueRange s) {
       Value width = in.create<arith::SubFOp>(s[1], s[0]);
       width = in.min(width, in.number(f32, std::numeric_limits<float>::max()));
       return storedScale(in, in.create<arith::DivFOp>(width, range), scaleFloat);
@@ -337,7 +345,7 @@ static SmallVector<Value> chooseParameters(const Build &build, QuantizeOp op, Va
     if (plane.role != Role::Zero)
       continue;
     Type storage = types[i + 1].getElementType();
-    auto zeroType = RankedTensorType::get(shapes[i + 1].shape, storage);
+    Shaped zeroType(sizesOf(plane), storage);
     Value zero;
     if (low) {
       Encode bounds(Rule::Given, int64_t(lo), int64_t(hi));
@@ -351,6 +359,13 @@ static SmallVector<Value> chooseParameters(const Build &build, QuantizeOp op, Va
     planes[i] = pack(build, zero, plane.type.bits);
   }
   return planes;
+}
+
+/// Replaces an op by its planes, as castSizes().
+static void replacePlanes(ConversionPatternRewriter &rewriter, Operation *op, QuantType type, SmallVector<Value> planes) {
+  for (auto [plane, planeType] : llvm::zip(planes, type.getPlaneTypes()))
+    plane = castSizes({rewriter, op->getLoc()}, plane, planeType);
+  rewriter.replaceOpWithMultiple(op, {planes});
 }
 
 //===-- patterns --------------------------------------------------------------===//
@@ -385,7 +400,7 @@ struct Quantize : OpConversionPattern<QuantizeOp> {
       return toCode(in, y, parameters.zero(reader, in, s), encode, format.elem, codes.getElementType());
     });
     planes.insert(planes.begin(), pack(build, result, format.elem.bits));
-    rewriter.replaceOpWithMultiple(op, {planes});
+    replacePlanes(rewriter, op, type, planes);
     return success();
   }
 };
@@ -394,8 +409,7 @@ struct Dequantize : OpConversionPattern<DequantizeOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(DequantizeOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOp(
-        op, realsOf({rewriter, op.getLoc()}, op.getQ().getType(), adaptor.getQ(), op.getType().getElementType()));
+    replaceSized(rewriter, op, realsOf({rewriter, op.getLoc()}, op.getQ().getType(), adaptor.getQ(), op.getType().getElementType()));
     return success();
   }
 };
@@ -432,7 +446,7 @@ struct QuantMatmul : OpConversionPattern<MatmulOp> {
     Type element = op.getType().getElementType();
     Value x = factor(build, op.getX(), adaptor.getX(), element), w = factor(build, op.getW(), adaptor.getW(), element);
     Value bias = op.getBias() ? adaptor.getBias().front() : Value();
-    rewriter.replaceOp(op, buildMatmul(build, op.getType(), x, w, bias, false, /*transposeB=*/true));
+    replaceSized(rewriter, op, buildMatmul(build, build.sized(op.getResult()), x, w, bias, false, /*transposeB=*/true));
     return success();
   }
 };
@@ -448,9 +462,9 @@ struct QuantConv : OpConversionPattern<tern::ConvOp> {
     Value bias = op.getBias() ? adaptor.getBias().front() : Value();
     ConvAttrs attrs{op.getStrides(), op.getPads(), op.getDilations(), int64_t(op.getGroup())};
     ArrayRef<int64_t> outputPadding = op.getOutputPadding().value_or(ArrayRef<int64_t>());
-    rewriter.replaceOp(op, op.getTransposed()
-                               ? buildConvTranspose(build, op.getType(), x, w, bias, attrs, outputPadding)
-                               : buildConv(build, op.getType(), x, w, bias, attrs));
+    Shaped type = build.sized(op.getResult());
+    replaceSized(rewriter, op, op.getTransposed() ? buildConvTranspose(build, type, x, w, bias, attrs, outputPadding)
+                                                  : buildConv(build, type, x, w, bias, attrs));
     return success();
   }
 };
@@ -496,7 +510,7 @@ struct Requantize : OpConversionPattern<RequantizeOp> {
       return toCode(in, sum, parameters.zero(reader, in, s), encode, format.elem, codes.getElementType());
     });
     planes.insert(planes.begin(), pack(build, result, format.elem.bits));
-    rewriter.replaceOpWithMultiple(op, {planes});
+    replacePlanes(rewriter, op, type, planes);
     return success();
   }
 };

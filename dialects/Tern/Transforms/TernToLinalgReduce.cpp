@@ -35,10 +35,11 @@ static Value narrowAll(const Build &build, Value x, Type element) {
   });
 }
 
-static SmallVector<int64_t> keptShape(ArrayRef<int64_t> shape, ArrayRef<int64_t> axes) {
-  SmallVector<int64_t> kept(shape);
+/// The sizes of a tensor with 1 for the axes.
+static Extents keptSizes(const Build &build, Value x, ArrayRef<int64_t> axes) {
+  Extents kept = build.extents(x);
   for (int64_t axis : axes)
-    kept[axis] = 1;
+    kept[axis] = build.number(1);
   return kept;
 }
 
@@ -51,8 +52,6 @@ struct Reduce : OpConversionPattern<nn::ReduceOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     Build build{rewriter, op.getLoc()};
     RankedTensorType xType = op.getX().getType();
-    if (!xType.hasStaticShape())
-      return rewriter.notifyMatchFailure(op, "sizes are not known");
     Type element = elementOf(adaptor.getX()), wide = build.computeType(element);
     bool unsign = isUnsigned(xType.getElementType());
     // The sum under an integer mean must not wrap.
@@ -65,11 +64,18 @@ struct Reduce : OpConversionPattern<nn::ReduceOp> {
     Value sums =
         build.reduce(mapped, op.getAxes(), start(build, op.getKind(), wide, unsign),
                      [&](const Build &in, ValueRange x) { return combine(in, op.getKind(), x[0], x[1], unsign); });
-    int64_t count = 1;
-    for (int64_t axis : op.getAxes())
-      count *= xType.getDimSize(axis);
+    OpFoldResult count = build.number(1);
+    Extents kept;
+    for (int64_t axis = 0; axis < xType.getRank(); ++axis) {
+      OpFoldResult size = build.extent(adaptor.getX(), axis);
+      bool isReduced = llvm::is_contained(op.getAxes(), axis);
+      if (isReduced)
+        count = build.times(count, size);
+      if (!isReduced || op.getKeepdims())
+        kept.push_back(isReduced ? build.number(1) : size);
+    }
     Value result = finish(build, op.getKind(), sums, max, count, unsign);
-    rewriter.replaceOp(op, narrowAll(build, build.reshape(result, op.getType().getShape()), element));
+    replaceSized(rewriter, op, narrowAll(build, build.reshape(result, kept), element));
     return success();
   }
 
@@ -100,7 +106,7 @@ private:
       return mapWide(build, x, [](const Build &in, Value v) { return in.mul(v, v); });
     case nn::ReduceKind::log_sum_exp: {
       auto type = cast<RankedTensorType>(x.getType());
-      Value kept = build.reshape(max, keptShape(type.getShape(), op.getAxes()));
+      Value kept = build.reshape(max, keptSizes(build, x, op.getAxes()));
       return build.elementwise(type.clone(elementOf(max)), {x, kept}, [](const Build &in, ValueRange s) {
         return in.create<math::ExpOp>(in.create<arith::SubFOp>(in.widen(s[0]), s[1]));
       });
@@ -133,13 +139,14 @@ private:
     }
   }
 
-  static Value finish(const Build &build, nn::ReduceKind kind, Value sums, Value max, int64_t count, bool unsign) {
+  static Value finish(const Build &build, nn::ReduceKind kind, Value sums, Value max, OpFoldResult count, bool unsign) {
     switch (kind) {
     case nn::ReduceKind::mean:
       return mapWide(build, sums, [&](const Build &in, Value v) -> Value {
-        Value n = in.number(v.getType(), isa<FloatType>(v.getType()) ? count : std::max<int64_t>(count, 1));
+        Value n = in.convertSize(count, v.getType());
         if (isa<FloatType>(v.getType()))
           return in.create<arith::DivFOp>(v, n);
+        n = in.max(n, in.integer(v.getType(), 1));
         return unsign ? in.create<arith::DivUIOp>(v, n).getResult() : in.create<arith::DivSIOp>(v, n).getResult();
       });
     case nn::ReduceKind::l2:
@@ -164,13 +171,11 @@ struct Softmax : OpConversionPattern<nn::SoftmaxOp> {
   LogicalResult matchAndRewrite(nn::SoftmaxOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     Build build{rewriter, op.getLoc()};
-    RankedTensorType type = op.getType();
-    if (!type.hasStaticShape())
-      return rewriter.notifyMatchFailure(op, "sizes are not known");
+    Shaped type(build.extents(adaptor.getX()), elementOf(adaptor.getX()));
     int64_t axis = op.getAxis();
-    Type wide = build.computeType(type.getElementType());
-    RankedTensorType wideType = type.clone(wide);
-    SmallVector<int64_t> kept = keptShape(type.getShape(), {axis});
+    Type wide = build.computeType(type.element());
+    Shaped wideType = type.with(wide);
+    Extents kept = keptSizes(build, adaptor.getX(), {axis});
     Value max = build.reduce(adaptor.getX(), axis, extreme(build, wide, true, false),
                              [](const Build &in, ValueRange s) { return in.max(in.widen(s[0]), s[1]); });
     Value centred = build.elementwise(
@@ -184,9 +189,9 @@ struct Softmax : OpConversionPattern<nn::SoftmaxOp> {
         type, {log ? centred : powers, build.reshape(sums, kept)}, [&](const Build &in, ValueRange s) -> Value {
           Value value = log ? in.create<arith::SubFOp>(s[0], in.create<math::LogOp>(s[1])).getResult()
                             : in.create<arith::DivFOp>(s[0], s[1]).getResult();
-          return in.narrow(value, type.getElementType());
+          return in.narrow(value, type.element());
         });
-    rewriter.replaceOp(op, result);
+    replaceSized(rewriter, op, result);
     return success();
   }
 };
@@ -197,8 +202,6 @@ struct Pool : OpConversionPattern<nn::PoolOp> {
 
   LogicalResult matchAndRewrite(nn::PoolOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
     Build build{rewriter, op.getLoc()};
-    if (!op.getX().getType().hasStaticShape() || !op.getType().hasStaticShape())
-      return rewriter.notifyMatchFailure(op, "sizes are not known");
     bool isMax = op.getKind() == nn::PoolKind::max, unsign = isUnsigned(op.getX().getType().getElementType());
     Type element = elementOf(adaptor.getX()), wide = build.computeType(element);
     Value x = adaptor.getX();
@@ -208,15 +211,15 @@ struct Pool : OpConversionPattern<nn::PoolOp> {
     Value neutral = isMax ? extreme(build, elementOf(x), true, unsign) : build.number(elementOf(x), 0);
     x = padToWindows(build, op, x, neutral);
     Value start = isMax ? extreme(build, wide, true, unsign) : build.number(wide, 0);
-    RankedTensorType sumType = signless(op.getType()).clone(wide);
+    Shaped sumType = build.sized(op.getResult()).with(wide);
     Value sums = slide(build, op, x, build.filled(sumType, start), [&](const Build &in, ValueRange s) {
       return isMax ? in.max(in.widen(s[0]), s[2], unsign) : in.add(s[2], in.widen(s[0]));
     });
     if (op.getKind() == nn::PoolKind::avg)
-      sums = divideByCounts(build, op, sums);
+      sums = divideByCounts(build, op, sums, build.extents(adaptor.getX()));
     if (op.getKind() == nn::PoolKind::lp)
       sums = mapWide(build, sums, [&](const Build &in, Value v) { return root(in, v, op.getP()); });
-    rewriter.replaceOp(op, narrowAll(build, sums, element));
+    replaceSized(rewriter, op, narrowAll(build, sums, element));
     return success();
   }
 
@@ -232,18 +235,16 @@ private:
     return in.create<math::PowFOp>(v, in.number(v.getType(), 1.0 / double(p)));
   }
 
-  /// Elements between the start of the first window and the end of the last.
-  static int64_t reach(nn::PoolOp op, int64_t d) {
-    return (op.getType().getDimSize(d + 2) - 1) * op.getStrides()[d] + (op.getKernel()[d] - 1) * op.getDilations()[d] +
-           1;
-  }
-
-  /// Pads (or crops) x to exactly what the windows read; in ceil_mode that is more than the pads.
+  /// Pads (or crops) x to what the windows read; in ceil_mode that is more than the pads. Along an open axis the last window of
+  /// ceil_mode starts less than a stride behind the last one that fits.
   static Value padToWindows(const Build &build, nn::PoolOp op, Value x, Value neutral) {
     SmallVector<int64_t> low(2, 0), high(2, 0);
     for (int64_t d = 0, e = op.getKernel().size(); d < e; ++d) {
+      int64_t size = shapeOf(x)[d + 2], out = op.getType().getDimSize(d + 2), stride = op.getStrides()[d];
       low.push_back(op.getPads()[d]);
-      high.push_back(reach(op, d) - op.getPads()[d] - shapeOf(x)[d + 2]);
+      int64_t reach = (out - 1) * stride + (op.getKernel()[d] - 1) * op.getDilations()[d] + 1;
+      bool isOpen = ShapedType::isDynamic(size) || ShapedType::isDynamic(out);
+      high.push_back(isOpen ? op.getPads()[e + d] + (op.getCeilMode() ? stride - 1 : 0) : reach - op.getPads()[d] - size);
     }
     return build.padOrCrop(x, low, high, neutral);
   }
@@ -266,16 +267,22 @@ private:
     return build.generic({x, window}, start, maps, iterators, body);
   }
 
-  /// How many positions each window averages: those inside the input, or inside the padding with count_include_pad.
-  static Value divideByCounts(const Build &build, nn::PoolOp op, Value sums) {
+  /// How many positions each window averages: those inside the input, or inside the padding with count_include_pad. A table along
+  /// an axis of known size.
+  static Value divideByCounts(const Build &build, nn::PoolOp op, Value sums, const Extents &inputs) {
     auto type = cast<RankedTensorType>(sums.getType());
     int64_t spatial = op.getKernel().size();
     SmallVector<Value> operands{sums};
     SmallVector<AffineMap> maps{build.b.getMultiDimIdentityMap(type.getRank())};
+    SmallVector<int64_t> open;
     for (int64_t d = 0; d < spatial; ++d) {
+      std::optional<int64_t> size = getConstantIntValue(inputs[d + 2]);
+      if (!size || ShapedType::isDynamic(type.getDimSize(d + 2))) {
+        open.push_back(d);
+        continue;
+      }
       bool padded = op.getCountIncludePad();
-      int64_t low = padded ? -op.getPads()[d] : 0;
-      int64_t high = op.getX().getType().getDimSize(d + 2) + (padded ? op.getPads()[spatial + d] : 0);
+      int64_t low = padded ? -op.getPads()[d] : 0, high = *size + (padded ? op.getPads()[spatial + d] : 0);
       std::vector<float> counts;
       for (int64_t o = 0; o < type.getDimSize(d + 2); ++o) {
         float count = 0;
@@ -288,12 +295,30 @@ private:
       operands.push_back(build.table(counts, {int64_t(counts.size())}));
       maps.push_back(build.alongAxis(d + 2, type.getRank()));
     }
-    return build.elementwise(type, operands, maps, [](const Build &in, ValueRange s) -> Value {
-      Value count = s[1];
-      for (Value factor : s.drop_front(2).drop_back())
-        count = in.mul(count, factor);
+    return build.elementwise(type, operands, maps, [&](const Build &in, ValueRange s) -> Value {
+      Value count;
+      auto by = [&](Value factor) { count = count ? in.mul(count, factor) : factor; };
+      for (Value factor : s.drop_front().drop_back())
+        by(factor);
+      for (int64_t d : open)
+        by(in.convertSize(countOf(in, op, d, inputs[d + 2]), in.b.getF32Type()));
       return in.create<arith::DivFOp>(s[0], in.convert(count, count.getType(), s[0].getType()));
     });
+  }
+
+  /// The same for one position, along an axis of unknown size.
+  static Value countOf(const Build &in, nn::PoolOp op, int64_t d, OpFoldResult size) {
+    int64_t spatial = op.getKernel().size(), pad = op.getPads()[d], dilation = op.getDilations()[d], kernel = op.getKernel()[d];
+    bool padded = op.getCountIncludePad();
+    // From its start on: steps until inside, steps until outside again.
+    Value start = in.mul(in.create<linalg::IndexOp>(d + 2), in.index(op.getStrides()[d]));
+    auto stepsTo = [&](OpFoldResult bound) {
+      Value distance = in.create<arith::SubIOp>(in.index(in.plus(bound, pad)), start);
+      Value steps = in.create<arith::DivUIOp>(in.max(in.add(distance, in.index(dilation - 1)), in.index(0)), in.index(dilation));
+      return in.min(steps, in.index(kernel));
+    };
+    Value first = stepsTo(in.number(padded ? -pad : 0)), last = stepsTo(in.plus(size, padded ? op.getPads()[spatial + d] : 0));
+    return in.create<arith::SubIOp>(last, first);
   }
 };
 } // namespace

@@ -50,14 +50,15 @@ namespace {
 class Direction {
 public:
   Direction(nn::RnnOp op, nn::RnnOp::Adaptor adaptor, const Build &build, int64_t d)
-      : op(op), operands(adaptor), build(build), d(d), n(op.getHidden()), gates(op.getGates()) {
+      : op(op), operands(adaptor), build(build), d(d), n(op.getHidden()), gates(op.getGates()),
+        state(RankedTensorType::get({}, build.b.getF32Type())) {
     bool batchFirst = op.getLayout() == 1;
-    ArrayRef<int64_t> shape = shapeOf(operands.getX());
-    steps = shape[batchFirst], batch = shape[!batchFirst], inputs = shape[2];
+    Extents sizes = build.extents(operands.getX());
+    steps = sizes[batchFirst], batch = sizes[!batchFirst], inputs = sizes[2];
     backward = d == 1 || op.getDirection() == nn::RnnDirection::reverse;
     wide = build.computeType(elementOf(operands.getX()));
-    state = RankedTensorType::get({batch, n}, wide);
-    r = part(operands.getR(), {gates * n, n});
+    state = Shaped({batch, build.number(n)}, wide);
+    r = part(operands.getR(), {build.number(gates * n), build.number(n)});
   }
 
   /// h of every step in the order of computation [steps, batch, n], the last h and the last c [batch, n].
@@ -66,7 +67,7 @@ public:
     Value h = operands.getH0() ? initial(operands.getH0()) : zeros,
           c = operands.getC0() ? initial(operands.getC0()) : zeros;
     bool isLstm = op.getKind() == nn::RnnKind::lstm;
-    SmallVector<Value> init{build.filled(RankedTensorType::get({steps, batch, n}, wide), build.number(wide, 0)), h};
+    SmallVector<Value> init{build.filled(Shaped({steps, batch, build.number(n)}, wide), build.number(wide, 0)), h};
     if (isLstm)
       init.push_back(c);
     // Each state is a buffer of its own from the start, also where two start from the same zeros.
@@ -78,8 +79,7 @@ public:
       if (operands.getLens())
         for (auto [value, old] : llvm::zip(next, carried.drop_front()))
           value = whileRunning(in, t, value, old);
-      SmallVector<OpFoldResult> offsets{t, in.b.getIndexAttr(0), in.b.getIndexAttr(0)},
-          sizes = getAsIndexOpFoldResult(in.b.getContext(), {1, batch, n}), ones(3, in.b.getIndexAttr(1));
+      Extents offsets{t, in.number(0), in.number(0)}, sizes{in.number(1), batch, in.number(n)}, ones(3, in.number(1));
       Value collected = in.create<tensor::InsertSliceOp>(next[0], carried[0], offsets, sizes, ones);
       // The state stays where it is: a loop must not exchange its buffers.
       for (auto [value, old] : llvm::zip(next, carried.drop_front()))
@@ -108,13 +108,11 @@ public:
   }
 
 private:
-  /// Direction d of an operand [D, ...], as `shape`.
-  Value part(Value operand, ArrayRef<int64_t> shape) const {
-    SmallVector<int64_t> sizes(shapeOf(operand)), offsets(sizes.size(), 0), ones(sizes.size(), 1);
-    sizes[0] = 1, offsets[0] = d;
-    auto attrs = [&](ArrayRef<int64_t> values) { return getAsIndexOpFoldResult(build.b.getContext(), values); };
-    Value slice = build.create<tensor::ExtractSliceOp>(operand, attrs(offsets), attrs(sizes), attrs(ones));
-    return build.reshape(slice, shape);
+  /// Direction d of an operand [D, ...], in these sizes.
+  Value part(Value operand, ArrayRef<OpFoldResult> shape) const {
+    Extents sizes = build.extents(operand), offsets(sizes.size(), build.number(0));
+    sizes[0] = build.number(1), offsets[0] = build.number(d);
+    return build.reshape(build.slice(operand, offsets, sizes), shape);
   }
 
   Value initial(Value operand) const {
@@ -128,16 +126,16 @@ private:
   /// one that linear_before_reset multiplies.
   Value inputProducts() {
     Value x = build.elementwise(
-        RankedTensorType::get({steps, batch, inputs}, elementOf(operands.getX())), ValueRange(), ArrayRef<AffineMap>(),
+        Shaped({steps, batch, inputs}, elementOf(operands.getX())), ValueRange(), ArrayRef<AffineMap>(),
         [&](const Build &in, ValueRange) {
           Value b = in.create<linalg::IndexOp>(1), i = in.create<linalg::IndexOp>(2);
           Value t = placeOf(in, in.create<linalg::IndexOp>(0), b);
           return in.extract(operands.getX(), op.getLayout() == 1 ? ValueRange{b, t, i} : ValueRange{t, b, i});
         });
-    auto flat = RankedTensorType::get({steps * batch, gates * n}, wide);
+    OpFoldResult rows = build.times(steps, batch), columns = build.number(gates * n);
     Value bias;
     if (operands.getB()) {
-      Value both = part(operands.getB(), {2, gates, n});
+      Value both = part(operands.getB(), {build.number(2), build.number(gates), build.number(n)});
       bias = build.elementwise(RankedTensorType::get({gates * n}, wide), ValueRange(), ArrayRef<AffineMap>(),
                                [&](const Build &in, ValueRange) {
                                  Value row = in.create<linalg::IndexOp>(0), of = in.index(n);
@@ -153,10 +151,10 @@ private:
       if (op.getLinearBeforeReset())
         resetBias = both;
     }
-    Value w = part(operands.getW(), {gates * n, inputs});
-    return build.reshape(
-        buildMatmul(build, flat, widened(build.reshape(x, {steps * batch, inputs})), widened(w), bias, false, true),
-        {steps, batch, gates * n});
+    Value w = part(operands.getW(), {columns, inputs});
+    Value products = buildMatmul(build, Shaped({rows, columns}, wide), widened(build.reshape(x, {rows, inputs})), widened(w), bias,
+                                 /*transposeA=*/false, /*transposeB=*/true);
+    return build.reshape(products, {steps, batch, columns});
   }
 
   Value widened(Value tensor) const {
@@ -168,17 +166,16 @@ private:
 
   /// Step t of a tensor [steps, batch, m] as [batch, m].
   Value row(const Build &in, Value tensor, Value t) const {
-    int64_t m = shapeOf(tensor)[2];
-    SmallVector<OpFoldResult> offsets{t, in.b.getIndexAttr(0), in.b.getIndexAttr(0)},
-        sizes = getAsIndexOpFoldResult(in.b.getContext(), {1, batch, m}), ones(3, in.b.getIndexAttr(1));
-    return in.create<tensor::ExtractSliceOp>(RankedTensorType::get({batch, m}, wide), tensor, offsets, sizes, ones);
+    OpFoldResult m = in.extent(tensor, 2);
+    Extents offsets{t, in.number(0), in.number(0)}, sizes{in.number(1), batch, m}, ones(3, in.number(1));
+    return in.create<tensor::ExtractSliceOp>(Shaped({batch, m}, wide).type, tensor, offsets, sizes, ones);
   }
 
   /// h times `count` gates of r', from gate `first` on: [batch, count * n].
   Value recurrent(const Build &in, Value h, int64_t first, int64_t count) {
     auto attrs = [&](ArrayRef<int64_t> values) { return getAsIndexOpFoldResult(in.b.getContext(), values); };
     Value rows = in.create<tensor::ExtractSliceOp>(r, attrs({first * n, 0}), attrs({count * n, n}), attrs({1, 1}));
-    auto type = RankedTensorType::get({batch, count * n}, wide);
+    Shaped type({batch, in.number(count * n)}, wide);
     AffineExpr b = in.b.getAffineDimExpr(0), j = in.b.getAffineDimExpr(1), k = in.b.getAffineDimExpr(2);
     AffineMap maps[] = {AffineMap::get(3, 0, {b, k}, in.b.getContext()),
                         AffineMap::get(3, 0, {j, k}, in.b.getContext()),
@@ -294,15 +291,16 @@ private:
   mutable nn::RnnOp op;
   mutable nn::RnnOp::Adaptor operands;
   const Build &build;
-  int64_t d, n, gates, steps, batch, inputs;
+  int64_t d, n, gates;
+  OpFoldResult steps, batch, inputs;
   bool backward;
   Type wide;
-  RankedTensorType state;
+  Shaped state;
   Value r, resetBias;
 };
 
-struct Rnn : SizedPattern<nn::RnnOp> {
-  using SizedPattern::SizedPattern;
+struct Rnn : ResultsPattern<nn::RnnOp> {
+  using ResultsPattern::ResultsPattern;
   SmallVector<Value> lower(nn::RnnOp op, Adaptor adaptor, const Build &build) const override {
     bool batchFirst = op.getLayout() == 1;
     SmallVector<Direction, 2> directions;
@@ -319,8 +317,8 @@ struct Rnn : SizedPattern<nn::RnnOp> {
       Value isFirst = in.create<arith::CmpIOp>(arith::CmpIPredicate::eq, d, in.index(0));
       return in.select(isFirst, first, in.extract(runs[1][which], at));
     };
-    auto yType = cast<RankedTensorType>(op.getY().getType());
-    Type element = yType.getElementType();
+    Shaped yType = build.sized(op.getY());
+    Type element = yType.element();
     Value y = build.elementwise(yType, ValueRange(), ArrayRef<AffineMap>(), [&](const Build &in, ValueRange) {
       SmallVector<Value> i;
       for (int64_t k = 0; k < 4; ++k)
@@ -339,8 +337,7 @@ struct Rnn : SizedPattern<nn::RnnOp> {
       return in.narrow(result, element);
     });
     auto last = [&](unsigned which) {
-      auto type = cast<RankedTensorType>(op->getResult(which).getType());
-      return build.elementwise(type, ValueRange(), ArrayRef<AffineMap>(), [&](const Build &in, ValueRange) {
+      return build.elementwise(build.sized(op->getResult(which)), ValueRange(), ArrayRef<AffineMap>(), [&](const Build &in, ValueRange) {
         Value d = in.create<linalg::IndexOp>(batchFirst), b = in.create<linalg::IndexOp>(!batchFirst);
         return in.narrow(pick(in, d, which, {b, in.create<linalg::IndexOp>(2)}), element);
       });
