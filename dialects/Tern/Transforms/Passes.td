@@ -163,7 +163,8 @@ def TernToLinalg : TernPass<"tern-to-linalg", "::mlir::ModuleOp"> {
   let description = [{
     Lowers every op of nn and tern: what a foreign compiler continues from, and what the `portable.linalg` row runs. A
     quantized value becomes its planes, integers become signless, loads of constant globals become arith.constant, and
-    tern.call becomes func.call. Sizes must be known except for elementwise ops. Formats: elements of up to 32
+    tern.call becomes func.call. Sizes may be open: a result that its operands do not tell the size of needs `nn.sizes`, or dimensions of
+    arguments that it follows from; it becomes arithmetic on tensor.dim of arguments. Formats: elements of up to 32
     bits with scales, zero points, minima and tables; codes of floats are chosen by rounding to nearest. Integer results and codes are bit-equal to lib/Reference; float sums differ by rounding in f32.
 
     Library function: `tern::lowerToLinalg(op)`, also on a single function.

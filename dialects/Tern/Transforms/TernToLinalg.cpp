@@ -216,12 +216,6 @@ static std::string whyOpenSizesMatter(Operation *op) {
   if (auto attention = dyn_cast<nn::AttentionOp>(op))
     if (isOpen(attention.getQ(), 1) || isOpen(attention.getK(), 1))
       return "the number of heads is not known";
-  if (auto gather = dyn_cast<nn::GatherNdOp>(op))
-    if (isOpen(gather.getIndices(), gather.getIndices().getType().getRank() - 1))
-      return "the length of an index tuple is not known";
-  if (auto scatter = dyn_cast<nn::ScatterNdOp>(op))
-    if (isOpen(scatter.getIndices(), scatter.getIndices().getType().getRank() - 1))
-      return "the length of an index tuple is not known";
   if (auto conv = dyn_cast<nn::ConvTransposeOp>(op))
     for (int64_t axis = 0; axis < conv.getW().getType().getRank(); ++axis)
       if (isOpen(conv.getW(), axis))

@@ -24,6 +24,8 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -87,6 +89,17 @@ std::unique_ptr<llvm::TargetMachine> makeMachine(std::string &error) {
   // Generic: what a function may use is its own attribute.
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
       triple, "x86-64", "", {}, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+}
+
+/// Portable kernels ask for vectors where they would be worth it (PortableLoops.cpp); LLVM warns where it makes none.
+void silenceMissedTransforms(llvm::LLVMContext &context) {
+  context.setDiagnosticHandlerCallBack([](const llvm::DiagnosticInfo *info, void *) {
+    if (info->getSeverity() == llvm::DS_Error) {
+      llvm::DiagnosticPrinterRawOStream printer(llvm::errs());
+      info->print(printer);
+      llvm::errs() << "\n";
+    }
+  });
 }
 
 void emit(llvm::Module &module, llvm::TargetMachine &machine, llvm::SmallVectorImpl<char> &out,
@@ -153,6 +166,7 @@ llvm::Expected<std::vector<Object>> emitParts(llvm::Module &module, unsigned job
   std::vector<std::string> errors(parts.size());
   auto work = [&](size_t i) {
     llvm::LLVMContext context;
+    silenceMissedTransforms(context);
     auto part = llvm::parseBitcodeFile(llvm::MemoryBufferRef(parts[i].str(), "kernels"), context);
     std::unique_ptr<llvm::TargetMachine> machine = makeMachine(errors[i]);
     if (!part || !machine) {
@@ -189,6 +203,7 @@ llvm::Expected<std::vector<Object>> tern::cpu::compileToObjects(ModuleOp module,
   registerBuiltinDialectTranslation(*context);
   registerLLVMDialectTranslation(*context);
   llvm::LLVMContext llvmContext;
+  silenceMissedTransforms(llvmContext);
   std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(module, llvmContext, "kernels");
   if (!translated)
     return llvm::createStringError("translating the kernels to LLVM IR failed");

@@ -10,10 +10,26 @@ func.func @unknown_ops(%x: tensor<2xf32>) -> tensor<2xf32> {
 
 // -----
 
-func.func @unknown_size(%x: tensor<?x4xf32>, %w: tensor<5x4xf32>) -> tensor<?x5xf32> {
-  // expected-error @+1 {{cannot be lowered to linalg: the size of 'tensor<?x4xf32>' is not known (bind dimensions with --dim)}}
-  %0 = nn.matmul %x, %w {transpose_b} : (tensor<?x4xf32>, tensor<5x4xf32>) -> tensor<?x5xf32>
-  return %0 : tensor<?x5xf32>
+func.func @unknown_size(%x: tensor<?x4xf32>) -> tensor<?x?x?xf32> {
+  // expected-error @+1 {{cannot be lowered to linalg: the size of 'tensor<?x?x?xf32>' is not known (bind dimensions with --dim)}}
+  %0 = nn.reshape %x : (tensor<?x4xf32>) -> tensor<?x?x?xf32>
+  return %0 : tensor<?x?x?xf32>
+}
+
+// -----
+
+func.func @unknown_heads(%q: tensor<1x?x3x4xf32>, %k: tensor<1x2x3x4xf32>) -> tensor<1x?x3x4xf32> {
+  // expected-error @+1 {{cannot be lowered to linalg: the number of heads is not known (bind dimensions with --dim)}}
+  %0 = nn.attention %q, %k, %k {scale = 1.0 : f32} : (tensor<1x?x3x4xf32>, tensor<1x2x3x4xf32>, tensor<1x2x3x4xf32>) -> tensor<1x?x3x4xf32>
+  return %0 : tensor<1x?x3x4xf32>
+}
+
+// -----
+
+func.func @foreign_dimension(%x: tensor<?x4xf32> {tern.dims = ["2*n", ""]}) -> tensor<?x2xf32> {
+  // expected-error @+1 {{'4*n' depends on 'n', which is the size of no argument of 'foreign_dimension'}}
+  %0 = nn.reshape %x : (tensor<?x4xf32>) -> tensor<?x2xf32>
+  return %0 : tensor<?x2xf32>
 }
 
 // -----

@@ -106,7 +106,7 @@ private:
           else if constexpr (std::is_same_v<T, SizesProblem>)
             return emitSizes(module, name, p, isa);
           else
-            return emitPortable(module, name, p.function, isa);
+            return emitPortable(module, name, p, isa);
         },
         problem);
   }

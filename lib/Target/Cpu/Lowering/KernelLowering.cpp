@@ -1,4 +1,5 @@
 //===- KernelLowering.cpp - a call of a kernel -> problems ------------------===//
+#include "lib/Target/Cpu/Lowering/Portable.h"
 #include "lib/Target/Cpu/Lowering/CallLowering.h"
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/Lowering/ConvLowering.h"
@@ -188,31 +189,15 @@ FailureOr<std::vector<Step>> lowerKernel(func::FuncOp kernel, ArrayRef<CallOpera
   if (lowering.run())
     return std::move(lowering.steps);
   portable = lowering.error().str();
-  Step step;
-  step.problem = PortableProblem{kernel};
-  for (auto [index, operand] : llvm::enumerate(operands)) {
-    KernelArg arg;
-    arg.index = index;
-    if (operand.constant) {
-      std::optional<Elem> elem = elemOf(operand.type.getElementType());
-      arg.elem = elem.value_or(Elem::U8);
-    } else {
-      arg.elem = operand.place.map.elem;
-      if (operand.place.form != Form::Plain || !isDense(operand.place.map))
-        return LogicalResult(kernel.emitError("no generator serves this kernel (") << lowering.error() << "), and operand " << index << " is not plain");
-    }
-    step.args.push_back(arg);
-  }
-  for (auto [index, place] : llvm::enumerate(results)) {
+  for (auto [index, operand] : llvm::enumerate(operands))
+    if (!operand.constant && (operand.place.form != Form::Plain || !isDense(operand.place.map)))
+      return LogicalResult(kernel.emitError("no generator serves this kernel (") << lowering.error() << "), and operand " << index << " is not plain");
+  for (auto [index, place] : llvm::enumerate(results))
     if (place.form != Form::Plain || !isDense(place.map))
       return LogicalResult(kernel.emitError("no generator serves this kernel (") << lowering.error() << "), and result " << index << " is not plain");
-    KernelArg arg;
-    arg.kind = KernelArg::Result;
-    arg.index = index;
-    arg.elem = place.map.elem;
-    step.args.push_back(arg);
-  }
-  return std::vector<Step>{step};
+  if (dry)
+    return std::vector<Step>();
+  return lowerPortable(kernel, operands, results);
 }
 
 } // namespace tern::cpu

@@ -7,14 +7,21 @@
 #include "lib/Target/Cpu/Lowering/KernelClass.h"
 #include "lib/Target/Cpu/RowProblems.h"
 #include "lib/Target/Cpu/SizesProblem.h"
+#include "lib/Target/Cpu/TaskCount.h"
 #include <variant>
 
 namespace tern::cpu {
 
-/// The kernel function as it is, through linalg: one task, plain dense operands and results.
+/// A step of a kernel function that went through linalg (Portable.h): loops on buffers.
 struct PortableProblem {
-  mlir::func::FuncOp function;
+  mlir::func::FuncOp function; ///< buffers, [sizes], %task
+  llvm::SmallVector<SizeCode> sizes; ///< of its slots
+  TaskCount tasks;
 };
+inline void visitSizes(PortableProblem &problem, SizeVisitor visit) {
+  for (SizeCode &size : problem.sizes)
+    visit.size(size);
+}
 /// The first of the two passes of a per-tensor DynamicQuantProblem.
 struct AbsmaxProblem {
   DynamicQuantProblem problem;

@@ -3,58 +3,26 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "dialects/Tern/Transforms/Passes.h"
-#include "lib/Target/Cpu/LowerToLLVM.h"
+#include "lib/Target/Cpu/Lowering/PortablePhases.h"
 #include "mlir/Conversion/MathToLibm/MathToLibm.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 
 namespace tern::cpu {
 
-/// linalg on tensors to linalg on buffers; results become arguments.
-static void buildPortable(PassManager &pm) {
-  auto tidy = [&] {
-    pm.addPass(createCanonicalizerPass());
-    pm.addPass(createCSEPass());
-  };
-  pm.addPass(createTernToLinalg());
-  tidy();
-  bufferization::OneShotBufferizePassOptions bufferize;
-  bufferize.bufferizeFunctionBoundaries = true;
-  bufferize.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
-  pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
-  bufferization::BufferResultsToOutParamsPassOptions outParams;
-  outParams.modifyPublicFunctions = true;
-  outParams.hoistStaticAllocs = true;
-  pm.addPass(bufferization::createBufferResultsToOutParamsPass(outParams));
-  tidy();
-}
-
-/// Copies become loops, too: of views that are not dense, LLVM's lowering would call a library.
-static void expandCopies(ModuleOp module) {
-  module.walk([](memref::CopyOp copy) {
-    OpBuilder b(copy);
-    linalg::CopyOp::create(b, copy.getLoc(), copy.getSource(), copy.getTarget());
-    copy.erase();
-  });
-}
-
-static void buildLoops(PassManager &pm) {
-  auto tidy = [&] {
-    pm.addPass(createCanonicalizerPass());
-    pm.addPass(createCSEPass());
-  };
-  pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
-  pm.addPass(createConvertMathToLibmPass()); // scalar loops: the C library has what has no instruction (Libm.h)
-  tidy();
-}
+//===-- codes ---------------------------------------------------------------------===//
 
 /// Codes of signed activations are stored as code + 128 (Problem.h), tern ops count in two's complement: the top bit differs.
 static Value flipTopBit(OpBuilder &b, Location loc, Value codes) {
@@ -92,83 +60,215 @@ static void convertStoredCodes(func::FuncOp function, llvm::function_ref<bool(un
       operand.set(flipTopBit(b, function.getLoc(), operand.get()));
 }
 
-FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, func::FuncOp function, const Isa &isa) {
-  OwningOpRef<ModuleOp> scratch = ModuleOp::create(function.getLoc());
-  auto copy = cast<func::FuncOp>(function->clone());
-  scratch->push_back(copy);
-  copy.setPublic();
-  copy.setName(name);
-  // Weights are constants in two's complement: their arguments are marked by the caller's operands, here by the attribute.
-  auto constants = function->getAttrOfType<DenseI32ArrayAttr>("cpu.constants");
-  convertStoredCodes(copy, [&](unsigned index) { return constants && llvm::is_contained(constants.asArrayRef(), int32_t(index)); });
-  for (unsigned i = 0; i < copy.getNumArguments(); ++i)
-    copy.setArgAttrs(i, NamedAttribute(StringAttr::get(function.getContext(), bufferization::BufferizationDialect::kWritableAttrName),
-                                       BoolAttr::get(function.getContext(), false))); // others may read an operand later
-  PassManager pm(function.getContext());
-  buildPortable(pm);
-  PassManager loops(function.getContext());
-  buildLoops(loops);
-  if (failed(pm.run(*scratch)))
-    return function.emitError("cannot be lowered through linalg");
-  expandCopies(*scratch);
-  if (failed(loops.run(*scratch)))
-    return function.emitError("cannot be lowered through linalg");
-  copy = scratch->lookupSymbol<func::FuncOp>(name);
-  if (!copy || copy.getNumResults())
-    return function.emitError("has results that are no buffers after bufferization");
-  WalkResult allocations = copy.walk([](memref::AllocOp) { return WalkResult::interrupt(); });
-  Kernel kernel;
-  OpBuilder b(function.getContext());
-  if (allocations.wasInterrupted()) {
-    // Temporaries become one scratch argument: nothing is allocated in a run.
-    int64_t bytes = 0;
-    SmallVector<memref::AllocOp> allocs;
-    copy.walk([&](memref::AllocOp alloc) { allocs.push_back(alloc); });
-    copy.walk([&](memref::DeallocOp dealloc) { dealloc.erase(); });
-    SmallVector<int64_t> offsets;
-    for (memref::AllocOp alloc : allocs) {
-      if (!alloc.getType().hasStaticShape())
-        return alloc.emitError("has a size that is only known at run time");
-      offsets.push_back(bytes);
-      int64_t width = std::max<int64_t>(1, alloc.getType().getElementTypeBitWidth() / 8);
-      bytes += llvm::alignTo(alloc.getType().getNumElements() * width, 64);
-    }
-    auto type = MemRefType::get({bytes}, b.getI8Type());
-    unsigned position = copy.getNumArguments();
-    if (failed(copy.insertArgument(position, type, {}, copy.getLoc())))
+//===-- buffers -------------------------------------------------------------------===//
+
+static void tidy(PassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+/// The results of a function on tensors become buffers that it writes to: arguments behind the others.
+static LogicalResult passResults(func::FuncOp function) {
+  Block &body = function.getBody().front();
+  Operation *terminator = body.getTerminator();
+  OpBuilder b(terminator);
+  for (Value result : SmallVector<Value>(terminator->getOperands())) {
+    auto type = dyn_cast<RankedTensorType>(result.getType());
+    if (!type)
+      return function.emitError() << "has a result " << result.getType() << ", which is no tensor";
+    unsigned position = function.getNumArguments();
+    if (failed(function.insertArgument(position, MemRefType::get(type.getShape(), type.getElementType()), {}, result.getLoc())))
       return failure();
-    for (auto [alloc, offset] : llvm::zip(allocs, offsets)) {
-      b.setInsertionPoint(alloc);
-      Value shift = arith::ConstantIndexOp::create(b, alloc.getLoc(), offset);
-      Value view = memref::ViewOp::create(b, alloc.getLoc(), alloc.getType(), copy.getArgument(position), shift, ValueRange());
-      alloc.replaceAllUsesWith(view);
-      alloc.erase();
-    }
-    kernel.scratchBytes = bytes;
+    auto store = bufferization::MaterializeInDestinationOp::create(b, result.getLoc(), TypeRange(), result, function.getArgument(position));
+    store.setRestrict(true);
+    store.setWritable(true);
   }
-  if (failed(copy.insertArgument(copy.getNumArguments(), b.getIndexType(), {}, copy.getLoc())))
+  terminator->setOperands({});
+  function.setType(b.getFunctionType(function.getArgumentTypes(), {}));
+  function.removeResAttrsAttr();
+  return success();
+}
+
+/// Elementwise ops join their only reader where that reads every element once: what is computed twice is not worth a buffer.
+static LogicalResult fuse(func::FuncOp function) {
+  RewritePatternSet patterns(function.getContext());
+  linalg::populateElementwiseOpsFusionPatterns(patterns, [](OpOperand *operand) {
+    auto reader = dyn_cast<linalg::GenericOp>(operand->getOwner());
+    return reader && operand->get().hasOneUse() && reader.getMatchingIndexingMap(operand).isPermutation();
+  });
+  return applyPatternsGreedily(function, std::move(patterns));
+}
+
+/// Sizes of arguments are those that the call has been given.
+static void nameSizes(func::FuncOp function, BufferSizes &sizes) {
+  function.walk([&](Operation *op) {
+    auto dim = dyn_cast<ShapedDimOpInterface>(op);
+    auto argument = dim ? dyn_cast<BlockArgument>(dim.getShapedValue()) : BlockArgument();
+    std::optional<int64_t> axis = argument ? getConstantIntValue(dim.getDimension()) : std::nullopt;
+    if (!axis || argument.getOwner() != &function.getBody().front())
+      return;
+    OpBuilder b(op);
+    nn::SizeExpr e = sizes.argument(argument.getArgNumber(), *axis);
+    if (e)
+      op->getResult(0).replaceAllUsesWith(nn::SizeOp::create(b, op->getLoc(), b.getIndexType(), b.getStringAttr(e.str())));
+  });
+}
+
+/// Allocations become arguments; returns their sizes in bytes.
+static FailureOr<SmallVector<nn::SizeExpr>> passTemporaries(func::FuncOp function, BufferSizes &sizes) {
+  nn::SizeTable &table = SizeScope::table();
+  SmallVector<nn::SizeExpr> bytes;
+  SmallVector<memref::AllocOp> allocs;
+  function.walk([&](memref::AllocOp alloc) { allocs.push_back(alloc); });
+  function.walk([](memref::DeallocOp dealloc) { dealloc.erase(); });
+  for (memref::AllocOp alloc : allocs) {
+    nn::Sizes shape = sizes.shapeOf(alloc.getResult());
+    nn::SizeExpr all = table.product(shape);
+    if (!all)
+      return LogicalResult(function.emitError("needs a temporary of ") << alloc.getType() << " whose size is no expression of the model's dimensions");
+    Type element = alloc.getType().getElementType();
+    bytes.push_back(table.mul(all, table.constant(element.isIndex() ? 8 : std::max<int64_t>(1, element.getIntOrFloatBitWidth() / 8))));
+    unsigned position = function.getNumArguments();
+    if (failed(function.insertArgument(position, alloc.getType(), {}, alloc.getLoc())))
+      return failure();
+    sizes.setShape(function.getArgument(position), shape);
+    alloc.replaceAllUsesWith(function.getArgument(position));
+    alloc.erase();
+  }
+  return bytes;
+}
+
+/// Constants of the function: named after what they hold, so that equal functions are equal texts.
+static LogicalResult moveGlobals(ModuleOp from, ModuleOp to) {
+  for (auto global : llvm::make_early_inc_range(from.getOps<memref::GlobalOp>())) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    global.getType().print(os);
+    if (auto value = global.getInitialValueAttr())
+      value.print(os);
+    std::string name = "portable_" + llvm::utohexstr(llvm::xxh3_64bits(text));
+    while (auto other = to.lookupSymbol<memref::GlobalOp>(name)) {
+      if (other.getType() == global.getType() && other.getInitialValueAttr() == global.getInitialValueAttr())
+        break;
+      name += "_";
+    }
+    OpBuilder b(from.getContext());
+    if (failed(SymbolTable::replaceAllSymbolUses(global.getSymNameAttr(), b.getStringAttr(name), from)))
+      return failure();
+    global->remove();
+    if (to.lookupSymbol(name)) {
+      global->destroy();
+      continue;
+    }
+    global.setSymName(name);
+    to.getBody()->push_back(global);
+  }
+  return success();
+}
+
+FailureOr<std::vector<Step>> lowerPortable(func::FuncOp kernel, ArrayRef<CallOperand> operands, ArrayRef<Placement> results) {
+  auto module = kernel->getParentOfType<ModuleOp>();
+  OwningOpRef<ModuleOp> scratch = ModuleOp::create(kernel.getLoc());
+  auto function = cast<func::FuncOp>(kernel->clone());
+  scratch->push_back(function);
+  function.setPublic();
+  auto bad = [&]() -> LogicalResult { return kernel.emitError("cannot be lowered through linalg"); };
+  convertStoredCodes(function, [&](unsigned index) { return bool(operands[index].constant); });
+  // What is known of the arguments, before the ops that say it go.
+  SmallVector<nn::Sizes> known;
+  auto sizesOfValue = [](Value value) {
+    nn::Sizes sizes;
+    for (SizeCode code : SizedType(value).getShape())
+      sizes.push_back(sizeOf(code));
+    return sizes;
+  };
+  for (Value argument : kernel.getArguments())
+    known.push_back(sizesOfValue(argument));
+  for (Value result : kernel.getBody().front().getTerminator()->getOperands())
+    known.push_back(sizesOfValue(result));
+  if (failed(lowerToLinalg(*scratch, /*keepSizes=*/true)) || failed(passResults(function)))
+    return bad();
+  for (unsigned i = 0; i < operands.size(); ++i)
+    function.setArgAttrs(i, NamedAttribute(StringAttr::get(function.getContext(), bufferization::BufferizationDialect::kWritableAttrName),
+                                           BoolAttr::get(function.getContext(), false))); // others may read an operand later
+  BufferSizes sizes(SizeScope::table());
+  sizes.setArguments(known);
+  PassManager tensors(kernel.getContext()), buffers(kernel.getContext()), after(kernel.getContext());
+  tidy(tensors);
+  tensors.addPass(memref::createResolveRankedShapeTypeResultDimsPass());
+  bufferization::OneShotBufferizePassOptions bufferize;
+  bufferize.bufferizeFunctionBoundaries = true;
+  bufferize.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
+  buffers.addPass(createCSEPass());
+  buffers.addPass(bufferization::createEmptyTensorEliminationPass());
+  buffers.addPass(bufferization::createOneShotBufferizePass(bufferize));
+  tidy(buffers);
+  if (failed(tensors.run(*scratch)))
+    return bad();
+  nameSizes(function, sizes);
+  if (failed(fuse(function)) || failed(buffers.run(*scratch)))
+    return bad();
+  function = scratch->lookupSymbol<func::FuncOp>(kernel.getName());
+  nameSizes(function, sizes);
+  for (auto [argument, shape] : llvm::zip(function.getArguments(), known))
+    sizes.setShape(argument, shape);
+  unsigned given = function.getNumArguments();
+  FailureOr<SmallVector<nn::SizeExpr>> temporaries = passTemporaries(function, sizes);
+  if (failed(temporaries))
     return failure();
-  copy->remove();
-  copy.setPrivate();
-  module.push_back(copy);
-  for (Operation &op : llvm::make_early_inc_range(*scratch->getBody())) {
-    // Functions of the C library that the kernel calls are declared once.
+  FailureOr<SmallVector<Phase>> phases = cutPhases(function, sizes);
+  if (failed(phases))
+    return bad();
+  function.erase();
+  after.addPass(createConvertMathToLibmPass()); // scalar loops: the C library has what has no instruction (Libm.h)
+  tidy(after);
+  if (failed(after.run(*scratch)) || failed(moveGlobals(*scratch, module)))
+    return bad();
+
+  std::vector<Step> steps;
+  SymbolTable symbols(module);
+  SmallVector<int> numbers(temporaries->size(), -1);
+  int used = 0;
+  for (Phase &phase : *phases) {
+    Step step;
+    for (unsigned index : phase.arguments) {
+      KernelArg arg;
+      arg.index = index;
+      if (index < operands.size()) {
+        arg.elem = operands[index].constant ? elemOf(operands[index].type.getElementType()).value_or(Elem::U8) : operands[index].place.map.elem;
+      } else if (index < given) {
+        arg.kind = KernelArg::Result;
+        arg.index = index - operands.size();
+        arg.elem = results[arg.index].map.elem;
+      } else {
+        arg.kind = KernelArg::Temporary;
+        int &number = numbers[index - given];
+        number = number < 0 ? used++ : number;
+        arg.index = unsigned(number);
+        arg.size = SizeScope::table().code((*temporaries)[index - given]);
+      }
+      step.args.push_back(arg);
+    }
+    phase.function->remove();
+    phase.function.setPrivate();
+    symbols.insert(phase.function);
+    step.problem = PortableProblem{phase.function, phase.sizes, phase.tasks};
+    steps.push_back(std::move(step));
+  }
+  for (Operation &op : llvm::make_early_inc_range(*scratch->getBody())) // functions of the C library
     if (auto declaration = dyn_cast<func::FuncOp>(op); declaration && declaration.isExternal() && !module.lookupSymbol(declaration.getName())) {
       declaration->remove();
       module.push_back(declaration);
     }
-    if (auto global = dyn_cast<memref::GlobalOp>(op)) {
-      // Constants of the kernel: unique names in the module.
-      std::string unique = (name + "." + global.getSymName()).str();
-      if (failed(SymbolTable::replaceAllSymbolUses(global.getSymNameAttr(), b.getStringAttr(unique), copy)))
-        return failure();
-      global->remove();
-      global.setSymName(unique);
-      module.push_back(global);
-    }
-  }
-  kernel.function = copy;
-  kernel.tasks = 1;
+  return steps;
+}
+
+FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, const PortableProblem &problem, const Isa &isa) {
+  Kernel kernel;
+  kernel.function = cast<func::FuncOp>(func::FuncOp(problem.function)->clone());
+  kernel.function.setName(name);
+  kernel.tasks = problem.tasks;
+  module.push_back(kernel.function);
   return kernel;
 }
 

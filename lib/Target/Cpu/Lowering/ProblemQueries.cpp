@@ -9,9 +9,7 @@ SmallVector<int64_t> slotsOf(AnyProblem &problem) {
   return std::visit(
       [](auto &p) -> SmallVector<int64_t> {
         using T = std::decay_t<decltype(p)>;
-        if constexpr (std::is_same_v<T, PortableProblem>)
-          return {};
-        else if constexpr (std::is_same_v<T, AbsmaxProblem>)
+        if constexpr (std::is_same_v<T, AbsmaxProblem>)
           return numberSlots(p.problem);
         else
           return numberSlots(p);

@@ -162,11 +162,6 @@ FailureOr<std::vector<Step>> RunPlanner::lower(PlacedCall &placed) {
     if (auto reason = call->getAttrOfType<StringAttr>("cpu.portable"))
       portable = reason.getValue().str();
     call.emitRemark() << "'" << placed.name << "' has no generated kernel and runs through portable.linalg: " << portable;
-    SmallVector<int32_t> constants;
-    for (auto [index, operand] : llvm::enumerate(placed.operands))
-      if (operand.constant)
-        constants.push_back(index);
-    placed.kernel->setAttr("cpu.constants", DenseI32ArrayAttr::get(call.getContext(), constants));
   }
   if (auto embedded = call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded"))
     llvm::erase_if(*lowered, [&](const Step &step) {

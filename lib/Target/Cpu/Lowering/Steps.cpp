@@ -48,7 +48,7 @@ Step relayoutStep(SizedType type, const Placement &from, const Placement &to) {
 std::string keyOf(const AnyProblem &problem) {
   if (auto *portable = std::get_if<PortableProblem>(&problem)) {
     // The text of the function without its name and locations.
-    std::string text;
+    std::string text = print(portable->tasks) + " ";
     llvm::raw_string_ostream os(text);
     auto copy = cast<func::FuncOp>(portable->function->clone());
     copy.setName("kernel");
