@@ -21,14 +21,15 @@ const Map *ConvTile::mapOf(size_t operand) const {
 int64_t ConvTile::narrowLanes(const Columns &c, const PixelLoops &loops) const {
   int64_t rows = layout.merged > 1 ? p.strideH : 1, lanes = c.valid / rows;
   if (c.vectors > 1 || p.groups > 1 || lanes >= L || (lanes & (lanes - 1)) || layout.outC & (layout.outC - 1) ||
-      loops.inner != 1 || loops.columns * lanes < L)
+      loops.inner != 1 || (loops.columns.isConstant() && loops.columns.constant() * lanes < L))
     return 0;
   // Panels before this one own the other channels of a pixel.
   if (layout.columns != c.valid)
     return 0;
   for (size_t i = 1; i < loops.operands.size(); i++) {
     const Map *map = mapOf(i);
-    if (map && (loops.operands[i].column != lanes || map->cs != layout.outC || map->c != layout.outC))
+    const Index &column = loops.operands[i].column;
+    if (map && (!column.isConstant() || column.constant() != lanes || map->cs != layout.outC || map->c != layout.outC))
       return 0;
     bool served = i < 2 || !map || map->elem == Elem::F32 || map->elem == Elem::U8 || map->elem == Elem::S8 ||
                   map->elem == Elem::I32;
@@ -100,7 +101,7 @@ void ConvTile::finishNarrow(const Shape &shape, const PixelLoops &loops, ArrayRe
       SmallVector<Index> at;
       for (size_t i = 0; i < bases.size(); i++) {
         const Map *map = mapOf(i);
-        at.push_back(bases[i] + (map ? first * loops.operands[i].column + row * map->rowStride() : 0));
+        at.push_back(map ? bases[i] + (loops.operands[i].column * first + k.rowStride(*map) * row) : bases[i]);
       }
       for (const Piece &piece : k.pieces(n * width, L)) {
         Values inputs = narrowInputs(at, k.slice(all, piece.offset, piece.lanes), piece);
@@ -117,8 +118,8 @@ void ConvTile::finishPhases(const Shape &shape, const PixelLoops &loops, ArrayRe
     for (int64_t phase = 0; phase < layout.merged; phase++) {
       auto at = [&](size_t i) {
         const Map *map = mapOf(i);
-        int64_t inside = map ? phase / p.strideW * map->rowStride() + phase % p.strideW * map->cs : 0;
-        return bases[i] + (pixel * loops.operands[i].column + inside);
+        Index inside = map ? k.rowStride(*map) * (phase / p.strideW) + phase % p.strideW * map->cs : Index(0);
+        return bases[i] + (loops.operands[i].column * pixel + inside);
       };
       ExprVector::Row row{0, {}};
       for (size_t i = 2; i < bases.size(); i++)

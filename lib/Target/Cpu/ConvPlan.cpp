@@ -42,10 +42,18 @@ static SmallVector<Axis> axes(int64_t out, int64_t k, int64_t stride, int64_t di
   return result;
 }
 
+/// A size that stands for an open one: all phases have as many positions, or they do not.
+static int64_t typicalSize(const ConvProblem &p, int64_t size, int64_t stride) {
+  if (!isDynamic(size))
+    return size;
+  return p.transposed ? kNominalSize * stride + !p.wholePhases : kNominalSize;
+}
+
 SmallVector<Phase> tern::cpu::phasesOf(const ConvProblem &p) {
   SmallVector<Phase> phases;
-  for (const Axis &y : axes(p.out.h, p.kh, p.strideH, p.dilationH, p.padTop, p.transposed))
-    for (const Axis &x : axes(p.out.w, p.kw, p.strideW, p.dilationW, p.padLeft, p.transposed))
+  int64_t h = typicalSize(p, p.out.h, p.strideH), w = typicalSize(p, p.out.w, p.strideW);
+  for (const Axis &y : axes(h, p.kh, p.strideH, p.dilationH, p.padTop, p.transposed))
+    for (const Axis &x : axes(w, p.kw, p.strideW, p.dilationW, p.padLeft, p.transposed))
       phases.push_back({y, x});
   return phases;
 }
@@ -73,16 +81,16 @@ SmallVector<Phase> tern::cpu::packedPhases(const ConvProblem &p) {
 
 Halo tern::cpu::requiredHalo(const ConvProblem &p) {
   Halo halo;
-  auto reach = [](const Axis &a, int64_t size, int64_t &before, int64_t &after) {
+  auto reach = [](const Axis &a, int64_t size, int64_t behind, int64_t &before, int64_t &after) {
     if (!a.taps || !a.count)
       return;
     int64_t first = a.inStart, last = a.inStart + a.inStep * (a.count - 1), taps = a.inTap * (a.taps - 1);
     before = std::max(before, -(first + std::min<int64_t>(taps, 0)));
-    after = std::max(after, last + std::max<int64_t>(taps, 0) - (size - 1));
+    after = std::max(after, isDynamic(size) ? behind : last + std::max<int64_t>(taps, 0) - (size - 1));
   };
   for (const Phase &phase : phasesOf(p)) {
-    reach(phase.y, p.in.h, halo.top, halo.bottom);
-    reach(phase.x, p.in.w, halo.left, halo.right);
+    reach(phase.y, p.in.h, p.behindH, halo.top, halo.bottom);
+    reach(phase.x, p.in.w, p.behindW, halo.left, halo.right);
   }
   return halo;
 }
@@ -137,111 +145,18 @@ int64_t PanelLayout::groupBytes(const ConvProblem &p) const {
   return bytes;
 }
 
-//===- Pixels -------------------------------------------------------------===//
+//===- Cost ---------------------------------------------------------------===//
 
-namespace {
-/// Strides of one operand over (image, row, column) of a phase.
-struct Grid {
-  int64_t base = 0, n = 0, y = 0, x = 0;
-};
-
-Grid gridOf(const Map &m, int64_t startY, int64_t stepY, int64_t startX, int64_t stepX) {
-  Grid g;
-  g.base = m.base + (m.top + startY) * m.rowStride() + (m.left + startX) * m.cs;
-  g.n = m.imageStride();
-  g.y = stepY * m.rowStride();
-  g.x = stepX * m.cs;
-  return g;
-}
-} // namespace
-
-PixelLoops tern::cpu::pixelLoops(const ConvProblem &p, const Phase &phase, int64_t tile, bool spanRows) {
-  SmallVector<Grid> grids;
-  const Axis &y = phase.y, &x = phase.x;
-  grids.push_back(gridOf(p.in, y.inStart, y.inStep, x.inStart, x.inStep));
-  grids.push_back(gridOf(p.out, y.outStart, y.outStep, x.outStart, x.outStep));
-  for (const ExprInput &input : p.epilogue.inputs) {
-    Grid g;
-    if (input.kind == ExprInput::Tensor || input.kind == ExprInput::Row)
-      g = gridOf(input.map, y.outStart, y.outStep, x.outStart, x.outStep);
-    else if (input.kind == ExprInput::Pixelwise) {
-      g.base = input.map.base + input.map.top * input.map.rowStride() + input.map.left * input.map.cs;
-      g.n = input.map.imageStride();
-    }
-    grids.push_back(g);
-  }
-  int64_t images = p.out.n, rows = y.count, columns = x.count;
-  // (row, column) -> column, then (image, row) -> row (or column).
-  auto merge = [&](int64_t &outer, int64_t Grid::*outerStride, int64_t &inner, int64_t Grid::*innerStride) {
-    if (outer > 1 && inner > 1 &&
-        !llvm::all_of(grids, [&](const Grid &g) { return g.*outerStride == inner * (g.*innerStride); }))
-      return;
-    if (inner == 1)
-      for (Grid &g : grids)
-        g.*innerStride = g.*outerStride;
-    inner *= outer;
-    outer = 1;
-  };
-  merge(rows, &Grid::y, columns, &Grid::x);
-  if (rows == 1)
-    merge(images, &Grid::n, columns, &Grid::x);
-  else
-    merge(images, &Grid::n, rows, &Grid::y);
-
-  PixelLoops loops;
-  loops.images = images, loops.rowsPerImage = rows, loops.columns = columns;
-  bool narrow = spanRows && rows > 1 && 2 * columns <= tile; // a tile spans whole rows
-  if (narrow)
-    loops.rowsPerImage = 1, loops.columns = rows, loops.inner = columns;
-  for (const Grid &g : grids)
-    loops.operands.push_back(narrow ? Strides{g.base, g.n, 0, g.y, g.x} : Strides{g.base, g.n, g.y, g.x, 0});
-  int64_t most = std::max<int64_t>(1, tile / loops.inner);
-  loops.chunks = ceilDiv(loops.columns, most);
-  loops.chunk = loops.columns / loops.chunks;
-  loops.wide = loops.columns % loops.chunks;
-  return loops;
-}
-
-//===- Tasks --------------------------------------------------------------===//
-
-TaskGrid tern::cpu::taskGrid(const ConvProblem &p, const PanelLayout &layout, const PixelLoops &loops, int64_t wanted) {
-  TaskGrid grid;
-  grid.groups = p.groups, grid.panels = layout.panels, grid.rows = loops.rows(), grid.chunks = loops.chunks;
-  auto cut = [&](int64_t &size, int64_t &blocks) {
-    int64_t left = ceilDiv(wanted, grid.tasks());
-    blocks = std::min(size, left);
-    size = ceilDiv(size, blocks);
-  };
-  auto blocks = [](int64_t total, int64_t size) { return ceilDiv(total, size); };
-  // Weights that fit the second level cache stay there while all rows pass; larger ones are read panel by panel.
-  bool small = layout.groupBytes(p) <= 600 << 10;
-  cut(grid.groups, grid.groupBlocks);
-  grid.groupBlocks = blocks(p.groups, grid.groups);
-  if (!small) {
-    cut(grid.panels, grid.panelBlocks);
-    grid.panelBlocks = blocks(layout.panels, grid.panels);
-  }
-  cut(grid.rows, grid.rowBlocks);
-  grid.rowBlocks = blocks(loops.rows(), grid.rows);
-  if (grid.rows == 1) {
-    cut(grid.chunks, grid.chunkBlocks);
-    grid.chunkBlocks = blocks(loops.chunks, grid.chunks);
-  }
-  if (small) {
-    cut(grid.panels, grid.panelBlocks);
-    grid.panelBlocks = blocks(layout.panels, grid.panels);
-  }
-  return grid;
-}
-
-int64_t tern::cpu::macsOf(const ConvProblem &p) {
+int64_t tern::cpu::macsOf(const ConvProblem &problem) {
+  ConvProblem p = nominal(problem);
   int64_t macs = 0;
   for (const Phase &phase : phasesOf(p))
     macs += phase.y.count * phase.x.count * phase.taps();
   return macs * p.out.n * p.out.c * (p.in.c / p.groups);
 }
 
-double tern::cpu::estimateUs(const ConvProblem &p, const Isa &isa) {
+double tern::cpu::estimateUs(const ConvProblem &problem, const Isa &isa) {
+  ConvProblem p = nominal(problem);
   // Multiply-accumulates of one core in a us, measured in cache at 4.5 GHz, and bytes that the third level cache gives
   // in a us.
   static const double f32Rate[] = {25e3, 70e3, 140e3}, int8Rate[] = {37e3, 95e3, 540e3};

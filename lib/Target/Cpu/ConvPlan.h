@@ -1,7 +1,7 @@
 //===- ConvPlan.h - loops, panels and tasks of a convolution --------------===//
 // Plain arithmetic between a ConvProblem and its kernel: which input pixels meet which weights, how the packed weights
-// lie, how output pixels are cut into register tiles and tasks. Shared by the packer, the generators and the cost
-// model.
+// lie. Shared by the packer, the generators and the cost model. Nothing here depends on a size that is only known at run
+// time: PixelLoops.h has what does.
 //===----------------------------------------------------------------------===//
 #ifndef TERN_TARGET_CPU_CONVPLAN_H
 #define TERN_TARGET_CPU_CONVPLAN_H
@@ -12,7 +12,8 @@
 namespace tern::cpu {
 
 /// One dimension of a part of a convolution: output positions outStart + outStep * i, i < count; output i meets tap t <
-/// taps at the input position inStart + inStep * i + inTap * t, with the weight kStart + kStep * t.
+/// taps at the input position inStart + inStep * i + inTap * t, with the weight kStart + kStep * t. The count is a nominal
+/// one where the size of the output is that of a run.
 struct Axis {
   int64_t count = 0, outStart = 0, outStep = 1;
   int64_t taps = 0, kStart = 0, kStep = 1;
@@ -62,31 +63,6 @@ struct PanelLayout {
   int64_t phaseBytes(const Phase &phase) const; ///< all panels of one phase of one group
   int64_t groupBytes(const ConvProblem &problem) const;
 };
-
-/// Output pixels of one phase as loops: `rows` of `count` columns of `inner` pixels. Neighbouring dimensions are merged
-/// where all operands allow it, so a 1x1 convolution is one long row. A register tile is a chunk of columns times all
-/// inner pixels.
-struct Strides {
-  int64_t base = 0, n = 0, row = 0, column = 0, inner = 0; ///< in elements
-};
-struct PixelLoops {
-  int64_t images = 1, rowsPerImage = 1, columns = 1, inner = 1;
-  llvm::SmallVector<Strides> operands; ///< in, out, then the epilogue inputs (all 0 for those without pixels)
-  int64_t chunks = 1;                  ///< register tiles of a row: the first `wide` have one column more
-  int64_t chunk = 1, wide = 0;         ///< columns of the narrow ones
-  int64_t rows() const { return images * rowsPerImage; }
-};
-/// At most `tile` pixels in a register tile, which may span short rows.
-PixelLoops pixelLoops(const ConvProblem &problem, const Phase &phase, int64_t tile, bool spanRows = true);
-
-/// How the work of one phase is cut: task = ((group block * panel blocks + panel block) * row blocks + row block) *
-/// chunk blocks + chunk block.
-struct TaskGrid {
-  int64_t groups = 1, panels = 1, rows = 1, chunks = 1; ///< in one task
-  int64_t groupBlocks = 1, panelBlocks = 1, rowBlocks = 1, chunkBlocks = 1;
-  int64_t tasks() const { return groupBlocks * panelBlocks * rowBlocks * chunkBlocks; }
-};
-TaskGrid taskGrid(const ConvProblem &problem, const PanelLayout &layout, const PixelLoops &loops, int64_t wanted);
 
 /// Multiply-accumulates of the whole problem, padded channels not counted.
 int64_t macsOf(const ConvProblem &problem);

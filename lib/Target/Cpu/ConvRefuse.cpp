@@ -8,10 +8,14 @@ using namespace tern::cpu;
 using llvm::formatv;
 
 static std::string refuseShape(const ConvProblem &p) {
-  for (int64_t v : {p.kh, p.kw, p.strideH, p.strideW, p.dilationH, p.dilationW, p.groups, p.in.n, p.in.h, p.in.w,
-                    p.in.c, p.out.h, p.out.w, p.out.c})
+  for (int64_t v : {p.kh, p.kw, p.strideH, p.strideW, p.dilationH, p.dilationW, p.groups, p.in.n, p.in.c, p.out.c})
     if (v < 1)
       return formatv("a size, stride, dilation or group count of {0}; all must be positive", v);
+  for (int64_t v : {p.in.h, p.in.w, p.out.h, p.out.w})
+    if (v == 0)
+      return "a height or width of 0";
+  if (hasOpenPictures(p) && p.in.n != 1)
+    return formatv("{0} pictures of a height or width that is only known at run time; such a kernel does one", p.in.n);
   if (p.in.n != p.out.n)
     return formatv("{0} pictures become {1}", p.in.n, p.out.n);
   if (p.in.c % p.groups || p.out.c % p.groups)

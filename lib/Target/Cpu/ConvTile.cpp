@@ -23,13 +23,13 @@ ConvTile::Columns ConvTile::columnsFor(const ConvProblem &p, const Isa &isa, int
   int64_t L = isa.lanes;
   Columns c{PanelLayout::width, 0, 0, 0, valid, (valid + L - 1) / L, false, false};
   // Registers of AVX-512 are wide enough to lose much and many enough for three more activations.
-  c.half = isa.level == 2 && c.vectors == 2 && valid <= L + L / 2 && p.out.pixels() >= 4;
+  c.half = isa.level == 2 && c.vectors == 2 && valid <= L + L / 2 && nominal(p).out.pixels() >= 4;
   return c;
 }
 
 ConvTile::ConvTile(KernelBuilder &k, const ConvProblem &p, const PanelLayout &layout)
     : k(k), p(p), layout(layout), step(k, p.arith), L(k.lanes()),
-      epilogue(p.epilogue, p.out.elem, k.target(), p.out.pixels() * p.out.c),
+      epilogue(p.epilogue, p.out.elem, k.target(), nominal(p).out.pixels() * p.out.c),
       expr(k, epilogue.head, CodeStore::exprElem(k, p.out.elem), step.integer() ? 3 : 2,
            p.group ? Elem::F32 : step.accElem()),
       tailProgram(k, epilogue.tail, p.out.elem, step.integer() ? 3 : 2), in(k.arg(0)), weights(k.arg(1)),
@@ -38,12 +38,14 @@ ConvTile::ConvTile(KernelBuilder &k, const ConvProblem &p, const PanelLayout &la
     table.emplace(epilogue.table(k, tailProgram));
 }
 
-PixelLoops ConvTile::loopsFor(const Phase &phase, const Columns &c) const {
+PixelLoops ConvTile::loopsFor(const Phase &phase, const Columns &c) {
   // Tiles whose pixels are gathered into vectors lie in one row.
-  PixelLoops oneRow = pixelLoops(p, phase, std::max<int64_t>(8, L), /*spanRows=*/false);
-  if (layout.merged > 1 || narrowLanes(c, oneRow))
-    return oneRow;
-  return pixelLoops(p, phase, tilePixels(p, k.target(), c.vectors, c.half));
+  if (layout.merged > 1 || layout.columns < L) {
+    PixelLoops oneRow = pixelLoops(k, p, phase, std::max<int64_t>(8, L), /*spanRows=*/false);
+    if (layout.merged > 1 || narrowLanes(c, oneRow))
+      return oneRow;
+  }
+  return pixelLoops(k, p, phase, tilePixels(p, k.target(), c.vectors, c.half));
 }
 
 void ConvTile::emit(const Phase &phase, const PixelLoops &loops, ArrayRef<Index> bases, int64_t width,
@@ -51,7 +53,7 @@ void ConvTile::emit(const Phase &phase, const PixelLoops &loops, ArrayRef<Index>
   Shape shape{phase, c, {}, {}};
   for (int64_t x = 0; x < width; x++)
     for (int64_t i = 0; i < loops.inner; i++)
-      shape.pixels.push_back(bases[0] + (x * loops.operands[0].column + i * loops.operands[0].inner));
+      shape.pixels.push_back(bases[0] + (loops.operands[0].column * x + loops.operands[0].inner * i));
   int64_t pixels = shape.pixels.size(), full = c.vectors - c.half;
   for (int64_t i = 0; i < pixels; i++) {
     for (int64_t v = 0; v < full; v++)
@@ -99,7 +101,7 @@ Values ConvTile::reduce(const Shape &shape) {
   };
   acc = over(phase.y.taps, acc, [&](Index ty, Values acc) {
     return over(rowTaps, acc, [&](Index tx, Values acc) {
-      Index a = ty * (phase.y.inTap * p.in.rowStride()) + tx * (phase.x.inTap * p.in.cs);
+      Index a = ty * (k.rowStride(p.in) * phase.y.inTap) + tx * (phase.x.inTap * p.in.cs);
       Index b = c.panel + ty * unit(rowBytes) + tx * unit(tapBytes);
       return layout.scaleBytes ? reduceScaleGroups(shape, a, b, acc)
                                : reduceSteps(shape, a, b, steps, endsInStep(), acc, {});
@@ -272,7 +274,7 @@ void ConvTile::finish(const Shape &shape, const PixelLoops &loops, ArrayRef<Inde
   for (int64_t pixel = 0, e = shape.pixels.size(); pixel < e; pixel++) {
     auto at = [&](size_t operand) {
       const Strides &s = loops.operands[operand];
-      return bases[operand] + (pixel / loops.inner * s.column + pixel % loops.inner * s.inner);
+      return bases[operand] + (s.column * (pixel / loops.inner) + s.inner * (pixel % loops.inner));
     };
     ExprVector::Row row{0, {}};
     for (size_t i = 2; i < bases.size(); i++)

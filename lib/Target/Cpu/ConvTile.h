@@ -5,6 +5,7 @@
 #include "lib/Target/Cpu/ByteTable.h"
 #include "lib/Target/Cpu/ConvStep.h"
 #include "lib/Target/Cpu/ExprVector.h"
+#include "lib/Target/Cpu/PixelLoops.h"
 
 namespace tern::cpu {
 
@@ -27,7 +28,7 @@ public:
 
   ConvTile(KernelBuilder &k, const ConvProblem &problem, const PanelLayout &layout);
   /// The loops around tiles of these columns.
-  PixelLoops loopsFor(const Phase &phase, const Columns &columns) const;
+  PixelLoops loopsFor(const Phase &phase, const Columns &columns);
   /// Element types of the kernel's arguments.
   static llvm::SmallVector<Elem> argsOf(const ConvProblem &problem);
 

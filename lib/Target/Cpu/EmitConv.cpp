@@ -19,28 +19,35 @@ int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 class ConvEmitter {
 public:
   ConvEmitter(ModuleOp module, StringRef name, const ConvProblem &p, const Isa &isa)
-      : p(p), layout(p), k(module, name, ConvTile::argsOf(p), isa), tile(k, p, layout) {}
+      : p(p), layout(p), k(module, name, ConvTile::argsOf(p), isa, std::nullopt, hasDynamicSizes(p)), tile(k, p, layout) {}
 
-  Kernel emit();
+  Kernel emit() { return hasDynamicSizes(p) ? emitOpen() : emitStatic(); }
 
 private:
   using Columns = ConvTile::Columns;
-  /// Blocks of work of this task.
+  using Range = std::pair<Index, Index>;
+  /// The part of a phase that a task does. Rows and chunks (static sizes) or columns (open sizes) are those of all panels.
   struct Blocks {
     const Phase &phase;
-    TaskGrid grid;
-    Index group, panel, row, chunk;
-    Index weights; ///< where the phase begins
+    Range groups, panels;
+    bool allPanels = false;  ///< known here: `panels` are all of them
+    int64_t tilesPerTask = 0; ///< of one panel
+    Index weights = 0;        ///< where the phase begins
+    llvm::function_ref<Range(const PixelLoops &)> rows;
+    /// The tiles of a row: body(first column, columns).
+    llvm::function_ref<void(const PixelLoops &, llvm::function_ref<void(Index, int64_t)>)> tiles;
   };
 
+  Kernel emitStatic();
+  Kernel emitOpen();
   void emitPhase(const Phase &phase, const TaskGrid &grid, const Index &task, int64_t weightsAt);
   void emitGroup(const Blocks &blocks, const Index &group);
   void emitPanels(const Blocks &blocks, const Index &group, llvm::function_ref<void(const Columns &)> body);
   void emitPixels(const Blocks &blocks, const Index &group, const PixelLoops &loops,
                   llvm::function_ref<void(ArrayRef<Index>, int64_t)> body);
 
-  PixelLoops loopsFor(const Phase &phase, const Columns &c) const { return tile.loopsFor(phase, c); }
-  std::pair<Index, Index> range(const Index &block, int64_t blocks, int64_t total) {
+  PixelLoops loopsFor(const Phase &phase, const Columns &c) { return tile.loopsFor(phase, c); }
+  static Range range(const Index &block, int64_t blocks, int64_t total) {
     if (blocks == 1)
       return {0, total};
     int64_t size = ceilDiv(total, blocks);
@@ -55,7 +62,7 @@ private:
 };
 } // namespace
 
-Kernel ConvEmitter::emit() {
+Kernel ConvEmitter::emitStatic() {
   SmallVector<Phase> phases = packedPhases(p);
   // A small kernel is one task, however many phases it has.
   int64_t wanted = wantedTasks(estimateUs(p, k.target()));
@@ -86,16 +93,54 @@ Kernel ConvEmitter::emit() {
 }
 
 void ConvEmitter::emitPhase(const Phase &phase, const TaskGrid &grid, const Index &task, int64_t weightsAt) {
-  Blocks b{phase, grid, 0, 0, 0, 0, weightsAt};
-  Index t = task;
-  b.chunk = t % grid.chunkBlocks;
+  Index t = task, chunk = t % grid.chunkBlocks;
   t = t / grid.chunkBlocks;
-  b.row = t % grid.rowBlocks;
+  Index row = t % grid.rowBlocks;
   t = t / grid.rowBlocks;
-  b.panel = t % grid.panelBlocks;
-  b.group = t / grid.panelBlocks;
-  auto [lo, hi] = range(b.group, grid.groupBlocks, p.groups);
-  k.loop(lo, hi, 1, [&](Index group) { emitGroup(b, group); });
+  auto rows = [&](const PixelLoops &loops) { return range(row, grid.rowBlocks, loops.rows().constant()); };
+  auto tiles = [&](const PixelLoops &loops, llvm::function_ref<void(Index, int64_t)> body) {
+    if (grid.chunkBlocks == 1)
+      return forTiles(k, loops, body);
+    auto [lo, hi] = range(chunk, grid.chunkBlocks, loops.chunks);
+    if (loops.wide)
+      k.loop(lo, min(hi, Index(loops.wide)), 1, [&](Index i) { body(i * (loops.chunk + 1), loops.chunk + 1); });
+    k.loop(loops.wide ? max(lo, Index(loops.wide)) : lo, hi, 1, [&](Index i) { body(i * loops.chunk + loops.wide, loops.chunk); });
+  };
+  Blocks b{phase, range(t / grid.panelBlocks, grid.groupBlocks, p.groups), range(t % grid.panelBlocks, grid.panelBlocks, layout.panels),
+           grid.panelBlocks == 1, grid.rows * grid.chunks, weightsAt, rows, tiles};
+  k.loop(b.groups.first, b.groups.second, 1, [&](Index group) { emitGroup(b, group); });
+}
+
+/// A task does its block of rows and columns in every phase; those of the first phase are the most.
+Kernel ConvEmitter::emitOpen() {
+  SmallVector<Phase> phases = packedPhases(p);
+  Columns first = ConvTile::columnsFor(p, k.target(), std::min(layout.columns, 2 * k.lanes()));
+  PixelLoops loops = loopsFor(phases.front(), first);
+  ConvProblem typical = nominal(p);
+  double positions = double(typical.out.h * typical.out.w) / double(p.transposed ? p.strideH * p.strideW : 1);
+  OpenGrid grid = openGrid(p, layout, loops, estimateUs(p, k.target()) / (positions * double(layout.panels * p.groups)));
+
+  Index t = k.task(), column = t % grid.columnBlocks;
+  t = t / grid.columnBlocks;
+  Index row = t % grid.rowBlocks;
+  t = t / grid.rowBlocks;
+  auto block = [&](const Index &at, int64_t size, const Index &total) -> Range {
+    Index lo = at * size;
+    return {lo, max(lo, min(lo + size, total))};
+  };
+  auto rows = [&](const PixelLoops &loops) { return block(row, grid.rows, loops.rows()); };
+  auto tiles = [&](const PixelLoops &loops, llvm::function_ref<void(Index, int64_t)> body) {
+    auto [lo, hi] = block(column, grid.columns, loops.columns);
+    forTiles(k, loops, lo, hi, body);
+  };
+  int64_t weightsAt = 0;
+  for (const Phase &phase : phases) {
+    Blocks b{phase, range(t / grid.panelBlocks, grid.groupBlocks, p.groups), range(t % grid.panelBlocks, grid.panelBlocks, layout.panels),
+             grid.panelBlocks == 1, grid.rows * ceilDiv(grid.columns, loops.tile), weightsAt, rows, tiles};
+    k.loop(b.groups.first, b.groups.second, 1, [&](Index group) { emitGroup(b, group); });
+    weightsAt += tile.unit(layout.phaseBytes(phase));
+  }
+  return {k.finish(), grid.tasks, 0};
 }
 
 void ConvEmitter::emitGroup(const Blocks &b, const Index &group) {
@@ -123,12 +168,12 @@ void ConvEmitter::emitPanels(const Blocks &b, const Index &group, llvm::function
     c.channel = group * layout.outC + panel * PanelLayout::width + column;
     // Weights come from memory once for each run of the model; two panels and the pixels of a task fit the second level
     // cache.
-    c.prefetch = !panel.isConstant() && b.grid.rows * b.grid.chunks <= 16 && layout.stepBytes == 4 &&
+    c.prefetch = !panel.isConstant() && b.tilesPerTask <= 16 && layout.stepBytes == 4 &&
                  b.phase.taps() * layout.bytesPerTap(width) <= 256 << 10;
     body(c);
   };
-  auto [lo, hi] = range(b.panel, b.grid.panelBlocks, layout.panels);
-  k.loop(lo, b.grid.panelBlocks == 1 ? Index(full) : min(hi, Index(full)), 1, [&](Index panel) {
+  const auto &[lo, hi] = b.panels;
+  k.loop(lo, b.allPanels ? Index(full) : min(hi, Index(full)), 1, [&](Index panel) {
     k.loop(0, PanelLayout::width, most, [&](Index column) { columns(PanelLayout::width, panel, column, most); });
   });
   if (!rest)
@@ -138,7 +183,7 @@ void ConvEmitter::emitPanels(const Blocks &b, const Index &group, llvm::function
     for (int64_t column = 0; column < rest; column += most)
       columns(width, full, column, std::min(most, rest - column));
   };
-  if (b.grid.panelBlocks == 1)
+  if (b.allPanels)
     last();
   else
     k.when(k.less(full, hi), last);
@@ -147,32 +192,22 @@ void ConvEmitter::emitPanels(const Blocks &b, const Index &group, llvm::function
 /// The tiles of this task: body(offset of the first pixel in every operand, columns of the tile).
 void ConvEmitter::emitPixels(const Blocks &b, const Index &group, const PixelLoops &loops,
                              llvm::function_ref<void(ArrayRef<Index>, int64_t)> body) {
-  auto rowRange = range(b.row, b.grid.rowBlocks, loops.rows());
-  auto [chunkLo, chunkHi] = range(b.chunk, b.grid.chunkBlocks, loops.chunks);
-  k.loop(rowRange.first, rowRange.second, 1, [&, chunkLo = chunkLo, chunkHi = chunkHi](Index row) {
-    Index n = loops.images == 1 ? Index(0) : loops.rowsPerImage == 1 ? row : row / loops.rowsPerImage;
-    Index y = loops.images == 1 ? row : loops.rowsPerImage == 1 ? Index(0) : row % loops.rowsPerImage;
+  auto [rowLo, rowHi] = b.rows(loops);
+  k.loop(rowLo, rowHi, 1, [&](Index row) {
+    bool oneImage = loops.images.isConstant() && loops.images.constant() == 1;
+    bool oneRow = loops.rowsPerImage.isConstant() && loops.rowsPerImage.constant() == 1;
+    Index n = oneImage ? Index(0) : oneRow ? row : row / loops.rowsPerImage;
+    Index y = oneImage ? row : oneRow ? Index(0) : row % loops.rowsPerImage;
     SmallVector<Index> bases;
     for (const Strides &s : loops.operands)
       bases.push_back(n * s.n + y * s.row + s.base);
     bases[0] = bases[0] + group * layout.inC;
-    auto chunks = [&](Index lo, Index hi, int64_t width, int64_t shift) {
-      k.loop(lo, hi, 1, [&](Index chunk) {
-        Index x = chunk * width + shift;
-        SmallVector<Index> at;
-        for (auto [base, s] : llvm::zip(bases, loops.operands))
-          at.push_back(base + x * s.column);
-        body(at, width);
-      });
-    };
-    if (b.grid.chunkBlocks == 1) {
-      chunks(0, loops.wide, loops.chunk + 1, 0);
-      chunks(loops.wide, loops.chunks, loops.chunk, loops.wide);
-      return;
-    }
-    if (loops.wide)
-      chunks(chunkLo, min(chunkHi, Index(loops.wide)), loops.chunk + 1, 0);
-    chunks(loops.wide ? max(chunkLo, Index(loops.wide)) : chunkLo, chunkHi, loops.chunk, loops.wide);
+    b.tiles(loops, [&](Index x, int64_t width) {
+      SmallVector<Index> at;
+      for (auto [base, s] : llvm::zip(bases, loops.operands))
+        at.push_back(base + x * s.column);
+      body(at, width);
+    });
   });
 }
 

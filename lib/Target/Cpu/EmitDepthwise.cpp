@@ -5,9 +5,9 @@
 //===----------------------------------------------------------------------===//
 #include "dialects/Micro/IR/Micro.h"
 #include "lib/Target/Cpu/CodeStore.h"
-#include "lib/Target/Cpu/ConvPlan.h"
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/ExprVector.h"
+#include "lib/Target/Cpu/PixelLoops.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include <map>
 
@@ -36,10 +36,10 @@ SmallVector<Elem> argsOf(const ConvProblem &p) {
 class DepthwiseEmitter {
 public:
   DepthwiseEmitter(ModuleOp module, StringRef name, const ConvProblem &p, const Isa &isa)
-      : p(p), phase(phasesOf(p).front()), integer(isInteger(p)), k(module, name, argsOf(p), isa), L(isa.lanes),
+      : p(p), phase(phasesOf(p).front()), integer(isInteger(p)), k(module, name, argsOf(p), isa, std::nullopt, hasDynamicSizes(p)), L(isa.lanes),
         // Eight pixels hide the latency of a multiply; without registers for more, SSE2 takes four.
-        loops(pixelLoops(p, phase, isa.level == 0 ? 4 : 8)),
-        epilogue(p.epilogue, p.out.elem, isa, p.out.pixels() * p.out.c),
+        loops(pixelLoops(k, p, phase, isa.level == 0 ? 4 : 8)),
+        epilogue(p.epilogue, p.out.elem, isa, nominal(p).out.pixels() * p.out.c),
         expr(k, epilogue.head, CodeStore::exprElem(k, p.out.elem), integer ? 3 : 2, integer ? Elem::I32 : Elem::F32),
         tailProgram(k, epilogue.tail, p.out.elem, integer ? 3 : 2), in(k.arg(0)), weights(k.arg(1)),
         out(k.arg(argsOf(p).size() - 1)) {
@@ -52,7 +52,13 @@ public:
 private:
   using Taps = SmallVector<Values>; ///< [row or group of four rows][column]
 
-  void emitBlock(const Index &channel, int64_t valid, const Index &rowLo, const Index &rowHi);
+  /// The rows and, of open sizes, the columns of a task.
+  struct Box {
+    Index rowLo, rowHi, columnLo = 0, columnHi = 0;
+  };
+  Kernel emitOpen();
+  void emitBlock(const Index &channel, int64_t valid, const Box &box);
+  void emitChannels(const Index &first, const Index &last, const Box &box);
   void emitTile(ArrayRef<Index> bases, int64_t width, const Index &channel, int64_t valid,
                 llvm::function_ref<Value(int64_t, int64_t)> weight);
   Value loadWeight(const Index &channel, const Index &sub, int64_t tap);
@@ -79,38 +85,67 @@ private:
 } // namespace
 
 Kernel DepthwiseEmitter::emit() {
-  int64_t wanted = wantedTasks(estimateUs(p, k.target())), blocks = ceilDiv(p.out.c, block);
+  if (hasDynamicSizes(p))
+    return emitOpen();
+  int64_t wanted = wantedTasks(estimateUs(p, k.target())), blocks = ceilDiv(p.out.c, block), all = loops.rows().constant();
   // Rows first, but not fewer than four at once, because neighbours share input rows; then channels.
-  int64_t rowBlocks = std::clamp<int64_t>(loops.rows() / 4, 1, wanted), rows = ceilDiv(loops.rows(), rowBlocks);
-  rowBlocks = ceilDiv(loops.rows(), rows);
+  int64_t rowBlocks = std::clamp<int64_t>(all / 4, 1, wanted), rows = ceilDiv(all, rowBlocks);
+  rowBlocks = ceilDiv(all, rows);
   int64_t channelBlocks = std::min(blocks, ceilDiv(wanted, rowBlocks)), perTask = ceilDiv(blocks, channelBlocks);
   channelBlocks = ceilDiv(blocks, perTask);
   Index rowLo = rowBlocks == 1 ? Index(0) : (k.task() % rowBlocks) * rows;
-  Index rowHi = loops.rows() % rows ? min(rowLo + rows, Index(loops.rows())) : rowLo + rows;
+  Index rowHi = all % rows ? min(rowLo + rows, Index(all)) : rowLo + rows;
   Index first = channelBlocks == 1 ? Index(0) : (k.task() / rowBlocks) * perTask;
-  int64_t full = p.out.c / block;
-  Index last = channelBlocks == 1 ? Index(full) : min(first + perTask, Index(full));
   int64_t group = std::min(rows, cachedRows());
   k.loop(rowLo, rowHi, group, [&](Index lo) {
-    Index hi = group == rows ? rowHi : min(lo + group, rowHi);
-    k.loop(first, last, 1, [&](Index b) { emitBlock(b * block, block, lo, hi); });
-    if (int64_t rest = p.out.c - full * block)
-      k.when(k.less(full, first + perTask), [&] { emitBlock(full * block, rest, lo, hi); });
+    emitChannels(first, first + perTask, {lo, group == rows ? rowHi : min(lo + group, rowHi)});
   });
   return {k.finish(), rowBlocks * channelBlocks, 0};
+}
+
+/// A task does all channels of a box of pixels: as many rows as share input rows in the first level cache.
+Kernel DepthwiseEmitter::emitOpen() {
+  constexpr double kTask = 10;
+  ConvProblem typical = nominal(p);
+  double us = estimateUs(p, k.target()) / double(typical.out.h * typical.out.w);
+  bool openColumns = !loops.columns.isConstant(), openRows = !loops.rows().isConstant();
+  int64_t pixels = std::clamp<int64_t>(int64_t(std::min(kTask / us, 1e6)), 1, 1 << 20);
+  int64_t together = openRows ? 4 : std::min<int64_t>(4, loops.rows().constant());
+  int64_t columns = openColumns ? std::clamp<int64_t>(ceilDiv(pixels / together, loops.tile), 2, 16) * loops.tile : loops.columns.constant();
+  int64_t lines = (32 << 10) / 64 / std::max<int64_t>(1, (columns - 1) * p.strideW + (p.kw - 1) * p.dilationW + 1);
+  int64_t rows = std::clamp<int64_t>(pixels / columns, 1, 1 << 20);
+  if (integer)
+    rows = std::clamp<int64_t>((lines - (p.kh - 1) * p.dilationH) / p.strideH, 1, rows);
+  if (!openRows)
+    rows = std::min(rows, loops.rows().constant());
+  Index columnBlocks = openColumns ? (loops.columns + (columns - 1)) / columns : Index(1);
+  Index row = k.task() / columnBlocks * rows, column = k.task() % columnBlocks * columns;
+  TaskCount tasks = TaskCount::of(loops.rowSizes, rows);
+  if (openColumns)
+    tasks = tasks * TaskCount::of(loops.columnSizes, columns);
+  emitChannels(0, ceilDiv(p.out.c, block), {row, min(row + rows, loops.rows()), column, min(column + columns, loops.columns)});
+  return {k.finish(), tasks, 0};
+}
+
+/// Blocks [first, end) of channels.
+void DepthwiseEmitter::emitChannels(const Index &first, const Index &end, const Box &box) {
+  int64_t full = p.out.c / block;
+  k.loop(first, min(end, Index(full)), 1, [&](Index b) { emitBlock(b * block, block, box); });
+  if (int64_t rest = p.out.c - full * block)
+    k.when(k.less(full, end), [&] { emitBlock(full * block, rest, box); });
 }
 
 /// Output rows whose input lines stay in the first level cache while all channels pass: 16 channels of bytes use a
 /// quarter of a line. Those of f32 use whole lines, which nobody needs again.
 int64_t DepthwiseEmitter::cachedRows() const {
-  if (!integer || loops.columns == 1 || loops.inner > 1)
-    return loops.rows();
+  if (!integer || loops.columns.constant() == 1 || loops.inner > 1)
+    return loops.rows().constant();
   int64_t lines = (32 << 10) / 64 / (p.in.left + p.in.w + p.in.right);
   return std::max<int64_t>(1, (lines - (p.kh - 1) * p.dilationH) / p.strideH);
 }
 
 /// Up to 16 channels of the rows of a task.
-void DepthwiseEmitter::emitBlock(const Index &channel, int64_t valid, const Index &rowLo, const Index &rowHi) {
+void DepthwiseEmitter::emitBlock(const Index &channel, int64_t valid, const Box &box) {
   auto vector = [&](const Index &sub, int64_t channels) {
     // Weights that fit registers are loaded once; f32 ones otherwise where they are used, as memory operands.
     bool hold = integer || (k.target().registers == 32 && p.kh * p.kw <= 9);
@@ -120,19 +155,17 @@ void DepthwiseEmitter::emitBlock(const Index &channel, int64_t valid, const Inde
     auto weight = [&](int64_t row, int64_t column) {
       return hold ? taps[row][column] : loadWeight(channel, sub, row * p.kw + column);
     };
-    k.loop(rowLo, rowHi, 1, [&](Index row) {
-      Index n = loops.images == 1 ? Index(0) : loops.rowsPerImage == 1 ? row : row / loops.rowsPerImage;
-      Index y = loops.images == 1 ? row : loops.rowsPerImage == 1 ? Index(0) : row % loops.rowsPerImage;
-      auto chunks = [&](int64_t lo, int64_t hi, int64_t width, int64_t shift) {
-        k.loop(lo, hi, 1, [&](Index chunk) {
-          SmallVector<Index> bases;
-          for (const Strides &s : loops.operands)
-            bases.push_back(n * s.n + y * s.row + (chunk * width + shift) * s.column + s.base);
-          emitTile(bases, width, channel + sub, channels, weight);
-        });
-      };
-      chunks(0, loops.wide, loops.chunk + 1, 0);
-      chunks(loops.wide, loops.chunks, loops.chunk, loops.wide);
+    k.loop(box.rowLo, box.rowHi, 1, [&](Index row) {
+      bool oneImage = loops.images.isConstant() && loops.images.constant() == 1;
+      bool oneRow = loops.rowsPerImage.isConstant() && loops.rowsPerImage.constant() == 1;
+      Index n = oneImage ? Index(0) : oneRow ? row : row / loops.rowsPerImage;
+      Index y = oneImage ? row : oneRow ? Index(0) : row % loops.rowsPerImage;
+      forTiles(k, loops, box.columnLo, box.columnHi, [&](Index x, int64_t width) {
+        SmallVector<Index> bases;
+        for (const Strides &s : loops.operands)
+          bases.push_back(n * s.n + y * s.row + x * s.column + s.base);
+        emitTile(bases, width, channel + sub, channels, weight);
+      });
     });
   };
   // Which half of a byte holds a 4-bit weight must be known here.
@@ -148,31 +181,41 @@ void DepthwiseEmitter::emitTile(ArrayRef<Index> bases, int64_t width, const Inde
     int64_t pixel, row, column;
   };
   int64_t perRow = integer ? 4 : 1;
-  // Offset of an input vector from the first pixel -> the taps that need it.
-  std::map<int64_t, SmallVector<Use>> uses;
+  // Where an input vector lies, from the first pixel on -> the taps that need it. Rows count as rows where their stride is
+  // only known at run time; a tile of several rows knows it, so that equal places meet.
+  std::map<std::pair<int64_t, int64_t>, SmallVector<Use>> uses;
   const Strides &s = loops.operands[0];
+  Index stride = k.rowStride(p.in);
+  bool openColumn = !s.column.isConstant(); // one column: a tile is pixels below each other
   for (int64_t row = 0; row < tapRows(); row++)
     for (int64_t pixel = 0; pixel < width * loops.inner; pixel++)
-      for (int64_t column = 0; column < p.kw; column++)
-        uses[pixel / loops.inner * s.column + pixel % loops.inner * s.inner +
-             row * perRow * p.dilationH * p.in.rowStride() + column * p.dilationW * p.in.cs]
-            .push_back({pixel, row, column});
+      for (int64_t column = 0; column < p.kw; column++) {
+        int64_t down = row * perRow * p.dilationH, right = column * p.dilationW * p.in.cs + pixel % loops.inner * s.inner.constant();
+        if (openColumn)
+          down += pixel * p.strideH;
+        else
+          right += pixel / loops.inner * s.column.constant();
+        if (stride.isConstant())
+          right += down * stride.constant(), down = 0;
+        uses[{down, right}].push_back({pixel, row, column});
+      }
   Value start = integer ? k.load(k.arg(2), channel, L) : k.zero(Elem::F32, L);
   Values acc(width * loops.inner, start);
   SmallVector<bool> begun(acc.size(), integer);
   llvm::SmallDenseMap<int64_t, Value> weights;
-  for (auto &[offset, list] : uses) {
+  for (auto &[place, list] : uses) {
+    auto at = [&, from = place](int64_t rows) { return bases[0] + channel + stride * (from.first + rows) + from.second; };
     // A tile of several rows can need the same input vector as another row of the kernel, which is another group of
     // four.
     llvm::SmallDenseMap<int64_t, Value> loaded;
     for (const Use &use : list) {
       Value &x = loaded[integer ? std::min<int64_t>(4, p.kh - use.row * 4) : 1];
       if (!x && !integer)
-        x = k.load(in, bases[0] + channel + offset, L);
+        x = k.load(in, at(0), L);
       if (!x) {
         Values rows;
         for (int64_t r = 0; r < std::min<int64_t>(4, p.kh - use.row * 4); r++)
-          rows.push_back(k.load(in, bases[0] + channel + (offset + r * p.dilationH * p.in.rowStride()), L));
+          rows.push_back(k.load(in, at(r * p.dilationH), L));
         x = interleave(rows);
       }
       Value &w = weights[use.row * p.kw + use.column], &y = acc[use.pixel];
@@ -191,7 +234,7 @@ void DepthwiseEmitter::emitTile(ArrayRef<Index> bases, int64_t width, const Inde
     for (int64_t pixel = 0; pixel < width * loops.inner; pixel++) {
       auto at = [&](size_t operand) {
         const Strides &s = loops.operands[operand];
-        return bases[operand] + (pixel / loops.inner * s.column + pixel % loops.inner * s.inner);
+        return bases[operand] + (s.column * (pixel / loops.inner) + s.inner * (pixel % loops.inner));
       };
       ExprVector::Row row{0, {}};
       for (size_t i = 2; i < bases.size(); i++)

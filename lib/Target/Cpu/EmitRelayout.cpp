@@ -61,13 +61,13 @@ private:
     return program(expr.widen(k.loadPart(source(), at, lanes, count), p.in.elem), c);
   }
   Index planar(const Map &m, const Index &n, const Index &y, const Index &c) {
-    return rowOffset(k, m, n, y) + c * (m.h * m.w);
+    return rowOffset(k, m, n, y) + c * (k.extent(m.h) * k.extent(m.w));
   }
 
   void interleaveRow(const Index &n, const Index &y) {
     const Map &m = p.out;
     Index to = rowOffset(k, m, n, y);
-    forBlocks(k, 0, m.w, lanes, [&](Index x, int64_t count) {
+    forBlocks(k, 0, k.extent(m.w), lanes, [&](Index x, int64_t count) {
       Values rows;
       for (int64_t c = 0; c < m.c; c++)
         rows.push_back(pixels(n, y, x, c, count));
@@ -86,7 +86,7 @@ private:
   void deinterleaveRow(const Index &n, const Index &y) {
     const Map &m = p.in;
     Index from = rowOffset(k, m, n, y);
-    forBlocks(k, 0, m.w, lanes, [&](Index x, int64_t count) {
+    forBlocks(k, 0, k.extent(m.w), lanes, [&](Index x, int64_t count) {
       Values rows;
       if (m.cs == 4 && bytesOf(m.elem) == 1) {
         Value words = k.bitcast(k.loadPart(source(), from + x * 4, 4 * lanes, 4 * count), k.i32Type(lanes));
@@ -111,7 +111,7 @@ private:
   void gatherRow(const Index &n, const Index &y) {
     const Map &m = p.out;
     Index to = rowOffset(k, m, n, y);
-    forBlocks(k, 0, m.w, lanes, [&](Index x, int64_t columns) {
+    forBlocks(k, 0, k.extent(m.w), lanes, [&](Index x, int64_t columns) {
       forBlocks(k, 0, m.c, lanes, [&](Index c, int64_t channels) {
         Values block;
         for (int64_t i = 0; i < lanes; i++)
@@ -127,7 +127,7 @@ private:
     const Map &m = p.in;
     Index from = rowOffset(k, m, n, y);
     // Channels that depend on Channel inputs see them as vectors before the transposition.
-    forBlocks(k, 0, m.w, lanes, [&](Index x, int64_t columns) {
+    forBlocks(k, 0, k.extent(m.w), lanes, [&](Index x, int64_t columns) {
       forBlocks(k, 0, m.c, lanes, [&](Index c, int64_t channels) {
         Values block, inputs;
         for (auto [i, in] : llvm::enumerate(p.expr.inputs))
@@ -161,7 +161,8 @@ Kernel emitRelayout(ModuleOp module, StringRef name, const RelayoutProblem &prob
   if (p.expr.inputs.empty())
     p.expr.inputs.push_back({ExprInput::Tensor, p.in});
   // Small pictures without a halo are one row of pixels on both sides; the strides between planes stay.
-  if (!p.in.hasHalo() && !p.out.hasHalo() && p.in.h * p.in.w <= 4096)
+  bool open = isDynamic(p.in.h) || isDynamic(p.in.w);
+  if (!open && !p.in.hasHalo() && !p.out.hasHalo() && p.in.h * p.in.w <= 4096)
     for (Map *m : {&p.in, &p.out}) {
       m->w *= m->h;
       m->h = 1;
@@ -170,16 +171,16 @@ Kernel emitRelayout(ModuleOp module, StringRef name, const RelayoutProblem &prob
   ExprVector::appendArgs(p.expr, args);
   args[RelayoutEmitter::inputArg(p.expr)] = p.in.elem;
   args.push_back(p.out.elem);
-  KernelBuilder k(module, name, args, isa);
+  KernelBuilder k(module, name, args, isa, std::nullopt, hasDynamicSizes(p));
   RelayoutEmitter emitter(k, p);
-  int64_t rows = p.out.n * p.out.h;
-  int64_t chunk = KernelBuilder::chunkOf(rows, estimateUs(problem, isa));
-  auto [lo, hi] = k.taskRange(rows, chunk);
-  k.loop(lo, hi, 1, [&](Index r) { emitter.row(r / p.out.h, r % p.out.h); });
-  return {k.finish(), (rows + chunk - 1) / chunk};
+  Share work = k.share({p.out.n, p.out.h}, estimateUs(problem, isa));
+  Index height = k.extent(p.out.h);
+  k.loop(work.lo, work.hi, 1, [&](Index r) { emitter.row(r / height, r % height); });
+  return {k.finish(), work.tasks};
 }
 
-double estimateUs(const RelayoutProblem &p, const Isa &isa) {
+double estimateUs(const RelayoutProblem &problem, const Isa &isa) {
+  RelayoutProblem p = nominal(problem);
   return double(p.out.pixels() * p.out.c) * 1e-3 * (0.08 + ExprVector::nsPerElement(p.expr, isa));
 }
 

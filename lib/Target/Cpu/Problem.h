@@ -152,6 +152,8 @@ struct ConvProblem {
   Elem groupScale = Elem::F16; ///< how group scales are stored: F16 or F32
   bool transposed =
       false; ///< conv_transpose: stride is the up-sampling factor; pads as in ONNX (cropped from the output)
+  int64_t behindH = 0, behindW = 0; ///< of open sizes: rows and columns that are read behind the last one, at most
+  bool wholePhases = false;         ///< open sizes of a conv_transpose are multiples of its strides
   Expr epilogue;
   bool isDepthwise() const { return !transposed && groups > 1 && groups == in.c && groups == out.c; }
 };
@@ -244,6 +246,8 @@ struct SizeVisitor {
 };
 void visitSizes(Map &, SizeVisitor);
 void visitSizes(Expr &, SizeVisitor);
+/// Every activation of an elementwise program.
+void visitMaps(Expr &, llvm::function_ref<void(Map &)>);
 void visitSizes(ConvProblem &, SizeVisitor);
 void visitSizes(EltwiseProblem &, SizeVisitor);
 void visitSizes(RelayoutProblem &, SizeVisitor);
@@ -280,6 +284,11 @@ template <typename Problem> llvm::SmallVector<int64_t> numberSlots(Problem &prob
   auto offset = [&](int64_t &v) { v = isDynamicOffset(v) ? dynamicOffset(numberOf(slotOfOffset(v))) : v; };
   visitSizes(problem, {size, offset});
   return old;
+}
+
+/// The heights or widths of a problem of pictures are those of a run. Such kernels do one picture.
+template <typename Problem> bool hasOpenPictures(const Problem &p) {
+  return isDynamic(p.in.h) || isDynamic(p.in.w) || isDynamic(p.out.h) || isDynamic(p.out.w);
 }
 
 /// What a dynamic size counts as where a time is estimated.

@@ -136,7 +136,8 @@ std::string print(const ConvProblem &q) {
   p.list("kernel", {q.kh, q.kw}).list("stride", {q.strideH, q.strideW}).list("dilation", {q.dilationH, q.dilationW});
   p.list("pad", {q.padTop, q.padLeft}).field("groups", q.groups, usual.groups).field("group", q.group, usual.group);
   p.field("group_scale", int64_t(q.groupScale), int64_t(usual.groupScale));
-  p.field("transposed", int64_t(q.transposed), int64_t(0)).expr("epilogue", q.epilogue);
+  p.field("transposed", int64_t(q.transposed), int64_t(0)).field("whole_phases", int64_t(q.wholePhases), int64_t(0));
+  p.expr("epilogue", q.epilogue);
   return p.str();
 }
 

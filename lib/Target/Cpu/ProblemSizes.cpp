@@ -9,10 +9,14 @@ void visitSizes(Map &m, SizeVisitor visit) {
   visit.offset(m.base);
 }
 
-void visitSizes(Expr &e, SizeVisitor visit) {
+void visitMaps(Expr &e, llvm::function_ref<void(Map &)> visit) {
   for (ExprInput &input : e.inputs)
     if (input.kind == ExprInput::Tensor || input.kind == ExprInput::Pixelwise || input.kind == ExprInput::Row)
-      visitSizes(input.map, visit);
+      visit(input.map);
+}
+
+void visitSizes(Expr &e, SizeVisitor visit) {
+  visitMaps(e, [&](Map &map) { visitSizes(map, visit); });
 }
 
 template <typename Problem> static void visitInOut(Problem &q, SizeVisitor visit) {

@@ -105,7 +105,25 @@ Values deinterleave(KernelBuilder &k, ArrayRef<Value> line) {
   return rows;
 }
 
-void forBlocks(KernelBuilder &k, Index lo, int64_t size, int64_t lanes, llvm::function_ref<void(Index, int64_t)> body) {
+/// One block more than fits, moved back; fewer positions than lanes are cut into powers of two.
+static void forOpenBlocks(KernelBuilder &k, Index lo, const Index &size, int64_t lanes, llvm::function_ref<void(Index, int64_t)> body) {
+  k.when(
+      k.less(size, lanes),
+      [&] {
+        Index at = 0;
+        for (int64_t count = lanes / 2; count; count /= 2) {
+          Index end = at + (size - at) / count * count;
+          k.loop(at, end, count, [&](Index i) { body(lo + i, count); });
+          at = end;
+        }
+      },
+      [&] { k.loop(0, size, lanes, [&](Index i) { body(lo + min(i, size - lanes), lanes); }); });
+}
+
+void forBlocks(KernelBuilder &k, Index lo, const Index &open, int64_t lanes, llvm::function_ref<void(Index, int64_t)> body) {
+  if (!open.isConstant())
+    return forOpenBlocks(k, lo, open, lanes, body);
+  int64_t size = open.constant();
   int64_t full = size / lanes * lanes, rest = size - full;
   k.loop(0, full, lanes, [&](Index i) { body(lo + i, lanes); });
   if (!rest)

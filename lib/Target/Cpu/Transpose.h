@@ -19,8 +19,8 @@ Values deinterleave(KernelBuilder &k, llvm::ArrayRef<mlir::Value> line);
 
 /// body(start, count) over `size` positions in blocks of `lanes`; the last block is moved back when there are no masks,
 /// so it may overlap the one before (count == lanes), and is only short (count < lanes) with masks or when size <
-/// lanes.
-void forBlocks(KernelBuilder &k, Index lo, int64_t size, int64_t lanes, llvm::function_ref<void(Index, int64_t)> body);
+/// lanes. A size that is only known at run time ends in an overlapping block, or in one of each power of two.
+void forBlocks(KernelBuilder &k, Index lo, const Index &size, int64_t lanes, llvm::function_ref<void(Index, int64_t)> body);
 
 } // namespace tern::cpu
 #endif

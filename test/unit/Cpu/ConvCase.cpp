@@ -136,11 +136,14 @@ ConvProblem tern::cpu::test::transposed(Arith arith, Shape in, int64_t outC, int
   return p;
 }
 
-void tern::cpu::test::runConv(const ConvProblem &problem, double tolerance) {
+void tern::cpu::test::runConv(const ConvProblem &problem, double tolerance, Open open) {
   ConvProblem p = problem;
   if (isInteger(p) && p.group)
     p.out.elem = Elem::F32, p.epilogue.nodes = {node(ExprOp::Mul, {0, 1})};
-  ASSERT_EQ(refuse(p), "") << print(p);
+  auto [emitted, sizes] = dynamicPictures(p, open);
+  emitted.behindH = p.in.bottom, emitted.behindW = p.in.right;
+  emitted.wholePhases = p.transposed && (open.h || open.w) && (!open.h || p.out.h % p.strideH == 0) && (!open.w || p.out.w % p.strideW == 0);
+  ASSERT_EQ(refuse(emitted), "") << print(emitted);
   Random random(7);
   // All of the input, halo too; channels beyond c are garbage that must not matter.
   Activation in(p.in);
@@ -156,8 +159,8 @@ void tern::cpu::test::runConv(const ConvProblem &problem, double tolerance) {
           in.set(n, y, x, c, v);
         }
   ConvWeights w(p, random);
-  std::vector<uint8_t> packed(packedBytes(p));
-  packConvWeights(p, w.plain(), packed);
+  std::vector<uint8_t> packed(packedBytes(emitted));
+  packConvWeights(emitted, w.plain(), packed);
   Buffer weights = Buffer::of(packed);
 
   std::vector<int32_t> bias;
@@ -167,10 +170,10 @@ void tern::cpu::test::runConv(const ConvProblem &problem, double tolerance) {
   std::vector<int32_t> intInit;
   std::vector<float> floatInit;
   if (isInteger(p) && p.group) {
-    floatInit = scaledAccumulatorInit(p, w.plain(), int32_t(zero));
+    floatInit = scaledAccumulatorInit(emitted, w.plain(), int32_t(zero));
     start.assign(floatInit.begin(), floatInit.end());
   } else if (isInteger(p)) {
-    intInit = accumulatorInit(p, w.codes, bias, int32_t(zero));
+    intInit = accumulatorInit(emitted, w.codes, bias, int32_t(zero));
     start.assign(intInit.begin(), intInit.end());
   }
   Buffer init = p.group ? Buffer::of(floatInit) : Buffer::of(intInit);
@@ -192,8 +195,8 @@ void tern::cpu::test::runConv(const ConvProblem &problem, double tolerance) {
           want.set(n, y, x, c, evaluate(p.epilogue, operands.at(acc, n, y, x, c)));
         }
   for (const Isa &isa : hostIsas()) {
-    CompiledKernel kernel(isa, [&](ModuleOp m, const Isa &isa) { return emitConv(m, "conv", p, isa); });
-    ASSERT_TRUE(kernel.ok()) << print(p);
+    CompiledKernel kernel(isa, [&, &emitted = emitted](ModuleOp m, const Isa &isa) { return emitConv(m, "conv", emitted, isa); });
+    ASSERT_TRUE(kernel.ok()) << print(emitted);
     Activation got(p.out);
     std::vector<Buffer *> args{&in.buffer, &weights};
     if (isInteger(p))
@@ -201,8 +204,8 @@ void tern::cpu::test::runConv(const ConvProblem &problem, double tolerance) {
     for (Buffer *b : operands.pointers())
       args.push_back(b);
     args.push_back(&got.buffer);
-    kernel.run(args);
-    expectEqual(got, want, tolerance * std::max(1.0, sums.largest), print(p) + " " + isa.name.str());
+    kernel.run(args, sizes);
+    expectEqual(got, want, tolerance * std::max(1.0, sums.largest), print(emitted) + " " + isa.name.str());
     if (::testing::Test::HasFailure())
       return;
   }

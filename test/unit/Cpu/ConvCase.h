@@ -2,6 +2,7 @@
 #ifndef TERN_TEST_UNIT_CPU_CONVCASE_H
 #define TERN_TEST_UNIT_CPU_CONVCASE_H
 
+#include "Dynamic.h"
 #include "Naive.h"
 #include "lib/Target/Cpu/Pack.h"
 #include <array>
@@ -27,8 +28,8 @@ ConvProblem transposed(Arith arith, Shape in, int64_t outC, int64_t k, int64_t s
 ExprNode node(ExprOp op, llvm::ArrayRef<int> args, double a = 0, double b = 0);
 
 /// Runs the kernel on every level of this machine; integer results must be equal, floats within `tolerance` of the
-/// largest sum.
-void runConv(const ConvProblem &p, double tolerance = 2e-5);
+/// largest sum. `open`: the kernel is generated for any height or width and told those of `p`.
+void runConv(const ConvProblem &p, double tolerance = 2e-5, Open open = {});
 
 } // namespace tern::cpu::test
 #endif

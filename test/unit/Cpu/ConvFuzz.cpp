@@ -42,15 +42,24 @@ ConvProblem randomProblem(Random &r) {
   return p;
 }
 
-TEST(Conv, Random) {
+void runRandom(uint64_t seed, bool isOpen) {
   const char *more = std::getenv("TERN_FUZZ");
-  Random random(more ? std::strtoull(more, nullptr, 10) : 11);
+  Random random(more ? std::strtoull(more, nullptr, 10) : seed);
   for (int64_t i = 0, e = more ? std::strtoll(more, nullptr, 10) : 20; i < e; i++) {
     ConvProblem last = randomProblem(random);
+    Open open;
+    if (isOpen) {
+      last.in.n = last.out.n = 1;
+      open.h = random.integer(0, 2);
+      open.w = !open.h || random.integer(0, 2);
+    }
     if (more)
-      fprintf(stderr, "%s\n", print(last).c_str());
-    runConv(last);
-    ASSERT_FALSE(HasFailure()) << print(last);
+      fprintf(stderr, "%d%d %s\n", open.h, open.w, print(last).c_str());
+    runConv(last, 2e-5, open);
+    ASSERT_FALSE(testing::Test::HasFailure()) << print(last);
   }
 }
+
+TEST(Conv, Random) { runRandom(11, false); }
+TEST(Conv, RandomOpen) { runRandom(12, true); }
 } // namespace

@@ -15,6 +15,16 @@ bool ConvLowering::refuse(const Twine &reason) {
   return false;
 }
 
+/// Pixels that are read behind the last one of an axis, at most, and whether every phase of a transposed convolution has as
+/// many positions, whatever the size.
+static std::pair<int64_t, bool> reachOf(int64_t kernel, int64_t stride, int64_t dilation, int64_t padLow, int64_t padHigh, int64_t extra,
+                                        bool transposed) {
+  if (!transposed)
+    return {padHigh, true};
+  int64_t more = (kernel - 1) * dilation + extra - padHigh;
+  return {more > 0 ? more / stride : 0, (more + 1 - padLow) % stride == 0};
+}
+
 /// Strides, pads, dilations of the spatial dimensions; one dimension is the width.
 template <typename Op> static void readWindow(Op op, ArrayRef<int64_t> kernel, ConvProblem &conv) {
   bool twoD = kernel.size() == 2;
@@ -29,6 +39,23 @@ template <typename Op> static void readWindow(Op op, ArrayRef<int64_t> kernel, C
     conv.padTop = op.getPads()[0];
   }
   conv.groups = op.getGroup();
+  if constexpr (std::is_same_v<Op, nn::ConvTransposeOp>)
+    conv.transposed = true;
+  else if constexpr (std::is_same_v<Op, ConvOp>)
+    conv.transposed = op.getTransposed();
+  ArrayRef<int64_t> extra;
+  if constexpr (std::is_same_v<Op, nn::ConvTransposeOp>)
+    extra = op.getOutputPadding();
+  else if constexpr (std::is_same_v<Op, ConvOp>)
+    extra = op.getOutputPadding().value_or(ArrayRef<int64_t>());
+  auto reach = [&](unsigned i, unsigned rank) {
+    return reachOf(kernel[i], op.getStrides()[i], op.getDilations()[i], op.getPads()[i], op.getPads()[rank + i], extra.empty() ? 0 : extra[i],
+                   conv.transposed);
+  };
+  auto [width, wholeWidth] = reach(twoD ? 1 : 0, twoD ? 2 : 1);
+  auto [height, wholeHeight] = twoD ? reach(0, 2) : std::pair<int64_t, bool>(0, true);
+  conv.behindH = height, conv.behindW = width;
+  conv.wholePhases = wholeHeight && wholeWidth;
 }
 
 bool ConvLowering::readWeight(Value weight) {
@@ -100,6 +127,12 @@ static RankedTensorType tensorOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+/// The sizes of an activation, which may be a bundle of planes.
+static SizedType sizesOfInput(Value value) {
+  auto bundle = value.getDefiningOp<BundleOp>();
+  return SizedType(bundle ? bundle.getPlanes().front() : value);
+}
+
 void ConvLowering::readShape() {
   auto window = [](Value w) { return tensorOf(w).getShape().drop_front(2); };
   if (auto op = dyn_cast<nn::ConvOp>(anchor)) {
@@ -107,11 +140,9 @@ void ConvLowering::readShape() {
     x = op.getX(), weight = op.getW(), biasValue = op.getBias();
   } else if (auto op = dyn_cast<nn::ConvTransposeOp>(anchor)) {
     readWindow(op, window(op.getW()), conv);
-    conv.transposed = true;
     x = op.getX(), weight = op.getW(), biasValue = op.getBias();
   } else if (auto op = dyn_cast<ConvOp>(anchor)) {
     readWindow(op, window(op.getW()), conv);
-    conv.transposed = op.getTransposed();
     x = op.getX(), weight = op.getW(), biasValue = op.getBias();
     integer = true;
   } else if (auto op = dyn_cast<nn::MatmulOp>(anchor)) {
@@ -128,14 +159,8 @@ Halo ConvLowering::haloOf(Operation *anchor) {
   lowering.readShape();
   if (lowering.matrix)
     return {};
-  // The batch does not matter.
-  auto onePicture = [](RankedTensorType type) {
-    SmallVector<int64_t> shape(type.getShape());
-    shape[0] = ShapedType::isDynamic(shape[0]) ? 1 : shape[0];
-    return channelsMap(type.clone(shape));
-  };
-  lowering.conv.in = onePicture(tensorOf(lowering.x));
-  lowering.conv.out = onePicture(cast<RankedTensorType>(anchor->getResult(0).getType()));
+  lowering.conv.in = channelsMap(sizesOfInput(lowering.x));
+  lowering.conv.out = channelsMap(SizedType(anchor->getResult(0)));
   return requiredHalo(lowering.conv);
 }
 
@@ -153,6 +178,7 @@ bool ConvLowering::run() {
     return refuse("its operands are not placed for it");
   conv.in = operands[index].place.map;
   conv.out = out.map;
+  conv.wholePhases &= conv.transposed && hasOpenPictures(conv);
   if (conv.in.elem != (integer ? Elem::U8 : Elem::F32))
     return refuse("an input of this type");
   if (integer)

@@ -49,14 +49,23 @@ nn::SizeExpr elementsOf(const Map &map);
 /// The number of elements of the pictures without halo: a size.
 SizeCode countOf(const Map &map);
 
-/// The problem of one picture: kernels of pictures have a static number of them, an open one is a loop around the kernel.
+inline Expr &programOf(RelayoutProblem &problem) { return problem.expr; }
+template <typename Problem> Expr &programOf(Problem &problem) { return problem.epilogue; }
+
+/// The kernel of these pictures is that of one, in a loop around it: where their number, height or width is only known at
+/// run time.
+template <typename Problem> bool runsForEachPicture(const Problem &problem) {
+  return isDynamic(problem.in.n) || (problem.in.n > 1 && hasOpenPictures(problem));
+}
+/// The problem of one picture, if it runs for each.
 template <typename Problem> Problem onePicture(Problem problem) {
-  int64_t n = problem.in.n;
-  if (!isDynamic(n))
+  if (!runsForEachPicture(problem))
     return problem;
-  auto one = [&](int64_t &size) { size = size == n ? 1 : size; };
-  auto keep = [](int64_t &) {};
-  visitSizes(problem, {one, keep});
+  int64_t n = problem.in.n;
+  auto one = [&](Map &map) { map.n = map.n == n ? 1 : map.n; };
+  one(problem.in);
+  one(problem.out);
+  visitMaps(programOf(problem), one);
   return problem;
 }
 
