@@ -166,12 +166,10 @@ LogicalResult Importer::importNode(const GraphNode &graphNode) {
     RankedTensorType type = node.type(i);
     if (!type || llvm::is_contained(sizesOf(*node.known(i)), nn::SizeExpr()))
       return node.keep("the shape of '" + Twine(proto.input(i)) + "' is not known", /*follows=*/true);
-    if (!type.hasStaticShape() && failed(checkOpenSizes(node, i)))
-      return failure();
     if (isa<ComplexType>(type.getElementType()))
       return node.keep("'" + Twine(proto.input(i)) + "' has complex numbers");
   }
-  if (failed(rule->import(node)) || node.hasFailed())
+  if (failed(rule->import(node)) || node.hasFailed() || failed(requireWindows(node)))
     return failure();
   for (const std::string &name : proto.output())
     if (!name.empty() && isUsed(name) && !find(name))

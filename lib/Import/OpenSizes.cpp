@@ -9,20 +9,44 @@ namespace tern::importer {
 using nn::SizeExpr;
 using nn::Sizes;
 
-LogicalResult checkOpenSizes(Node &node, int input) {
-  static const llvm::StringSet<> windows = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "QLinearConv", "ConvInteger"};
-  RankedTensorType type = node.type(input);
-  if (!windows.contains(node.opType()) || input != 0)
+/// The least value of its one dimension for which the size is at least 1; sizes grow with their dimensions.
+static std::optional<int64_t> leastOf(nn::SizeTable &table, SizeExpr size, StringRef dim) {
+  auto [low, high] = table.bounds(dim);
+  auto fits = [&](int64_t value) { return table.evaluate(size, [&](StringRef) { return value; }) >= 1; };
+  int64_t last = std::min<int64_t>(high, int64_t(1) << 31);
+  low = std::max<int64_t>(low, 0);
+  if (low > last || !fits(last))
+    return std::nullopt;
+  while (low < last) {
+    int64_t middle = low + (last - low) / 2;
+    fits(middle) ? last = middle : low = middle + 1;
+  }
+  return low;
+}
+
+LogicalResult requireWindows(Node &node) {
+  static const llvm::StringSet<> windows = {"Conv",        "ConvTranspose", "MaxPool",          "AveragePool",
+                                            "LpPool",      "QLinearConv",   "ConvInteger",      "QLinearAveragePool"};
+  const Known *result = node.outputCount() && windows.contains(node.opType()) ? node.importer.find(node.proto.output(0)) : nullptr;
+  if (!result)
     return success();
-  for (auto [axis, size] : llvm::enumerate(type.getShape()))
-    if (axis > 0 && ShapedType::isDynamic(size)) {
-      SizeExpr e = node.importer.sizesOf(*node.known(input))[axis];
-      auto diag = node.error() << node.opType() << " slides over dimension " << axis << " of '" << node.inputName(input) << "', which is "
-                               << e.str() << "; convolutions and pooling take an open batch only, bind the others with";
-      for (StringRef dim : node.importer.sizeAnalysis.table.dimsOf(e))
-        diag << " --dim " << dim << "=N";
-      return diag;
+  nn::SizeAnalysis &analysis = node.importer.sizeAnalysis;
+  nn::SizeTable &table = analysis.table;
+  for (auto [axis, size] : llvm::enumerate(node.importer.sizesOf(*result))) {
+    if (axis < 2 || !size || size.constant() || table.range(size).first >= 1)
+      continue;
+    SmallVector<StringRef> dims = table.dimsOf(size);
+    if (dims.size() != 1) {
+      analysis.equalities.push_back({size, table.max(size, table.constant(1))});
+      continue;
     }
+    std::optional<int64_t> least = leastOf(table, size, dims.front());
+    auto [low, high] = table.bounds(dims.front());
+    if (!least)
+      return node.error() << "dimension " << axis << " of its result has " << size.str() << " elements, and none for every " << dims.front()
+                          << " in " << low << ".." << high << ": its window does not fit; allow larger ones with --dim " << dims.front() << "=LOW..HIGH";
+    table.setBounds(dims.front(), std::max(low, *least), high);
+  }
   return success();
 }
 

@@ -6,8 +6,9 @@
 
 namespace tern::importer {
 
-/// Reports sizes that the program can only have at compile time (height and width of a convolution).
-mlir::LogicalResult checkOpenSizes(Node &node, int input);
+/// Windows fit: the results of the node have at least one element along every axis. Sizes that are too small for it are
+/// excluded by the bounds of their dimension, or by a check at run time.
+mlir::LogicalResult requireWindows(Node &node);
 /// The value of an op whose result is shape arithmetic with known numbers.
 mlir::DenseElementsAttr foldSizes(nn::SizeAnalysis &sizes, mlir::Operation *op);
 

@@ -187,6 +187,8 @@ LogicalResult ResizeOp::verify() {
     return check.fail("antialias has no meaning with mode nearest");
   for (auto [axis, scale] : llvm::enumerate(scales)) {
     int64_t from = x.getDimSize(axis), to = result.getDimSize(axis);
+    if (scale == 0 && (ShapedType::isDynamic(from) || ShapedType::isDynamic(to)))
+      continue; // the ratio of sizes that are only known at run time
     if (!std::isfinite(scale) || scale <= 0) // nn_n17
       return check.fail("scale of axis ", axis, " is ", scale, "; it must be finite and positive");
     // Scales computed from wanted sizes may round to one element less.

@@ -402,7 +402,7 @@ def NN_ScatterNdOp : NN_Op<"scatter_nd", [NN_Infer]> {
 }
 
 def NN_ResizeOp : NN_Op<"resize"> {
-  let summary = "ONNX Resize; scales has one entry per axis (1 where nothing is resized)";
+  let summary = "ONNX Resize; scales has one entry per axis (1 where nothing is resized; 0: the sizes of the result, which are open, over those of x)";
   let arguments = (ins NN_Tensor:$x, DenseF64ArrayAttr:$scales, NN_ResizeModeAttr:$mode, NN_ResizeCoordAttr:$coord,
                        DefaultValuedAttr<NN_NearestModeAttr, "NearestMode::round_prefer_floor">:$nearest,
                        DefaultValuedAttr<F64Attr, "-0.75">:$cubic_coeff, UnitAttr:$exclude_outside, UnitAttr:$antialias, NN_Name:$name);

@@ -1,26 +1,12 @@
 //===- SizeRules.cpp - sizes of the results of ops ------------------------===//
 #include "dialects/NN/IR/NN.h"
-#include "dialects/NN/IR/Shapes.h"
 #include "dialects/NN/IR/SizeAnalysis.h"
+#include "dialects/NN/IR/WindowSizes.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 
 namespace tern::nn {
-
-static SizeExpr windowSize(SizeTable &table, SizeExpr size, const Window &w) {
-  // floor((size + pads - extent) / stride) + 1
-  std::optional<int64_t> extent = windowExtent(w);
-  if (!size || !extent || w.ceilMode)
-    return {};
-  SizeExpr room = table.add(size, table.constant(w.padLow + w.padHigh - *extent));
-  return table.add(table.floorDiv(room, table.constant(w.stride)), table.constant(1));
-}
-
-template <typename OpT> static Window windowOf(OpT op, size_t axis, int64_t kernel) {
-  size_t rank = op.getStrides().size();
-  return {kernel, op.getStrides()[axis], op.getDilations()[axis], op.getPads()[axis], op.getPads()[rank + axis], false};
-}
 
 void SizeAnalysis::infer(Operation *op) {
   auto set = [&](const Sizes &sizes) {
@@ -84,7 +70,7 @@ void SizeAnalysis::infer(Operation *op) {
         Sizes sizes = shapeOf(conv.getX()), kernel = shapeOf(conv.getW());
         sizes[1] = kernel[0];
         for (size_t i = 2; i < sizes.size(); ++i)
-          sizes[i] = kernel[i] && kernel[i].constant() ? windowSize(table, sizes[i], windowOf(conv, i - 2, *kernel[i].constant()))
+          sizes[i] = kernel[i] && kernel[i].constant() ? windowCount(table, sizes[i], windowOf(conv, i - 2, *kernel[i].constant()))
                                                        : SizeExpr();
         set(sizes);
       })
@@ -93,7 +79,7 @@ void SizeAnalysis::infer(Operation *op) {
         for (size_t i = 2; i < sizes.size(); ++i) {
           Window w = windowOf(pool, i - 2, pool.getKernel()[i - 2]);
           w.ceilMode = pool.getCeilMode();
-          sizes[i] = windowSize(table, sizes[i], w);
+          sizes[i] = windowCount(table, sizes[i], w);
         }
         set(sizes);
       })
@@ -101,11 +87,8 @@ void SizeAnalysis::infer(Operation *op) {
         Sizes sizes = shapeOf(conv.getX()), kernel = shapeOf(conv.getW());
         sizes[1] = table.mul(kernel[1], table.constant(conv.getGroup()));
         for (size_t i = 2; i < sizes.size(); ++i) {
-          Window w = windowOf(conv, i - 2, kernel[i] && kernel[i].constant() ? *kernel[i].constant() : 1);
-          std::optional<int64_t> extent = windowExtent(w);
-          sizes[i] = extent ? table.add(table.mul(table.sub(sizes[i], table.constant(1)), table.constant(w.stride)),
-                                        table.constant(*extent - w.padLow - w.padHigh + conv.getOutputPadding()[i - 2]))
-                            : SizeExpr();
+          Window w = windowOf(conv, i - 2, kernel[i] && kernel[i].constant() ? *kernel[i].constant() : 0);
+          sizes[i] = transposedSize(table, sizes[i], w, conv.getOutputPadding()[i - 2]);
         }
         set(sizes);
       })
@@ -211,12 +194,10 @@ void SizeAnalysis::infer(Operation *op) {
       .Case([&](ResizeOp resize) {
         Sizes sizes = shapeOf(resize.getX());
         for (auto [axis, size] : llvm::enumerate(sizes)) {
-          double scale = resize.getScales()[axis];
           if (size && !size.constant())
-            size = scale == std::floor(scale) && scale >= 1 && scale < 1e9 ? table.mul(size, table.constant(int64_t(scale)))
-                   : 1 / scale == std::floor(1 / scale) && 1 / scale < 1e9
-                       ? table.floorDiv(size, table.constant(int64_t(1 / scale)))
-                       : SizeExpr();
+            size = resizedSize(table, size, resize.getScales()[axis]);
+          else if (!resize.getScales()[axis])
+            size = SizeExpr(); // the scale is that of the result
         }
         set(sizes);
       })

@@ -50,7 +50,8 @@ static float cubicWeight(float distance, float a) {
 SmallVector<SmallVector<ResizeTap>> resizeTaps(ResizeOp op, unsigned axis, int64_t inSize, int64_t outSize) {
   ResizeRule rule{op.getMode(), op.getCoord(), op.getNearest(), float(op.getCubicCoeff().convertToDouble()),
                   op.getExcludeOutside(), op.getAntialias()};
-  return resizeTaps(rule, op.getScales()[axis], inSize, outSize);
+  double scale = op.getScales()[axis];
+  return resizeTaps(rule, scale ? scale : double(outSize) / double(inSize), inSize, outSize);
 }
 
 SmallVector<SmallVector<ResizeTap>> resizeTaps(const ResizeRule &rule, double exactScale, int64_t inSize,

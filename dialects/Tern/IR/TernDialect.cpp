@@ -16,6 +16,10 @@ using namespace tern;
 #define GET_TYPEDEF_CLASSES
 #include "dialects/Tern/IR/TernTypes.cpp.inc"
 
+namespace tern {
+void attachSizes(MLIRContext *context); // TernSizes.cpp
+}
+
 void TernDialect::initialize() {
   addAttributes<
 #define GET_ATTRDEF_LIST
@@ -29,6 +33,7 @@ void TernDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/Tern/IR/TernOps.cpp.inc"
       >();
+  attachSizes(getContext());
 }
 
 LogicalResult TernDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {

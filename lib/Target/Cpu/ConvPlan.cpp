@@ -81,16 +81,16 @@ SmallVector<Phase> tern::cpu::packedPhases(const ConvProblem &p) {
 
 Halo tern::cpu::requiredHalo(const ConvProblem &p) {
   Halo halo;
-  auto reach = [](const Axis &a, int64_t size, int64_t behind, int64_t &before, int64_t &after) {
+  auto reach = [](const Axis &a, int64_t size, int64_t outSize, int64_t behind, int64_t &before, int64_t &after) {
     if (!a.taps || !a.count)
       return;
     int64_t first = a.inStart, last = a.inStart + a.inStep * (a.count - 1), taps = a.inTap * (a.taps - 1);
     before = std::max(before, -(first + std::min<int64_t>(taps, 0)));
-    after = std::max(after, isDynamic(size) ? behind : last + std::max<int64_t>(taps, 0) - (size - 1));
+    after = std::max(after, isDynamic(size) || isDynamic(outSize) ? behind : last + std::max<int64_t>(taps, 0) - (size - 1));
   };
   for (const Phase &phase : phasesOf(p)) {
-    reach(phase.y, p.in.h, p.behindH, halo.top, halo.bottom);
-    reach(phase.x, p.in.w, p.behindW, halo.left, halo.right);
+    reach(phase.y, p.in.h, p.out.h, p.behindH, halo.top, halo.bottom);
+    reach(phase.x, p.in.w, p.out.w, p.behindW, halo.left, halo.right);
   }
   return halo;
 }

@@ -11,14 +11,17 @@ using namespace mlir;
 namespace tern::cpu {
 namespace {
 
-/// One dimension of the windows.
+/// One dimension of the windows; the sizes may be those of a run.
 struct Axis {
-  int64_t in, out, kernel, stride, dilation, padLow, padHigh;
+  Index in, out;
+  int64_t kernel, stride, dilation, padLow, padHigh;
 
-  int64_t first() const { return std::min(out, (padLow + stride - 1) / stride); } ///< first output inside
-  int64_t last() const {                                                          ///< behind the last output inside
-    int64_t room = in - 1 - dilation * (kernel - 1) + padLow;
-    return room < 0 ? first() : std::max(first(), std::min(out, room / stride + 1));
+  Index first() const { return min(out, (padLow + stride - 1) / stride); } ///< first output inside
+  Index last() const {                                                     ///< behind the last output inside
+    Index room = in - 1 - dilation * (kernel - 1) + padLow;
+    if (room.isConstant() && room.constant() < 0)
+      return first();
+    return max(first(), min(out, max(room + stride, 0) / stride));
   }
   Index start(const Index &at) const { return at * stride - padLow; }
   /// Taps [lo, hi) that lie inside of the picture.
@@ -28,8 +31,8 @@ struct Axis {
     return {lo, until(begin, in)};
   }
   /// Taps in front of position `end`.
-  Index until(const Index &begin, int64_t end) const {
-    Index left = max(Index(end) - begin, 0);
+  Index until(const Index &begin, const Index &end) const {
+    Index left = max(end - begin, 0);
     return min((left + (dilation - 1)) / dilation, kernel);
   }
 };
@@ -38,8 +41,9 @@ class PoolEmitter {
 public:
   PoolEmitter(KernelBuilder &k, const PoolProblem &p, unsigned args)
       : k(k), p(p), expr(k, p.epilogue, p.out.elem, 1, isCode() ? p.in.elem : Elem::F32),
-        out(k.arg(args - 1)), rows{p.in.h, p.out.h, p.kh, p.strideH, p.dilationH, p.padTop, p.padBottom},
-        cols{p.in.w, p.out.w, p.kw, p.strideW, p.dilationW, p.padLeft, p.padRight} {
+        out(k.arg(args - 1)),
+        rows{k.extent(p.in.h), k.extent(p.out.h), p.kh, p.strideH, p.dilationH, p.padTop, p.padBottom},
+        cols{k.extent(p.in.w), k.extent(p.out.w), p.kw, p.strideW, p.dilationW, p.padLeft, p.padRight} {
     // Codes stay bytes through a maximum, one register of them; everything else is two registers of 32-bit lanes.
     width = isCode() ? 4 * k.lanes() : 2 * k.lanes();
     if (ExprVector::weight(p.epilogue) > 1)
@@ -49,7 +53,7 @@ public:
   void row(const Index &n, const Index &y) {
     Row r{n, y, expr.row(n, y), rowOffset(k, p.out, n, y)};
     Value rowInside = inside(rows, y);
-    k.loop(0, p.out.w, 1, [&](Index x) {
+    k.loop(0, cols.out, 1, [&](Index x) {
       k.when(
           k.both(rowInside, inside(cols, x)), [&] { pixel(r, x, true); }, [&] { pixel(r, x, false); });
     });
@@ -64,10 +68,13 @@ private:
 
   /// Whether the window of `at` has all its taps inside; known where that holds for all or for none.
   Value inside(const Axis &axis, const Index &at) {
-    if (axis.first() == axis.last())
+    Index first = axis.first(), last = axis.last();
+    if (!first.isConstant() || !last.isConstant()) // of sizes of a run
+      return k.both(k.less(first - 1, at), k.less(at, last));
+    if (first.constant() == last.constant())
       return k.equal(0, 1);
-    Value low = axis.first() ? k.less(axis.first() - 1, at) : k.equal(0, 0);
-    Value high = axis.last() < axis.out ? k.less(at, axis.last()) : k.equal(0, 0);
+    Value low = first.constant() ? k.less(first.constant() - 1, at) : k.equal(0, 0);
+    Value high = last.constant() < axis.out.constant() ? k.less(at, last) : k.equal(0, 0);
     return k.both(low, high);
   }
 
@@ -123,21 +130,21 @@ private:
       if (p.kind == PoolKind::Average) {
         // With countIncludePad a window ends where the padding ends, which matters in ceil mode.
         Index taps = p.countIncludePad
-                         ? rows.until(yStart, p.in.h + p.padBottom) * cols.until(xStart, p.in.w + p.padRight)
+                         ? rows.until(yStart, rows.in + p.padBottom) * cols.until(xStart, cols.in + p.padRight)
                          : (yHi - yLo) * (xHi - xLo);
         Value i = arith::IndexCastOp::create(k.builder(), k.loc(), k.i32Type(), k.value(taps));
         count = k.toF32(i);
       }
     }
-    Index corner = rowOffset(k, p.in, r.n, 0) + yStart * p.in.rowStride() + xStart * p.in.cs;
-    int64_t down = p.dilationH * p.in.rowStride(), right = p.dilationW * p.in.cs;
+    Index corner = rowOffset(k, p.in, r.n, 0) + yStart * k.rowStride(p.in) + xStart * p.in.cs;
+    Index down = k.rowStride(p.in) * p.dilationH, right = p.dilationW * p.in.cs;
     bool unrolled = whole && p.kh * p.kw <= 25;
     k.forRow(p.out.c, width, [&](Index c, const Piece &piece) {
       Value acc = initial(piece.lanes);
       if (unrolled) {
         for (int64_t i = 0; i < p.kh; i++)
           for (int64_t j = 0; j < p.kw; j++)
-            acc = combine(acc, corner + c + (i * down + j * right), piece.lanes, piece.mask);
+            acc = combine(acc, corner + c + (down * i + right * j), piece.lanes, piece.mask);
       } else {
         acc = k.loop(yLo, yHi, 1, acc, [&](Index i, ValueRange a) {
           return k.loop(xLo, xHi, 1, a, [&](Index j, ValueRange b) {
@@ -164,16 +171,16 @@ Kernel emitPool(ModuleOp module, StringRef name, const PoolProblem &p, const Isa
   SmallVector<Elem> args{p.in.elem};
   ExprVector::appendArgs(p.epilogue, args);
   args.push_back(p.out.elem);
-  KernelBuilder k(module, name, args, isa);
+  KernelBuilder k(module, name, args, isa, std::nullopt, hasDynamicSizes(p));
   PoolEmitter emitter(k, p, args.size());
-  int64_t rows = p.out.n * p.out.h;
-  int64_t chunk = KernelBuilder::chunkOf(rows, estimateUs(p, isa));
-  auto [lo, hi] = k.taskRange(rows, chunk);
-  k.loop(lo, hi, 1, [&](Index r) { emitter.row(r / p.out.h, r % p.out.h); });
-  return {k.finish(), (rows + chunk - 1) / chunk};
+  Share work = k.share({p.out.n, p.out.h}, estimateUs(p, isa));
+  Index height = k.extent(p.out.h);
+  k.loop(work.lo, work.hi, 1, [&](Index r) { emitter.row(r / height, r % height); });
+  return {k.finish(), work.tasks};
 }
 
-double estimateUs(const PoolProblem &p, const Isa &isa) {
+double estimateUs(const PoolProblem &problem, const Isa &isa) {
+  PoolProblem p = nominal(problem);
   double registers = double(p.out.c * bytesOf(p.in.elem)) / double(4 * isa.lanes);
   double taps = 0.25 * registers * double(p.kh * p.kw),
          rest = double(p.out.c) * ExprVector::nsPerElement(p.epilogue, isa);
@@ -185,6 +192,8 @@ std::string refuse(const PoolProblem &p) {
     return "a planar activation (pooling reads and writes NHWC)";
   if (p.in.n != p.out.n || p.in.c != p.out.c)
     return "the output has other channels or another number of pictures than the input";
+  if (isDynamic(p.in.c))
+    return "a number of channels that is only known at run time";
   if (p.in.elem != Elem::F32 && p.in.elem != Elem::U8 && p.in.elem != Elem::S8)
     return "an input that is neither f32 nor 8-bit codes";
   if (p.kh < 1 || p.kw < 1 || p.strideH < 1 || p.strideW < 1 || p.dilationH < 1 || p.dilationW < 1)

@@ -19,9 +19,9 @@ public:
     ExprVector::Row row = expr.row(n, 0);
     // Four independent chains over neighbouring pixels hide the latency of the additions.
     constexpr int64_t chains = 4;
-    int64_t w = p.in.w, full = w / chains * chains;
+    Index w = k.extent(p.in.w), full = w / chains * chains;
     Values acc(chains, initial(piece.lanes));
-    acc = k.loop(0, p.in.h, 1, acc, [&](Index y, ValueRange a) {
+    acc = k.loop(0, k.extent(p.in.h), 1, acc, [&](Index y, ValueRange a) {
       Index base = rowOffset(k, p.in, n, y) + c;
       Values sums = k.loop(0, full, chains, a, [&](Index x, ValueRange b) {
         Values next;
@@ -29,7 +29,13 @@ public:
           next.push_back(combine(b[i], load(base + (x + i) * p.in.cs, piece)));
         return next;
       });
-      for (int64_t i = 0; i < w - full; i++)
+      if (!w.isConstant()) {
+        sums[0] = k.loop(full, w, 1, sums[0], [&](Index x, ValueRange b) -> Values {
+          return {combine(b[0], load(base + x * p.in.cs, piece))};
+        })[0];
+        return sums;
+      }
+      for (int64_t i = 0; i < w.constant() - full.constant(); i++)
         sums[i] = combine(sums[i], load(base + (full + i) * p.in.cs, piece));
       return sums;
     });
@@ -37,11 +43,19 @@ public:
     if (isInteger())
       v = k.toF32(v);
     if (p.kind == ReduceKind::Mean)
-      v = k.div(v, k.f32(double(p.in.h * p.in.w), piece.lanes));
+      v = k.div(v, pixels(piece.lanes));
     k.store(expr.evaluate(row, 0, c, piece.lanes, piece.mask, v), out, rowOffset(k, p.out, n, 0) + c, piece.mask);
   }
 
 private:
+  /// How many pixels a picture has, in all lanes.
+  Value pixels(int64_t lanes) {
+    Index count = k.extent(p.in.h) * k.extent(p.in.w);
+    if (count.isConstant())
+      return k.f32(double(count.constant()), lanes);
+    Value i = arith::IndexCastOp::create(k.builder(), k.loc(), k.i32Type(), k.value(count));
+    return k.broadcast(k.toF32(i), lanes);
+  }
   bool isInteger() const { return p.in.elem != Elem::F32; }
   bool isSum() const { return p.kind == ReduceKind::Sum || p.kind == ReduceKind::Mean; }
 
@@ -82,7 +96,7 @@ Kernel emitGlobalReduce(ModuleOp module, StringRef name, const GlobalReduceProbl
   SmallVector<Elem> args{p.in.elem};
   ExprVector::appendArgs(p.epilogue, args);
   args.push_back(p.out.elem);
-  KernelBuilder k(module, name, args, isa);
+  KernelBuilder k(module, name, args, isa, std::nullopt, hasDynamicSizes(p));
   ReduceEmitter emitter(k, p, k.arg(args.size() - 1));
   int64_t width = 2 * isa.lanes;
   // Whole cache lines of channels to a task; the channels that are left over are a piece of the last one of their
@@ -103,7 +117,8 @@ Kernel emitGlobalReduce(ModuleOp module, StringRef name, const GlobalReduceProbl
   return {k.finish(), (units + chunk - 1) / chunk};
 }
 
-double estimateUs(const GlobalReduceProblem &p, const Isa &) {
+double estimateUs(const GlobalReduceProblem &problem, const Isa &) {
+  GlobalReduceProblem p = nominal(problem);
   return double(p.in.pixels() * p.in.c * bytesOf(p.in.elem)) / 64.0 * 1e-3;
 }
 
@@ -114,7 +129,9 @@ std::string refuse(const GlobalReduceProblem &p) {
     return "an output that is not n x 1 x 1 x c of the input";
   if (p.in.elem != Elem::F32 && p.in.elem != Elem::U8 && p.in.elem != Elem::S8)
     return "an input that is neither f32 nor 8-bit codes";
-  if (p.in.elem != Elem::F32 && p.in.h * p.in.w >= (int64_t(1) << 23))
+  if (isDynamic(p.in.c))
+    return "a number of channels that is only known at run time";
+  if (p.in.elem != Elem::F32 && nominal(p).in.h * nominal(p).in.w >= (int64_t(1) << 23))
     return "a picture whose codes overflow a 32-bit sum";
   if (p.epilogue.nodes.empty())
     return p.out.elem == Elem::F32 ? "" : "the output is no f32 and the epilogue does not quantize";

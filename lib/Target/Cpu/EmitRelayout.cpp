@@ -189,6 +189,8 @@ std::string refuse(const RelayoutProblem &p) {
     return "both sides have the same layout";
   if (p.in.n != p.out.n || p.in.h != p.out.h || p.in.w != p.out.w || p.in.c != p.out.c)
     return "the sizes of the two sides differ";
+  if (isDynamic(p.in.c))
+    return "a number of channels that is only known at run time";
   int64_t tensors = 0;
   for (const ExprInput &in : p.expr.inputs) {
     tensors += in.kind == ExprInput::Tensor;

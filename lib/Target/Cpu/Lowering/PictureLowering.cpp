@@ -18,7 +18,7 @@ static double pixelsSummed(const GlobalReduceProblem &problem) {
 }
 static std::string refusal(const PoolProblem &problem) { return cpu::refuse(onePicture(problem)); }
 static std::string refusal(const ResizeProblem &problem) { return cpu::refuse(onePicture(problem)); }
-static std::string refusal(const GlobalReduceProblem &) { return ""; }
+static std::string refusal(const GlobalReduceProblem &problem) { return cpu::refuse(onePicture(problem)); }
 
 template <typename Problem> bool CallLowering::picture(Problem &problem, Value input, StringLiteral row) {
   int index;
@@ -106,6 +106,9 @@ bool CallLowering::globalReduce() {
   auto op = cast<nn::ReduceOp>(info.anchor);
   GlobalReduceProblem problem;
   using K = nn::ReduceKind;
+  bool isOpen = operands[0].place.form == Form::Channels && (isDynamic(operands[0].place.map.h) || isDynamic(operands[0].place.map.w));
+  if (op.getKind() == K::sum && isOpen && op.getX().getDefiningOp<DequantizeOp>())
+    return refuse("a sum of codes over a picture whose size is only known at run time");
   problem.kind = op.getKind() == K::sum ? ReduceKind::Sum : op.getKind() == K::mean ? ReduceKind::Mean : op.getKind() == K::max ? ReduceKind::Max : ReduceKind::Min;
   if (!op.getKeepdims()) {
     // [N, C]: the same bytes as [N, C, 1, 1].

@@ -23,15 +23,9 @@ nn::SizeExpr takePictures(AnyProblem &problem) {
         using T = std::decay_t<decltype(p)>;
         if constexpr (std::is_same_v<T, ConvProblem> || std::is_same_v<T, PoolProblem> || std::is_same_v<T, GlobalReduceProblem> ||
                       std::is_same_v<T, ResizeProblem> || std::is_same_v<T, RelayoutProblem>) {
+          if (!runsForEachPicture(p))
+            return {};
           int64_t n = p.in.n;
-          bool others = false;
-          if (!isDynamic(n))
-            return {};
-          auto size = [&](int64_t &v) { others |= isDynamic(v) && v != n; };
-          auto offset = [&](int64_t &v) { others |= isDynamicOffset(v); };
-          visitSizes(p, {size, offset});
-          if (others)
-            return {};
           p = onePicture(p);
           return sizeOf(n);
         }

@@ -175,22 +175,22 @@ LogicalResult RunPlanner::place(PlacedCall &placed, Step step, StringRef name, b
   CallOp call = placed.call;
   nn::SizeExpr pictures = takePictures(step.problem);
   SmallVector<nn::SizeExpr> strides;
-  auto strideOf = [&](const Map &map) {
+  auto strideOf = [&](SizedType type, const Map &map) {
     nn::SizeTable &table = SizeScope::table();
     if (!pictures)
       return nn::SizeExpr();
     nn::SizeExpr all = elementsOf(map), each = table.floorDiv(all, pictures);
     // What does not grow with the pictures is the same for all.
-    return table.mul(each, pictures) == all && all != table.constant(0) && !table.dimsOf(all).empty()
-               ? table.mul(each, table.constant(bytesOf(map.elem)))
-               : table.constant(0);
+    bool grows = pictures.constant() ? type.getRank() > 1 && sizeOf(type.getDimSize(0)) == pictures : !table.dimsOf(all).empty();
+    return grows && table.mul(each, pictures) == all && all != table.constant(0) ? table.mul(each, table.constant(bytesOf(map.elem)))
+                                                                                 : table.constant(0);
   };
   for (const KernelArg &arg : step.args) {
     bool isConstant = arg.kind == KernelArg::Constant || (arg.kind == KernelArg::Operand && placed.operands[arg.index].constant);
     strides.push_back(!pictures                        ? nn::SizeExpr()
                       : isConstant                     ? SizeScope::table().constant(0)
-                      : arg.kind == KernelArg::Operand ? strideOf(placed.operands[arg.index].place.map)
-                      : arg.kind == KernelArg::Result  ? strideOf(placed.results[arg.index].map)
+                      : arg.kind == KernelArg::Operand ? strideOf(placed.operands[arg.index].type, placed.operands[arg.index].place.map)
+                      : arg.kind == KernelArg::Result  ? strideOf(SizedType(call.getOuts()[arg.index]), placed.results[arg.index].map)
                                                        : SizeScope::table().constant(0));
   }
   SmallVector<Storage> where;
