@@ -236,6 +236,22 @@ SizeExpr SizeTable::floorDiv(SizeExpr a, SizeExpr b) {
   if (rest.terms.empty())
     return intern(std::move(whole));
   SizeExpr remainder = intern(std::move(rest)), quotientPart = intern(std::move(whole));
+  if (std::optional<int64_t> by = b.constant(); by && *by > 1 && remainder && quotientPart) {
+    // Whole multiples in the constant leave the division: floordiv(h-3,2) is floordiv(h+1,2)-2.
+    const SizeTerm &last = remainder.node->terms.back();
+    int64_t added = last.atoms.empty() ? last.factor : 0, times = floorDivide(added, *by);
+    remainder = sub(remainder, constant(times * *by));
+    quotientPart = add(quotientPart, constant(times));
+    // floordiv(floordiv(x,a)+c,b) = floordiv(x+a*c,a*b)
+    SizeExpr inner = sub(remainder, constant(added - times * *by));
+    const SizeTerm *term = inner && inner.node->terms.size() == 1 ? &inner.node->terms.front() : nullptr;
+    if (term && term->factor == 1 && term->atoms.size() == 1 && term->atoms.front()->kind == SizeAtom::FloorDiv) {
+      SizeExpr x = term->atoms.front()->args[0], a = term->atoms.front()->args[1];
+      SizeExpr top = add(x, mul(a, sub(remainder, inner))), bottom = mul(a, b);
+      if (a.constant().value_or(0) > 0 && top && bottom)
+        return add(quotientPart, floorDiv(top, bottom));
+    }
+  }
   auto [low, high] = range(remainder);
   auto [least, most] = range(b);
   if (remainder.constant() && b.constant())

@@ -44,6 +44,8 @@ TEST_F(SizeExprs, Division) {
   EXPECT_EQ(text("floordiv(8*seq+3,8)"), "seq");
   EXPECT_EQ(text("floordiv(8*seq+11,8)"), "seq+1");
   EXPECT_EQ(text("floordiv(8*seq+past,8)"), "floordiv(past,8)+seq");
+  EXPECT_EQ(text("floordiv(seq-3,2)+1"), "floordiv(seq+1,2)-1");
+  EXPECT_EQ(text("floordiv(floordiv(seq-1,2)+2,3)"), "floordiv(seq+3,6)");
   EXPECT_EQ(text("ceildiv(seq,4)"), "floordiv(seq+3,4)");
   EXPECT_EQ(text("mod(seq,4)"), "-4*floordiv(seq,4)+seq");
   EXPECT_EQ(text("floordiv(-7,2)"), "-4");
