@@ -10,11 +10,12 @@ using namespace tern::nn;
 namespace {
 /// A mask on the way from the product of q and k to the softmax.
 struct Mask {
-  Value value;             ///< added floats, or i1 for Kept and Hidden
+  Value value;             ///< added floats, or i1 (or numbers 0 and 1) for Kept and Hidden
   enum { Added, Subtracted, Kept, Hidden } kind;
   double fill = 0;         ///< what hidden keys get
   double factor = 1;       ///< scale that is applied after the mask
-  int64_t rank;            ///< of the scores where it applies
+  SmallVector<int64_t> scores; ///< their shape where it applies
+  int64_t rank() const { return int64_t(scores.size()); }
 };
 
 class Attention {
@@ -35,6 +36,7 @@ private:
   LogicalResult matchScores(Value value);
   bool step(Value &value, LogicalResult &result);
   LogicalResult matchHeads();
+  bool isByWindow(const Mask &mask);
   Value buildMask(OpBuilder &builder, bool &causal);
   Value fourDimensional(OpBuilder &builder, Value value, ArrayRef<int64_t> lead);
 
@@ -96,7 +98,7 @@ LogicalResult Attention::matchWeights(Value value) {
 bool Attention::step(Value &value, LogicalResult &result) {
   Operation *op = value.getDefiningOp();
   result = success();
-  int64_t rank = tensorOf(value).getRank();
+  SmallVector<int64_t> shape(tensorOf(value).getShape());
   if (auto reshape = dyn_cast<ReshapeOp>(op)) {
     if (!keepsMatrices(reshape))
       return false;
@@ -117,7 +119,7 @@ bool Attention::step(Value &value, LogicalResult &result) {
         result = fail("hidden keys get " + Twine(std::to_string(*fill)) + ", which is not low enough to be nothing");
         return true;
       }
-      masks.push_back({select.getCondition(), kept ? Mask::Kept : Mask::Hidden, *fill, scale, rank});
+      masks.push_back({select.getCondition(), kept ? Mask::Kept : Mask::Hidden, *fill, scale, shape});
       value = scores;
       return true;
     }
@@ -134,6 +136,12 @@ bool Attention::step(Value &value, LogicalResult &result) {
   if (!binary)
     return false;
   if (auto parts = withScalar(binary)) {
+    // One number for all keys changes no softmax.
+    bool moves = binary.getKind() == BinaryKind::add || (binary.getKind() == BinaryKind::sub && parts->scalarIsRight);
+    if (moves && std::isfinite(parts->number) && softcap == 0 && (parts->number == 0 || masks.empty())) {
+      value = parts->other;
+      return true;
+    }
     if (binary.getKind() != BinaryKind::mul && (binary.getKind() != BinaryKind::div || !parts->scalarIsRight || parts->number == 0))
       return false;
     scale = binary.getKind() == BinaryKind::mul ? scale * parts->number : scale / parts->number;
@@ -142,6 +150,13 @@ bool Attention::step(Value &value, LogicalResult &result) {
   }
   if (binary.getKind() != BinaryKind::add && binary.getKind() != BinaryKind::sub)
     return false;
+  if (std::optional<KeptScores> kept = keptScoresOf(binary); kept && leadsToProduct(kept->scores)) {
+    if (kept->fill * scale > -9999 || softcap != 0)
+      return false;
+    masks.push_back({kept->keeps, Mask::Kept, kept->fill, scale, shape});
+    value = kept->scores;
+    return true;
+  }
   for (bool swap : {false, true}) {
     Value scores = swap ? binary.getRhs() : binary.getLhs(), mask = swap ? binary.getLhs() : binary.getRhs();
     if (scores.getType() != value.getType() || !leadsToProduct(scores) || (swap && binary.getKind() == BinaryKind::sub))
@@ -150,7 +165,7 @@ bool Attention::step(Value &value, LogicalResult &result) {
       result = fail("a mask is added before the scores are bounded by tanh");
       return true;
     }
-    masks.push_back({mask, binary.getKind() == BinaryKind::add ? Mask::Added : Mask::Subtracted, 0, scale, rank});
+    masks.push_back({mask, binary.getKind() == BinaryKind::add ? Mask::Added : Mask::Subtracted, 0, scale, shape});
     value = scores;
     return true;
   }
@@ -177,6 +192,17 @@ LogicalResult Attention::matchScores(Value value) {
       return failure();
   }
   return fail("the scores are no product of q and k");
+}
+
+/// Scores [batch * windows, heads, ..] whose mask is one for each window [batch, windows, heads, ..], as in Swin.
+bool Attention::isByWindow(const Mask &mask) {
+  RankedTensorType type = tensorOf(mask.value);
+  if (product.getType().getRank() != 4 || mask.rank() != 5 || type.getRank() != 5)
+    return false;
+  ArrayRef<int64_t> scores = mask.scores;
+  if (llvm::any_of(scores.take_front(3), ShapedType::isDynamic) || !type.hasStaticShape())
+    return false;
+  return scores[0] * scores[1] == lead[0] && scores[2] == lead[1];
 }
 
 LogicalResult Attention::matchHeads() {
@@ -222,11 +248,13 @@ LogicalResult Attention::matchHeads() {
   for (const Mask &mask : masks) {
     RankedTensorType type = tensorOf(mask.value);
     int64_t own = type.getRank();
-    bool bySlice = mask.rank == 4 || own <= 2 || (own == 3 && (type.getDimSize(0) == 1 || (mask.rank == 3 && !ShapedType::isDynamic(lead[1])))) ||
-                   (mask.rank == 5 && own == 5 && type.getDimSize(2) == 1 && (type.getDimSize(1) == 1 || shape[2] == 1)) ||
-                   (mask.rank == 5 && own == 5 && type.getDimSize(1) == shape[1] && type.getDimSize(2) == shape[2]);
+    bool bySlice = mask.rank() == 4 || own <= 2 ||
+                   (own == 3 && (type.getDimSize(0) == 1 || (mask.rank() == 3 && !ShapedType::isDynamic(lead[1])))) ||
+                   (rank == 5 && own == 5 && type.getDimSize(2) == 1 && (type.getDimSize(1) == 1 || shape[2] == 1)) ||
+                   (own == 5 && llvm::all_of(type.getShape().take_front(3), [](int64_t size) { return size == 1; })) ||
+                   (rank == 5 && own == 5 && type.getDimSize(1) == shape[1] && type.getDimSize(2) == shape[2]) || isByWindow(mask);
     if (!bySlice)
-      return fail("a mask of " + Twine(own) + " dimensions on scores of " + Twine(mask.rank));
+      return fail("a mask of " + Twine(own) + " dimensions on scores of " + Twine(mask.rank()));
   }
   return success();
 }
@@ -272,6 +300,8 @@ Value Attention::buildMask(OpBuilder &builder, bool &causal) {
   for (const Mask &mask : masks) {
     Value value = mask.value;
     bool isBool = mask.kind == Mask::Kept || mask.kind == Mask::Hidden;
+    if (isBool && isFloat(value))
+      value = CastOp::create(builder, loc, tensorOf(value).clone(builder.getI1Type()), value, StringAttr());
     bool isNever = isBool && std::isinf(mask.fill);
     // Alone, a causal mask leaves every query a key to see: what it hides is nothing, whatever the fill.
     bool alone = masks.size() == 1 && !ShapedType::isDynamic(queries) && !ShapedType::isDynamic(keys) && keys >= queries;
@@ -286,10 +316,19 @@ Value Attention::buildMask(OpBuilder &builder, bool &causal) {
     }
     RankedTensorType type = tensorOf(value);
     SmallVector<int64_t> shape(type.getShape());
-    if (mask.rank == 3 && shape.size() == 3 && shape[0] != 1) {
+    if (isByWindow(mask)) {
+      // Windows of a picture are batches of the product.
+      auto lead = ArrayRef(mask.scores).take_front(2), own = ArrayRef(shape).take_front(2);
+      if (own != lead && own != ArrayRef<int64_t>{1, 1}) {
+        llvm::copy(lead, shape.begin());
+        value = ExpandOp::create(builder, loc, type.clone(shape), value, StringAttr());
+      }
+      shape[1] *= shape[0];
+      shape.erase(shape.begin());
+    } else if (mask.rank() == 3 && shape.size() == 3 && shape[0] != 1) {
       shape.erase(shape.begin());
       shape.insert(shape.begin(), lead.begin(), lead.end());
-    } else if (mask.rank == 5 && shape.size() == 5) {
+    } else if (mask.rank() == 5 && shape.size() == 5) {
       shape[1] *= shape[2];
       shape.erase(shape.begin() + 2);
     }

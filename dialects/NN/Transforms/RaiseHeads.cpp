@@ -19,6 +19,61 @@ bool isGuarded(Value value) {
   });
 }
 
+//===-- masks of numbers ----------------------------------------------------------===//
+/// All elements are 0 or 1: truth values as numbers, however they were moved.
+static bool isZeroOrOne(Value value, int depth = 8) {
+  Operation *op = value.getDefiningOp();
+  if (!op || depth == 0)
+    return false;
+  if (auto cast = dyn_cast<CastOp>(op))
+    return tensorOf(cast.getX()).getElementType().isInteger(1) || isZeroOrOne(cast.getX(), depth - 1);
+  if (isa<ReshapeOp, ExpandOp, TransposeOp, SliceOp, GatherOp>(op))
+    return isZeroOrOne(op->getOperand(0), depth - 1);
+  std::optional<std::vector<double>> numbers = numbersOf(value, 1 << 22);
+  return numbers && llvm::all_of(*numbers, [](double number) { return number == 0 || number == 1; });
+}
+
+/// `fill` of a value that is fill where `keeps` is 0, and 0 where it is 1.
+static std::optional<double> fillOf(Value value, Value keeps) {
+  // Computed: (1 - keeps) * fill.
+  if (auto product = binaryOf(value, BinaryKind::mul))
+    if (auto parts = withScalar(product))
+      if (auto hidden = binaryOf(parts->other, BinaryKind::sub); hidden && splatOf(hidden.getLhs()) == 1.0 && isSameValue(hidden.getRhs(), keeps))
+        return parts->number;
+  // Folded.
+  if (tensorOf(value).getShape() != tensorOf(keeps).getShape())
+    return std::nullopt;
+  std::optional<std::vector<double>> fills = numbersOf(value, 1 << 22), kept = fills ? numbersOf(keeps, 1 << 22) : std::nullopt;
+  std::optional<double> fill;
+  for (size_t i = 0; kept && i < kept->size(); ++i) {
+    double expected = (*kept)[i] != 0 ? 0 : fill.value_or((*fills)[i]);
+    if ((*fills)[i] != expected)
+      return std::nullopt;
+    if ((*kept)[i] == 0)
+      fill = expected;
+  }
+  return fill;
+}
+
+std::optional<KeptScores> keptScoresOf(BinaryOp op) {
+  bool adds = op.getKind() == BinaryKind::add;
+  if (!adds && op.getKind() != BinaryKind::sub)
+    return std::nullopt;
+  for (bool swap : {false, true}) {
+    auto product = binaryOf(swap ? op.getRhs() : op.getLhs(), BinaryKind::mul);
+    Value fills = swap ? op.getLhs() : op.getRhs();
+    if (!product || product.getType() != op.getType() || (swap && !adds))
+      continue;
+    for (Value keeps : {product.getLhs(), product.getRhs()}) {
+      std::optional<double> fill = isZeroOrOne(keeps) ? fillOf(fills, keeps) : std::nullopt;
+      Value scores = keeps == product.getLhs() ? product.getRhs() : product.getLhs();
+      if (fill && scores.getType() == op.getType())
+        return KeptScores{scores, keeps, adds ? *fill : -*fill};
+    }
+  }
+  return std::nullopt;
+}
+
 //===-- movement --------------------------------------------------------------===//
 bool keepsMatrices(ReshapeOp op) {
   RankedTensorType from = tensorOf(op.getX()), to = op.getType();
@@ -176,7 +231,7 @@ static std::optional<Grid> gridOf(Value value, int64_t queries, int64_t keys) {
   if (ShapedType::isDynamic(queries) || ShapedType::isDynamic(keys) || !type.hasStaticShape())
     return std::nullopt;
   int64_t rank = type.getRank(), columns = rank > 0 ? type.getDimSize(rank - 1) : 1, rows = rank > 1 ? type.getDimSize(rank - 2) : 1;
-  if ((columns != 1 && columns != keys) || (rows != 1 && rows != queries) || type.getNumElements() != rows * columns)
+  if ((columns != 1 && columns != keys) || (rows != 1 && rows != queries))
     return std::nullopt;
   // Constants that only change their shape or type are looked through.
   while (Operation *op = value.getDefiningOp()) {
@@ -185,8 +240,12 @@ static std::optional<Grid> gridOf(Value value, int64_t queries, int64_t keys) {
     value = op->getOperand(0);
   }
   std::optional<std::vector<double>> numbers = numbersOf(value, 1 << 22);
-  if (!numbers || int64_t(numbers->size()) != rows * columns)
+  if (!numbers || numbers->empty() || int64_t(numbers->size()) != type.getNumElements())
     return std::nullopt;
+  // One grid, or copies of it for batches and heads.
+  for (size_t i = rows * columns; i < numbers->size(); ++i)
+    if ((*numbers)[i] != (*numbers)[i - rows * columns])
+      return std::nullopt;
   return Grid{std::move(*numbers), rows == 1 ? 0 : columns, columns == 1 ? 0 : 1};
 }
 

@@ -12,6 +12,13 @@ bool guardOf(SelectOp select);
 /// All users of a value are one such guard.
 bool isGuarded(mlir::Value value);
 
+/// scores * keeps + (1 - keeps) * fill: a mask of numbers 0 and 1 that chooses by arithmetic.
+struct KeptScores {
+  mlir::Value scores, keeps;
+  double fill;
+};
+std::optional<KeptScores> keptScoresOf(BinaryOp op);
+
 /// A reshape that merges or splits the dimensions before the last two only.
 bool keepsMatrices(ReshapeOp op);
 

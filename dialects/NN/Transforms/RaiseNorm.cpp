@@ -137,16 +137,29 @@ static std::optional<Inverse> inverseOf(const Factor &factor) {
   return inner ? underRoot(inner) : std::nullopt;
 }
 
-/// Factors of a product, through inner products and quotients. What is a norm already stays one factor.
-static void collectFactors(Value value, bool divides, int depth, SmallVectorImpl<Factor> &factors) {
+/// Factors of a product, through inner products and quotients. What is a norm already stays one factor, and so does what `stop`
+/// accepts: the x of a norm may be a product itself.
+static void collectFactors(Value value, bool divides, int depth, SmallVectorImpl<Factor> &factors,
+                           function_ref<bool(Value)> stop = [](Value) { return false; }) {
   auto op = value.getDefiningOp<BinaryOp>();
   bool isProduct = op && (op.getKind() == BinaryKind::mul || op.getKind() == BinaryKind::div);
-  if (!isProduct || depth == 0 || inverseOf({value, divides}) || squaredOf(value)) {
+  if (!isProduct || depth == 0 || stop(value) || inverseOf({value, divides}) || squaredOf(value)) {
     factors.push_back({value, divides});
     return;
   }
-  collectFactors(op.getLhs(), divides, depth - 1, factors);
-  collectFactors(op.getRhs(), divides != (op.getKind() == BinaryKind::div), depth - 1, factors);
+  collectFactors(op.getLhs(), divides, depth - 1, factors, stop);
+  collectFactors(op.getRhs(), divides != (op.getKind() == BinaryKind::div), depth - 1, factors, stop);
+}
+
+/// The factor 1 / sqrt(variance + epsilon) among the factors of a product: it has to broadcast against x along the axes its
+/// statistics were taken of.
+static std::optional<Inverse> findInverse(ArrayRef<Factor> factors, size_t &place) {
+  for (place = 0; place < factors.size(); ++place) {
+    std::optional<Inverse> inverse = inverseOf(factors[place]);
+    if (inverse && isAlignedWith(tensorOf(withoutExpand(factors[place].value)).getShape(), inverse->variance.x, inverse->variance.axes))
+      return inverse;
+  }
+  return std::nullopt;
 }
 
 //===-- building ------------------------------------------------------------===//
@@ -188,33 +201,31 @@ struct RaiseNorm : OpRewritePattern<BinaryOp> {
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     if ((op.getKind() != BinaryKind::mul && op.getKind() != BinaryKind::div) || !isFloat(op.getResult()))
       return rewriter.notifyMatchFailure(op, "no product of floats");
+    size_t i = 0;
     SmallVector<Factor> factors;
-    collectFactors(op.getLhs(), false, 4, factors);
-    collectFactors(op.getRhs(), op.getKind() == BinaryKind::div, 4, factors);
-    for (size_t i = 0; i < factors.size(); ++i) {
-      std::optional<Inverse> inverse = inverseOf(factors[i]);
-      if (!inverse)
+    collectFactors(op.getResult(), false, 5, factors);
+    std::optional<Inverse> inverse = findInverse(factors, i);
+    if (!inverse)
+      return rewriter.notifyMatchFailure(op, "no factor is 1 / sqrt(variance)");
+    factors.clear();
+    collectFactors(op.getResult(), false, 5, factors, [&](Value value) { return isNumerator(value, inverse->variance); });
+    inverse = findInverse(factors, i);
+    for (size_t k = 0; k < factors.size() && inverse; ++k) {
+      if (k == i || factors[k].divides || !isNumerator(factors[k].value, inverse->variance))
         continue;
-      // The statistics have to broadcast against x along the axes they were taken of.
-      if (!isAlignedWith(tensorOf(withoutExpand(factors[i].value)).getShape(), inverse->variance.x, inverse->variance.axes))
+      SmallVector<Factor> rest;
+      for (size_t j = 0; j < factors.size(); ++j)
+        if (j != i && j != k)
+          rest.push_back(factors[j]);
+      bool isLayer = inverse->variance.centred;
+      Value y = buildNorm(rewriter, op.getLoc(), *inverse, op.getNameAttr());
+      y = multiplyAll(rewriter, op.getLoc(), y, rest);
+      if (y.getType() != op.getType())
         continue;
-      for (size_t k = 0; k < factors.size(); ++k) {
-        if (k == i || factors[k].divides || !isNumerator(factors[k].value, inverse->variance))
-          continue;
-        SmallVector<Factor> rest;
-        for (size_t j = 0; j < factors.size(); ++j)
-          if (j != i && j != k)
-            rest.push_back(factors[j]);
-        bool isLayer = inverse->variance.centred;
-        Value y = buildNorm(rewriter, op.getLoc(), *inverse, op.getNameAttr());
-        y = multiplyAll(rewriter, op.getLoc(), y, rest);
-        if (y.getType() != op.getType())
-          continue;
-        remarkRaised(op, isLayer ? "layer_norm" : "rms_norm");
-        ++(isLayer ? statistics.layerNorms : statistics.rmsNorms);
-        rewriter.replaceOp(op, y);
-        return success();
-      }
+      remarkRaised(op, isLayer ? "layer_norm" : "rms_norm");
+      ++(isLayer ? statistics.layerNorms : statistics.rmsNorms);
+      rewriter.replaceOp(op, y);
+      return success();
     }
     return rewriter.notifyMatchFailure(op, "no norm");
   }
@@ -229,74 +240,108 @@ private:
   RaiseStatistics &statistics;
 };
 
-/// x * f + (beta - mean * f) and x * f - (mean * f - beta), f = factors / sqrt(variance + epsilon): how TensorFlow normalizes.
+/// A term of a sum.
+struct Term {
+  Value value;
+  bool isNegative;
+};
+
+/// x * f + (beta - mean * f) with f = factors / sqrt(variance + epsilon), in any order and with any signs: how TensorFlow and Keras
+/// normalize.
 struct RaiseShiftedNorm : OpRewritePattern<BinaryOp> {
   RaiseShiftedNorm(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     if ((op.getKind() != BinaryKind::add && op.getKind() != BinaryKind::sub) || !isFloat(op.getResult()))
       return rewriter.notifyMatchFailure(op, "neither sum nor difference of floats");
-    for (bool swap : {false, true}) {
-      if (swap && op.getKind() == BinaryKind::sub)
-        break;
-      auto product = binaryOf(swap ? op.getRhs() : op.getLhs(), BinaryKind::mul);
-      Value shift = withoutExpand(swap ? op.getLhs() : op.getRhs());
-      if (!product)
-        continue;
-      // shift = beta - mean * f, or its negative, or only mean * f.
-      auto difference = binaryOf(shift, BinaryKind::sub);
-      bool adds = op.getKind() == BinaryKind::add;
-      Value beta, moved = shift;
-      if (difference) {
-        beta = adds ? difference.getLhs() : difference.getRhs();
-        moved = adds ? difference.getRhs() : difference.getLhs();
-      } else if (adds) {
-        continue;
+    // x * f and mean * f are on different sides: so the smallest sum that has both is rewritten, none around it.
+    SmallVector<Term> sides[2];
+    collectTerms(op.getLhs(), false, 2, sides[0]);
+    collectTerms(op.getRhs(), op.getKind() == BinaryKind::sub, 2, sides[1]);
+    for (auto &side : sides)
+      for (size_t i = 0; i < side.size(); ++i) {
+        SmallVector<Factor> factors;
+        collectFactors(side[i].value, false, 4, factors);
+        size_t place;
+        std::optional<Inverse> inverse = factors.size() > 1 ? findInverse(factors, place) : std::nullopt;
+        if (!inverse || !inverse->variance.centred || side[i].isNegative)
+          continue;
+        SmallVector<Term> &other = &side == &sides[0] ? sides[1] : sides[0];
+        for (size_t k = 0; k < other.size(); ++k)
+          if (auto rest = match(side[i].value, other[k], inverse->variance)) {
+            SmallVector<Term> terms(side);
+            terms.erase(terms.begin() + i);
+            llvm::append_range(terms, other);
+            terms.erase(terms.begin() + side.size() - 1 + k);
+            if (succeeded(build(op, *inverse, *rest, terms, rewriter)))
+              return success();
+          }
       }
-      auto mean = binaryOf(withoutExpand(moved), BinaryKind::mul);
-      if (mean && succeeded(match(op, product, mean, beta, rewriter)))
-        return success();
-    }
     return rewriter.notifyMatchFailure(op, "no shifted norm");
   }
 
 private:
-  LogicalResult match(BinaryOp op, BinaryOp product, BinaryOp meanProduct, Value beta, PatternRewriter &rewriter) const {
-    for (bool swap : {false, true})
-      for (bool swapMean : {false, true}) {
-        Value x = swap ? product.getRhs() : product.getLhs(), f = swap ? product.getLhs() : product.getRhs();
-        Value m = swapMean ? meanProduct.getRhs() : meanProduct.getLhs(),
-              g = swapMean ? meanProduct.getLhs() : meanProduct.getRhs();
-        if (!isSameValue(withoutExpand(f), withoutExpand(g)))
-          continue;
-        std::optional<Reduced> mean = meanOf(m);
-        if (!mean || !isSameValue(mean->x, x) || !isAlignedWith(tensorOf(withoutExpand(m)).getShape(), x, mean->axes))
-          continue;
-        SmallVector<Factor> factors, rest;
-        collectFactors(f, false, 4, factors);
-        std::optional<Inverse> inverse;
-        for (const Factor &factor : factors) {
-          std::optional<Inverse> found = inverse ? std::nullopt : inverseOf(factor);
-          bool fits = found && found->variance.centred && found->variance.axes == mean->axes &&
-                      isSameValue(found->variance.x, x) &&
-                      isAlignedWith(tensorOf(withoutExpand(factor.value)).getShape(), x, mean->axes);
-          if (fits)
-            inverse = found;
-          else
-            rest.push_back(factor);
-        }
-        if (!inverse)
-          continue;
-        Value y = multiplyAll(rewriter, op.getLoc(), buildNorm(rewriter, op.getLoc(), *inverse, op.getNameAttr()), rest);
-        if (beta)
-          y = BinaryOp::create(rewriter, op.getLoc(), BinaryKind::add, y, beta, StringAttr());
-        if (y.getType() != op.getType())
-          continue;
-        remarkRaised(op, "layer_norm");
-        ++count;
-        rewriter.replaceOp(op, y);
-        return success();
-      }
-    return failure();
+  static void collectTerms(Value value, bool isNegative, int depth, SmallVectorImpl<Term> &terms) {
+    auto op = withoutExpand(value).getDefiningOp<BinaryOp>();
+    if (auto neg = unaryOf(withoutExpand(value), UnaryKind::neg))
+      return collectTerms(neg.getX(), !isNegative, depth, terms);
+    if (!op || depth == 0 || (op.getKind() != BinaryKind::add && op.getKind() != BinaryKind::sub)) {
+      terms.push_back({value, isNegative});
+      return;
+    }
+    collectTerms(op.getLhs(), isNegative, depth - 1, terms);
+    collectTerms(op.getRhs(), isNegative != (op.getKind() == BinaryKind::sub), depth - 1, terms);
+  }
+
+  /// The factors beside x and 1 / sqrt(variance), when `moved` is -mean(x) times all factors of `scaled` except x.
+  static std::optional<SmallVector<Factor>> match(Value scaled, Term moved, const Variance &variance) {
+    auto isX = [&](Value value) { return isSameValue(value, variance.x); };
+    auto isMean = [&](Value value) {
+      value = withoutExpand(value);
+      if (auto neg = unaryOf(value, UnaryKind::neg))
+        value = withoutExpand(neg.getX());
+      auto mean = meanOf(value);
+      return mean && mean->axes == variance.axes && isX(mean->x) && isAlignedWith(tensorOf(value).getShape(), mean->x, mean->axes);
+    };
+    SmallVector<Factor> factors, movedFactors;
+    collectFactors(scaled, false, 4, factors, isX);
+    collectFactors(withoutExpand(moved.value), false, 4, movedFactors, isMean);
+    auto x = llvm::find_if(factors, [&](const Factor &factor) { return !factor.divides && isX(factor.value); });
+    auto mean = llvm::find_if(movedFactors, [&](const Factor &factor) { return !factor.divides && isMean(factor.value); });
+    if (x == factors.end() || mean == movedFactors.end() ||
+        moved.isNegative == bool(unaryOf(withoutExpand(mean->value), UnaryKind::neg)))
+      return std::nullopt;
+    factors.erase(x);
+    movedFactors.erase(mean);
+    size_t place;
+    if (factors.size() != movedFactors.size() || !findInverse(factors, place))
+      return std::nullopt;
+    SmallVector<Factor> rest(factors);
+    rest.erase(rest.begin() + place);
+    for (const Factor &factor : factors) {
+      auto same = llvm::find_if(movedFactors, [&](const Factor &other) {
+        return factor.divides == other.divides && isSameValue(withoutExpand(factor.value), withoutExpand(other.value));
+      });
+      if (same == movedFactors.end())
+        return std::nullopt;
+      movedFactors.erase(same);
+    }
+    return rest;
+  }
+
+  LogicalResult build(BinaryOp op, const Inverse &inverse, ArrayRef<Factor> factors, SmallVector<Term> terms,
+                      PatternRewriter &rewriter) const {
+    Location loc = op.getLoc();
+    Value y = multiplyAll(rewriter, loc, buildNorm(rewriter, loc, inverse, op.getNameAttr()), factors);
+    // The norm absorbs a constant that comes first.
+    llvm::stable_sort(terms, [](const Term &a, const Term &b) { return isConstantExpression(a.value) > isConstantExpression(b.value); });
+    for (const Term &term : terms)
+      y = BinaryOp::create(rewriter, loc, term.isNegative ? BinaryKind::sub : BinaryKind::add, y, term.value, StringAttr());
+    if (y.getType() != op.getType())
+      return failure();
+    remarkRaised(op, "layer_norm");
+    ++count;
+    rewriter.replaceOp(op, y);
+    return success();
   }
   Pass::Statistic &count;
 };

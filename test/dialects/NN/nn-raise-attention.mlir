@@ -399,3 +399,77 @@ func.func @odd_scores(%q: tensor<2x4x3x8xf32>, %k: tensor<2x4x5x8xf32>, %v: tens
   %4 = nn.matmul %3, %v : (tensor<2x4x3x5xf32>, tensor<2x4x5x8xf32>) -> tensor<2x4x3x8xf32>
   return %4 : tensor<2x4x3x8xf32>
 }
+
+// A mask of zeros, which PyTorch's dynamo exporter leaves where there is none
+// CHECK-LABEL: func.func @zero_mask(
+// CHECK: nn.attention %arg0, %arg1, %arg2 {scale = 2.500000e-01 : f32}
+// CHECK-NEXT: return
+func.func @zero_mask(%q: tensor<1x2x4x16xf32>, %k: tensor<1x2x4x16xf32>, %v: tensor<1x2x4x16xf32>) -> tensor<1x2x4x16xf32> {
+  %kt = nn.transpose %k {perm = array<i64: 0, 1, 3, 2>} : (tensor<1x2x4x16xf32>) -> tensor<1x2x16x4xf32>
+  %0 = nn.matmul %q, %kt : (tensor<1x2x4x16xf32>, tensor<1x2x16x4xf32>) -> tensor<1x2x4x4xf32>
+  %1 = arith.constant dense<0.25> : tensor<f32>
+  %2 = nn.binary mul %0, %1 : (tensor<1x2x4x4xf32>, tensor<f32>) -> tensor<1x2x4x4xf32>
+  %3 = arith.constant dense<0.0> : tensor<1x1x4x4xf32>
+  %4 = nn.binary add %2, %3 : (tensor<1x2x4x4xf32>, tensor<1x1x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %5 = nn.softmax %4 {axis = 3 : i64} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %6 = nn.matmul %5, %v : (tensor<1x2x4x4xf32>, tensor<1x2x4x16xf32>) -> tensor<1x2x4x16xf32>
+  return %6 : tensor<1x2x4x16xf32>
+}
+
+// scores * keeps + (keeps - 1) * 1e9, folded: the causal mask of Keras
+// CHECK-LABEL: func.func @kept_by_arithmetic(
+// CHECK: nn.attention %arg0, %arg1, %arg2 {causal, scale = 2.500000e-01 : f32}
+// CHECK-NEXT: return
+func.func @kept_by_arithmetic(%q: tensor<1x2x3x16xf32>, %k: tensor<1x2x3x16xf32>, %v: tensor<1x2x3x16xf32>) -> tensor<1x2x3x16xf32> {
+  %kt = nn.transpose %k {perm = array<i64: 0, 1, 3, 2>} : (tensor<1x2x3x16xf32>) -> tensor<1x2x16x3xf32>
+  %0 = nn.matmul %q, %kt : (tensor<1x2x3x16xf32>, tensor<1x2x16x3xf32>) -> tensor<1x2x3x3xf32>
+  %1 = arith.constant dense<0.25> : tensor<f32>
+  %2 = nn.binary mul %0, %1 : (tensor<1x2x3x3xf32>, tensor<f32>) -> tensor<1x2x3x3xf32>
+  %keeps = arith.constant dense<[[[[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [1.0, 1.0, 1.0]], [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]]]> : tensor<1x2x3x3xf32>
+  %fill = arith.constant dense<[[[[0.0, -1.0e+09, -1.0e+09], [0.0, 0.0, -1.0e+09], [0.0, 0.0, 0.0]], [[0.0, -1.0e+09, -1.0e+09], [0.0, 0.0, -1.0e+09], [0.0, 0.0, 0.0]]]]> : tensor<1x2x3x3xf32>
+  %3 = nn.binary mul %keeps, %2 : (tensor<1x2x3x3xf32>, tensor<1x2x3x3xf32>) -> tensor<1x2x3x3xf32>
+  %4 = nn.binary add %3, %fill : (tensor<1x2x3x3xf32>, tensor<1x2x3x3xf32>) -> tensor<1x2x3x3xf32>
+  %5 = nn.softmax %4 {axis = 3 : i64} : (tensor<1x2x3x3xf32>) -> tensor<1x2x3x3xf32>
+  %6 = nn.matmul %5, %v : (tensor<1x2x3x3xf32>, tensor<1x2x3x16xf32>) -> tensor<1x2x3x16xf32>
+  return %6 : tensor<1x2x3x16xf32>
+}
+
+// The same computed from data, as GPT-2 has it in TensorFlow: scores * keeps - (1 - keeps) * 1e4
+// CHECK-LABEL: func.func @kept_by_computed_arithmetic(
+// CHECK: %[[KEEPS:.*]] = nn.cast %{{.*}} : (tensor<1x1x3x3xf32>) -> tensor<1x1x3x3xi1>
+// CHECK: %[[MASK:.*]] = nn.select %[[KEEPS]]
+// CHECK: nn.attention %arg0, %arg1, %arg2 mask %[[MASK]] {scale = 2.500000e-01 : f32}
+func.func @kept_by_computed_arithmetic(%q: tensor<1x2x3x16xf32>, %k: tensor<1x2x3x16xf32>, %v: tensor<1x2x3x16xf32>,
+                                       %bools: tensor<1x1x3x3xi1>) -> tensor<1x2x3x16xf32> {
+  %kt = nn.transpose %k {perm = array<i64: 0, 1, 3, 2>} : (tensor<1x2x3x16xf32>) -> tensor<1x2x16x3xf32>
+  %0 = nn.matmul %q, %kt : (tensor<1x2x3x16xf32>, tensor<1x2x16x3xf32>) -> tensor<1x2x3x3xf32>
+  %1 = arith.constant dense<0.25> : tensor<f32>
+  %2 = nn.binary mul %0, %1 : (tensor<1x2x3x3xf32>, tensor<f32>) -> tensor<1x2x3x3xf32>
+  %keeps = nn.cast %bools : (tensor<1x1x3x3xi1>) -> tensor<1x1x3x3xf32>
+  %one = arith.constant dense<1.0> : tensor<f32>
+  %hidden = nn.binary sub %one, %keeps : (tensor<f32>, tensor<1x1x3x3xf32>) -> tensor<1x1x3x3xf32>
+  %low = arith.constant dense<1.0e+04> : tensor<f32>
+  %fill = nn.binary mul %hidden, %low : (tensor<1x1x3x3xf32>, tensor<f32>) -> tensor<1x1x3x3xf32>
+  %3 = nn.binary mul %2, %keeps : (tensor<1x2x3x3xf32>, tensor<1x1x3x3xf32>) -> tensor<1x2x3x3xf32>
+  %4 = nn.binary sub %3, %fill : (tensor<1x2x3x3xf32>, tensor<1x1x3x3xf32>) -> tensor<1x2x3x3xf32>
+  %5 = nn.softmax %4 {axis = 3 : i64} : (tensor<1x2x3x3xf32>) -> tensor<1x2x3x3xf32>
+  %6 = nn.matmul %5, %v : (tensor<1x2x3x3xf32>, tensor<1x2x3x16xf32>) -> tensor<1x2x3x16xf32>
+  return %6 : tensor<1x2x3x16xf32>
+}
+
+// Windows of two pictures, a mask for each window: Swin
+// CHECK-LABEL: func.func @window_masks(
+// CHECK: %[[ALL:.*]] = nn.expand %arg3 : (tensor<1x3x1x4x4xf32>) -> tensor<2x3x1x4x4xf32>
+// CHECK: %[[MASK:.*]] = nn.reshape %[[ALL]] : (tensor<2x3x1x4x4xf32>) -> tensor<6x1x4x4xf32>
+// CHECK: nn.attention %arg0, %arg1, %arg2 mask %[[MASK]]
+func.func @window_masks(%q: tensor<6x2x4x16xf32>, %k: tensor<6x2x4x16xf32>, %v: tensor<6x2x4x16xf32>,
+                        %mask: tensor<1x3x1x4x4xf32>) -> tensor<6x2x4x16xf32> {
+  %kt = nn.transpose %k {perm = array<i64: 0, 1, 3, 2>} : (tensor<6x2x4x16xf32>) -> tensor<6x2x16x4xf32>
+  %0 = nn.matmul %q, %kt : (tensor<6x2x4x16xf32>, tensor<6x2x16x4xf32>) -> tensor<6x2x4x4xf32>
+  %1 = nn.reshape %0 : (tensor<6x2x4x4xf32>) -> tensor<2x3x2x4x4xf32>
+  %2 = nn.binary add %1, %mask : (tensor<2x3x2x4x4xf32>, tensor<1x3x1x4x4xf32>) -> tensor<2x3x2x4x4xf32>
+  %3 = nn.reshape %2 : (tensor<2x3x2x4x4xf32>) -> tensor<6x2x4x4xf32>
+  %4 = nn.softmax %3 {axis = 3 : i64} : (tensor<6x2x4x4xf32>) -> tensor<6x2x4x4xf32>
+  %5 = nn.matmul %4, %v : (tensor<6x2x4x4xf32>, tensor<6x2x4x16xf32>) -> tensor<6x2x4x16xf32>
+  return %5 : tensor<6x2x4x16xf32>
+}

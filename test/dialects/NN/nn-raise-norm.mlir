@@ -377,3 +377,44 @@ func.func @different_axes(%x: tensor<2x3x8xf32>) -> tensor<2x3x8xf32> {
   %7 = nn.binary div %1, %6 : (tensor<2x3x8xf32>, tensor<2x1x1xf32>) -> tensor<2x3x8xf32>
   return %7 : tensor<2x3x8xf32>
 }
+
+// x * f + (-mean * f + beta), as Keras writes it; f = scale / sqrt(variance + epsilon)
+// CHECK-LABEL: func.func @keras3(
+// CHECK: %[[Y:.*]] = nn.layer_norm %arg0 scale %{{.*}} bias %{{.*}} {axis = 2 : i64, epsilon = 9.99999997E-7 : f32, name = "norm"}
+// CHECK-NEXT: return %[[Y]]
+func.func @keras3(%x: tensor<2x3x8xf32>) -> tensor<2x3x8xf32> {
+  %0 = nn.reduce mean %x {axes = array<i64: 2>, keepdims} : (tensor<2x3x8xf32>) -> tensor<2x3x1xf32>
+  %1 = nn.unary neg %0 : (tensor<2x3x1xf32>) -> tensor<2x3x1xf32>
+  %2 = nn.binary sub %x, %0 : (tensor<2x3x8xf32>, tensor<2x3x1xf32>) -> tensor<2x3x8xf32>
+  %3 = nn.binary mul %2, %2 : (tensor<2x3x8xf32>, tensor<2x3x8xf32>) -> tensor<2x3x8xf32>
+  %4 = nn.reduce mean %3 {axes = array<i64: 2>, keepdims} : (tensor<2x3x8xf32>) -> tensor<2x3x1xf32>
+  %5 = arith.constant dense<1.0e-06> : tensor<f32>
+  %6 = nn.binary add %4, %5 : (tensor<2x3x1xf32>, tensor<f32>) -> tensor<2x3x1xf32>
+  %7 = nn.unary sqrt %6 : (tensor<2x3x1xf32>) -> tensor<2x3x1xf32>
+  %8 = nn.unary reciprocal %7 : (tensor<2x3x1xf32>) -> tensor<2x3x1xf32>
+  %9 = arith.constant dense<[[[0.5, 0.6428571343421936, 0.7857142686843872, 0.9285714030265808, 1.0714285373687744, 1.2142857313156128, 1.3571428060531616, 1.5]]]> : tensor<1x1x8xf32>
+  %10 = nn.binary mul %8, %9 : (tensor<2x3x1xf32>, tensor<1x1x8xf32>) -> tensor<2x3x8xf32>
+  %11 = nn.binary mul %x, %10 : (tensor<2x3x8xf32>, tensor<2x3x8xf32>) -> tensor<2x3x8xf32>
+  %12 = nn.binary mul %1, %10 : (tensor<2x3x1xf32>, tensor<2x3x8xf32>) -> tensor<2x3x8xf32>
+  %13 = arith.constant dense<[[[-1.0, -0.7142857313156128, -0.4285714328289032, -0.1428571492433548, 0.1428571492433548, 0.4285714328289032, 0.7142857313156128, 1.0]]]> : tensor<1x1x8xf32>
+  %14 = nn.binary add %12, %13 : (tensor<2x3x8xf32>, tensor<1x1x8xf32>) -> tensor<2x3x8xf32>
+  %15 = nn.binary add %11, %14 {name = "norm"} : (tensor<2x3x8xf32>, tensor<2x3x8xf32>) -> tensor<2x3x8xf32>
+  return %15 : tensor<2x3x8xf32>
+}
+
+// What is normalized is a product itself: its factors are not those of the norm
+// CHECK-LABEL: func.func @rms_of_product(
+// CHECK: %[[X:.*]] = nn.binary mul %arg0, %arg1
+// CHECK-NEXT: %[[Y:.*]] = nn.rms_norm %[[X]] {axis = 2 : i64
+// CHECK-NEXT: return %[[Y]]
+func.func @rms_of_product(%a: tensor<2x3x8xf32>, %b: tensor<2x3x8xf32>) -> tensor<2x3x8xf32> {
+  %x = nn.binary mul %a, %b : (tensor<2x3x8xf32>, tensor<2x3x8xf32>) -> tensor<2x3x8xf32>
+  %0 = nn.binary mul %x, %x : (tensor<2x3x8xf32>, tensor<2x3x8xf32>) -> tensor<2x3x8xf32>
+  %1 = nn.reduce mean %0 {axes = array<i64: 2>, keepdims} : (tensor<2x3x8xf32>) -> tensor<2x3x1xf32>
+  %2 = arith.constant dense<1.0e-05> : tensor<f32>
+  %3 = nn.binary add %1, %2 : (tensor<2x3x1xf32>, tensor<f32>) -> tensor<2x3x1xf32>
+  %4 = nn.unary sqrt %3 : (tensor<2x3x1xf32>) -> tensor<2x3x1xf32>
+  %5 = nn.unary reciprocal %4 : (tensor<2x3x1xf32>) -> tensor<2x3x1xf32>
+  %6 = nn.binary mul %x, %5 : (tensor<2x3x8xf32>, tensor<2x3x1xf32>) -> tensor<2x3x8xf32>
+  return %6 : tensor<2x3x8xf32>
+}
