@@ -121,6 +121,26 @@ bool acceptsEpilogue(Operation *anchor) {
       .Default([](Operation *) { return false; });
 }
 
+llvm::SmallVector<Value, 2> halvesOf(Value value) {
+  ArrayRef<int64_t> shape = shapeOf(value);
+  llvm::SmallVector<Value, 2> halves(2);
+  if (shape.empty() || ShapedType::isDynamic(shape.back()) || shape.back() % 2)
+    return {};
+  int64_t half = shape.back() / 2;
+  for (Operation *user : value.getUsers()) {
+    auto slice = dyn_cast<nn::SliceOp>(user);
+    if (!slice || slice->hasAttr(kProbe) || shapeOf(slice.getResult()).drop_back() != shape.drop_back() || shapeOf(slice.getResult()).back() != half ||
+        llvm::any_of(slice.getSteps(), [](int64_t step) { return step != 1; }) ||
+        llvm::any_of(slice.getStarts().drop_back(), [](int64_t start) { return start != 0; }))
+      return {};
+    int64_t start = slice.getStarts().back();
+    if ((start != 0 && start != half) || halves[start / half])
+      return {};
+    halves[start / half] = slice.getResult();
+  }
+  return halves[0] && halves[1] ? halves : llvm::SmallVector<Value, 2>();
+}
+
 /// Run-time quantization with scales along rows.
 static bool quantizesRows(Operation *op) {
   auto quantize = dyn_cast<QuantizeOp>(op);
@@ -176,6 +196,9 @@ public:
       for (auto &group : groups)
         llvm::sort(group->ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
     };
+    tidy();
+    for (auto &group : groups)
+      takeHalves(*group);
     tidy();
     for (auto &group : groups)
       fuseRows(*group);
@@ -254,6 +277,38 @@ private:
       group->ops.append(reader->ops);
       reader->ops.clear();
     }
+  }
+
+  /// A gated product: one elementwise kernel reads both halves of the outputs and nothing else does; it becomes the end of the product's kernel.
+  void takeHalves(Group &group) {
+    if (group.ops.size() != 1 || !isa_and_nonnull<MatmulOp, nn::MatmulOp>(group.anchor) || !isOpen(group) || !isF32(group.anchor->getResult(0)))
+      return;
+    llvm::SmallVector<Value, 2> halves = halvesOf(group.anchor->getResult(0));
+    Group *reader = nullptr;
+    for (Value half : halves) {
+      if (groupOf.lookup(half.getDefiningOp())->ops.size() != 1)
+        return;
+      for (Operation *user : half.getUsers()) {
+        Group *own = groupOf.lookup(user);
+        if (!own || own->anchor || (reader && own != reader))
+          return;
+        reader = own;
+      }
+    }
+    if (!reader)
+      return;
+    ArrayRef<int64_t> shape = shapeOf(halves.front());
+    for (Operation *op : reader->ops) {
+      bool escapes = op != reader->last() && llvm::any_of(op->getUsers(), [&](Operation *user) { return groupOf.lookup(user) != reader; });
+      if (escapes || shapeOf(op->getResult(0)) != shape)
+        return;
+      for (Value operand : op->getOperands())
+        if (!llvm::is_contained(halves, operand) && !isReadableInRows(operand, shape))
+          return;
+    }
+    for (Value half : halves)
+      move(*groupOf[half.getDefiningOp()], group);
+    move(*reader, group);
   }
 
   /// More ops may be computed on the result of a kernel.

@@ -27,6 +27,8 @@ bool staysOutside(mlir::Operation *user);
 bool isOutsideDequantize(mlir::Operation *op);
 /// Elementwise ops may be computed with this anchor, on its result.
 bool acceptsEpilogue(mlir::Operation *anchor);
+/// The lower and the upper half of the last dimension, where these two slices are all that reads `value`: gated products. Else empty.
+llvm::SmallVector<mlir::Value, 2> halvesOf(mlir::Value value);
 /// The attribute on ops and function arguments whose values calibration observes.
 constexpr llvm::StringLiteral kProbe = "tern.probe";
 

@@ -54,11 +54,12 @@ def TernSinkDequantize : TernPass<"tern-sink-dequantize", "::mlir::func::FuncOp"
 }
 
 def TernMergeProducts : TernPass<"tern-merge-products", "::mlir::func::FuncOp"> {
-  let summary = "products of one x whose results are only divided into heads become one product";
+  let summary = "products of one x whose results are divided into heads, or meet in a gate, become one product";
   let description = [{
     The query, key and value projections of attention: their weights lie below one another, and the heads of each are a slice that attention and
     rotary embeddings read where it lies. Only products with equal choices are merged, and only weights of which each row is encoded on its own, so that
-    plans, overrides and codes stay those of each. The merged op is named "q+k+v".
+    plans, overrides and codes stay those of each. The merged op is named "q+k+v". Gate and up projections of gated feed-forward layers are the two
+    halves of one product, which its kernel combines as it computes them.
 
     Test: test/dialects/Tern/tern-merge-products.mlir
 

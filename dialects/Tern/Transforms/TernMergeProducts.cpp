@@ -1,4 +1,4 @@
-//===- TernMergeProducts.cpp - q, k and v as one product ------------------===//
+//===- TernMergeProducts.cpp - products of one x as one product -----------===//
 #include "dialects/NN/IR/NN.h"
 #include "dialects/NN/Transforms/Constants.h"
 #include "dialects/Tern/IR/Tern.h"
@@ -19,10 +19,14 @@ using namespace tern;
 static RankedTensorType tensorOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 namespace {
-/// A product whose result is only divided into heads: [.., H * D] -> [.., H, D].
-struct Projection {
+/// A product with a constant weight.
+struct Product {
   nn::MatmulOp op;
   QuantizeOp weight; ///< null: the weight stays float
+};
+
+/// A product whose result is only divided into heads: [.., H * D] -> [.., H, D].
+struct Projection : Product {
   SmallVector<nn::ReshapeOp, 1> splits;
   int64_t heads() { return splits.front().getType().getShape().drop_back().back(); }
   int64_t size() { return splits.front().getType().getShape().back(); }
@@ -51,14 +55,14 @@ static bool isReadByHeads(Value value) {
   });
 }
 
-static std::optional<Projection> projectionOf(nn::MatmulOp op) {
+static std::optional<Product> productOf(nn::MatmulOp op) {
   if (op.getTransposeA() || !op.getTransposeB() || tensorOf(op.getRhs()).getRank() != 2 || op.getResult().use_empty() ||
       !tensorOf(op.getResult()).getElementType().isF32())
     return std::nullopt;
-  Projection projection{op, {}, {}};
+  Product product{op, {}};
   if (auto dequantize = op.getRhs().getDefiningOp<DequantizeOp>()) {
-    projection.weight = dequantize.getQ().getDefiningOp<QuantizeOp>();
-    if (!projection.weight || !hasRowsOfTheirOwn(projection.weight) || !nn::isConstantExpression(projection.weight.getX()))
+    product.weight = dequantize.getQ().getDefiningOp<QuantizeOp>();
+    if (!product.weight || !hasRowsOfTheirOwn(product.weight) || !nn::isConstantExpression(product.weight.getX()))
       return std::nullopt;
   } else if (!nn::isConstantExpression(op.getRhs())) {
     return std::nullopt;
@@ -68,6 +72,14 @@ static std::optional<Projection> projectionOf(nn::MatmulOp op) {
   for (StringRef attr : {"tern.probe", "tern.codes"})
     if (op->hasAttr(attr))
       return std::nullopt;
+  return product;
+}
+
+static std::optional<Projection> projectionOf(nn::MatmulOp op) {
+  std::optional<Product> product = productOf(op);
+  if (!product)
+    return std::nullopt;
+  Projection projection{*product, {}};
   for (Operation *user : op->getUsers()) {
     auto split = dyn_cast<nn::ReshapeOp>(user);
     ArrayRef<int64_t> from = op.getType().getShape(), to = split ? split.getType().getShape() : ArrayRef<int64_t>();
@@ -82,13 +94,13 @@ static std::optional<Projection> projectionOf(nn::MatmulOp op) {
   return projection;
 }
 
-/// What two projections must share to be one product.
-static SmallVector<const void *> keyOf(Projection p) {
+/// What two products must share to be one. size: of what their outputs are divided into.
+static SmallVector<const void *> keyOf(Product p, int64_t size) {
   Value x = p.op.getLhs();
   if (auto dequantize = x.getDefiningOp<DequantizeOp>())
     x = dequantize.getQ();
   SmallVector<const void *> key{x.getAsOpaquePointer(), p.op->getBlock(), p.op->getAttr("tern.choice").getAsOpaquePointer(),
-                                reinterpret_cast<const void *>(uintptr_t(p.size())),
+                                reinterpret_cast<const void *>(uintptr_t(size)),
                                 reinterpret_cast<const void *>(uintptr_t(bool(p.op.getBias()))),
                                 p.op.getLhs().getType().getAsOpaquePointer()};
   if (QuantizeOp weight = p.weight) {
@@ -124,14 +136,14 @@ static StringRef lastPart(StringRef name, StringRef other) {
   return name.drop_front(shared);
 }
 
-static void merge(MutableArrayRef<Projection> parts) {
-  Projection &first = parts.front();
+/// One product with the outputs of all parts one behind the other, in front of the first part.
+static nn::MatmulOp productOfAll(ArrayRef<Product> parts) {
+  Product first = parts.front();
   OpBuilder builder(first.op);
   Location loc = first.op.getLoc();
   std::string name;
   SmallVector<Value> weights, biases;
-  int64_t heads = 0;
-  for (Projection &part : parts) {
+  for (Product part : parts) {
     QuantizeOp quantize = part.weight;
     nn::MatmulOp op = part.op;
     name += name.empty() ? nn::nameOf(op).str() : ("+" + lastPart(nn::nameOf(op), nn::nameOf(first.op))).str();
@@ -141,7 +153,6 @@ static void merge(MutableArrayRef<Projection> parts) {
       biases.push_back(op.getBias());
       hoist(op.getBias(), first.op);
     }
-    heads += part.heads();
   }
   Value weight = nn::ConcatOp::create(builder, loc, weights, int64_t(0), StringAttr());
   StringAttr nameAttr = builder.getStringAttr(name);
@@ -156,25 +167,39 @@ static void merge(MutableArrayRef<Projection> parts) {
   auto product = nn::MatmulOp::create(builder, loc, first.op.getLhs(), weight, bias, /*transpose_a=*/false, /*transpose_b=*/true, nameAttr);
   for (NamedAttribute attr : first.op->getDiscardableAttrs())
     product->setDiscardableAttr(attr.getName(), attr.getValue());
+  return product;
+}
 
-  nn::ReshapeOp like = first.splits.front();
+/// Part of a value along one axis: all of the others.
+static nn::SliceOp sliceOf(OpBuilder &builder, Value value, int64_t axis, int64_t start, int64_t count, StringAttr name) {
+  SmallVector<int64_t> sizes(tensorOf(value).getShape()), starts(sizes.size(), 0), steps(sizes.size(), 1);
+  for (int64_t &size : sizes)
+    size = ShapedType::isDynamic(size) ? -1 : size;
+  starts[axis] = start;
+  sizes[axis] = count;
+  return nn::SliceOp::create(builder, value.getLoc(), value, starts, sizes, steps, name);
+}
+
+static void merge(MutableArrayRef<Projection> parts) {
+  SmallVector<Product> products(parts.begin(), parts.end());
+  nn::MatmulOp product = productOfAll(products);
+  OpBuilder builder(parts.front().op);
+  int64_t heads = 0;
+  for (Projection &part : parts)
+    heads += part.heads();
+  nn::ReshapeOp like = parts.front().splits.front();
   SmallVector<int64_t> shape(like.getType().getShape());
   shape[shape.size() - 2] = heads;
-  auto split = nn::ReshapeOp::create(builder, loc, like.getType().clone(shape), product.getResult(), StringAttr());
+  auto split = nn::ReshapeOp::create(builder, product.getLoc(), like.getType().clone(shape), product.getResult(), StringAttr());
   copySizes(like, split);
   int64_t start = 0;
   for (Projection &part : parts) {
-    SmallVector<int64_t> starts(shape.size(), 0), sizes(shape), steps(shape.size(), 1);
-    for (int64_t &size : sizes)
-      size = ShapedType::isDynamic(size) ? -1 : size;
-    starts[shape.size() - 2] = start;
-    sizes[shape.size() - 2] = part.heads();
-    start += part.heads();
     for (nn::ReshapeOp old : part.splits) {
-      auto slice = nn::SliceOp::create(builder, loc, split.getResult(), starts, sizes, steps, old.getNameAttr());
+      auto slice = sliceOf(builder, split.getResult(), int64_t(shape.size()) - 2, start, part.heads(), old.getNameAttr());
       copySizes(old, slice);
       old.getResult().replaceAllUsesWith(slice.getResult());
     }
+    start += part.heads();
   }
   for (Projection &part : parts) {
     for (nn::ReshapeOp old : part.splits)
@@ -183,13 +208,50 @@ static void merge(MutableArrayRef<Projection> parts) {
   }
 }
 
+/// The product that ends in this operand of a gate: only functions of one value lie between, and nothing else reads any of them.
+static std::optional<Product> gatePart(Value value) {
+  while (value.hasOneUse()) {
+    Operation *op = value.getDefiningOp();
+    if (auto matmul = dyn_cast_or_null<nn::MatmulOp>(op))
+      return productOf(matmul);
+    if (!isa_and_nonnull<nn::UnaryOp, nn::ClipOp>(op) || op->hasAttr("tern.probe") || op->hasAttr("tern.codes"))
+      return std::nullopt;
+    value = op->getOperand(0);
+  }
+  return std::nullopt;
+}
+
+/// gate(x w0) * (x w1): both products become one, whose halves meet in its epilogue (Grouping.cpp).
+static bool mergeGate(nn::BinaryOp gate) {
+  std::optional<Product> a = gatePart(gate.getLhs()), b = gatePart(gate.getRhs());
+  if (!a || !b || a->op == b->op)
+    return false;
+  if (b->op->getBlock() == a->op->getBlock() && b->op->isBeforeInBlock(a->op))
+    std::swap(a, b);
+  int64_t size = a->op.getType().getShape().back();
+  if (ShapedType::isDynamic(size) || b->op.getType() != a->op.getType() || keyOf(*a, size) != keyOf(*b, size))
+    return false;
+  nn::MatmulOp product = productOfAll({*a, *b});
+  OpBuilder builder(a->op);
+  int64_t axis = a->op.getType().getRank() - 1;
+  for (auto [part, start] : {std::pair(*a, int64_t(0)), std::pair(*b, size)}) {
+    nn::MatmulOp op = part.op;
+    auto half = sliceOf(builder, product.getResult(), axis, start, size, StringAttr());
+    copySizes(op, half);
+    op.getResult().replaceAllUsesWith(half.getResult());
+  }
+  a->op.erase();
+  b->op.erase();
+  return true;
+}
+
 namespace {
 struct TernMergeProducts : tern::impl::TernMergeProductsBase<TernMergeProducts> {
   void runOnOperation() override {
     llvm::MapVector<SmallVector<const void *>, SmallVector<Projection>, std::map<SmallVector<const void *>, unsigned>> groups;
     getOperation().walk([&](nn::MatmulOp op) {
       if (std::optional<Projection> projection = projectionOf(op))
-        groups[keyOf(*projection)].push_back(*projection);
+        groups[keyOf(*projection, projection->size())].push_back(*projection);
     });
     for (auto &[key, parts] : groups) {
       if (parts.size() < 2)
@@ -197,6 +259,10 @@ struct TernMergeProducts : tern::impl::TernMergeProductsBase<TernMergeProducts> 
       merge(parts);
       products += parts.size();
     }
+    SmallVector<nn::BinaryOp> gates;
+    getOperation().walk([&](nn::BinaryOp op) { gates.push_back(op); });
+    for (nn::BinaryOp gate : gates)
+      products += mergeGate(gate) ? 2 : 0;
   }
 };
 } // namespace

@@ -50,5 +50,5 @@ std::string tern::cpu::refuse(const ConvProblem &p) {
   // 255 * 8 for each product, times 16 because the codes stay in the high half of their bytes.
   if (p.arith == Arith::U8S4 && !p.group && PanelLayout(p).tapChannels * p.kh * p.kw > 65000)
     return "a reduction of more than 65,000 products of 4-bit codes could overflow; use group scales";
-  return refuseExpr(p.epilogue, p.out.elem, /*acc=*/true);
+  return refuseExpr(p.epilogue, p.out.elem, /*accumulators=*/1);
 }

@@ -167,7 +167,7 @@ std::string refuse(const EltwiseProblem &p) {
       return "an input whose sizes are not those of the output";
   if (p.expr.inputs.empty())
     return "a program without inputs";
-  return refuseExpr(p.expr, p.out.elem, /*acc=*/false);
+  return refuseExpr(p.expr, p.out.elem, /*accumulators=*/0);
 }
 
 } // namespace tern::cpu

@@ -161,12 +161,12 @@ private:
   }
 
   void epilogue(const Index &row, const Index &count, const Index &panel) {
-    int64_t whole = layout.n / layout.width, rest = layout.n % layout.width;
+    int64_t whole = p.out.c / layout.results, rest = p.out.c % layout.results;
     if (!rest)
-      return columns(row, count, panel, layout.width);
+      return columns(row, count, panel, layout.results);
     if (!whole)
       return columns(row, count, panel, rest);
-    k.when(k.less(panel, whole), [&] { columns(row, count, panel, layout.width); }, [&] { columns(row, count, whole, rest); });
+    k.when(k.less(panel, whole), [&] { columns(row, count, panel, layout.results); }, [&] { columns(row, count, whole, rest); });
   }
 
   void columns(const Index &row, const Index &count, const Index &panel, int64_t valid) {
@@ -176,20 +176,25 @@ private:
       bool mapped = input.kind == ExprInput::Tensor || input.kind == ExprInput::Row;
       base.base.push_back(mapped ? k.offset(input.map.base) : Index(0));
     }
-    Index channel = panel * layout.width;
-    SmallVector<Values> held;
-    Values starts;
+    Index channel = panel * layout.results;
+    int64_t parts = layout.width / layout.results;
+    SmallVector<Values> held, starts;
     for (const Piece &piece : pieces) {
       held.push_back(expr.hold(base, channel + piece.offset, piece.lanes, piece.mask));
-      starts.push_back(p.hasInit() ? k.load(k.arg(2), channel + piece.offset, piece.lanes, piece.mask) : Value());
+      Values start;
+      for (int64_t part = 0; part < parts; ++part)
+        start.push_back(p.hasInit() ? k.load(k.arg(2), channel + (part * p.out.c + piece.offset), piece.lanes, piece.mask) : Value());
+      starts.push_back(start);
     }
     k.loop(0, count, 1, [&](Index i) {
       CodeStore codes(k, p.out.elem, out);
       Index at = row + i, to = k.offset(p.out.base) + at * p.out.cs + channel;
       for (auto [index, piece] : llvm::enumerate(pieces)) {
         // The buffer has all lanes of a panel, whichever exist.
-        Value acc = finished(tile.sums(i, piece.offset, piece.lanes, {}), starts[index]);
-        Value value = expr.evaluate(base, at, channel + piece.offset, piece.lanes, piece.mask, acc, held[index]);
+        Values accs;
+        for (int64_t part = 0; part < parts; ++part)
+          accs.push_back(finished(tile.sums(i, part * layout.results + piece.offset, piece.lanes, {}), starts[index][part]));
+        Value value = expr.evaluate(base, at, channel + piece.offset, piece.lanes, piece.mask, accs, held[index]);
         codes.store(value, to + piece.offset, piece.count, piece.mask);
       }
       codes.flush();

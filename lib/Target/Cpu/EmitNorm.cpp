@@ -210,9 +210,9 @@ std::string refuse(const NormProblem &p) {
     }
   if (p.prologue.inputs.empty())
     return "a program without inputs";
-  if (std::string reason = refuseExpr(p.prologue, Elem::F32, /*acc=*/false); !reason.empty())
+  if (std::string reason = refuseExpr(p.prologue, Elem::F32, /*accumulators=*/0); !reason.empty())
     return reason;
-  return p.epilogue.nodes.empty() ? "" : refuseExpr(p.epilogue, p.out.elem, /*acc=*/true);
+  return p.epilogue.nodes.empty() ? "" : refuseExpr(p.epilogue, p.out.elem, /*accumulators=*/1);
 }
 
 //===- Groups of channels ---------------------------------------------------===//

@@ -205,7 +205,7 @@ std::string refuse(const PoolProblem &p) {
     return p.out.elem == acc || p.out.elem == Elem::F32 ? ""
                                                         : "the output is no f32 and the epilogue does not quantize";
   }
-  return refuseExpr(p.epilogue, p.out.elem, /*acc=*/true);
+  return refuseExpr(p.epilogue, p.out.elem, /*accumulators=*/1);
 }
 
 } // namespace tern::cpu

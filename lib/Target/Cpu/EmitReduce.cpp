@@ -135,7 +135,7 @@ std::string refuse(const GlobalReduceProblem &p) {
     return "a picture whose codes overflow a 32-bit sum";
   if (p.epilogue.nodes.empty())
     return p.out.elem == Elem::F32 ? "" : "the output is no f32 and the epilogue does not quantize";
-  return refuseExpr(p.epilogue, p.out.elem, /*acc=*/true);
+  return refuseExpr(p.epilogue, p.out.elem, /*accumulators=*/1);
 }
 
 } // namespace tern::cpu

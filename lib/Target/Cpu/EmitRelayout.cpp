@@ -204,7 +204,7 @@ std::string refuse(const RelayoutProblem &p) {
     in.map = Map();
   if (withoutMaps.nodes.empty() && p.in.elem != p.out.elem)
     return "the element types differ and the program does not convert";
-  return withoutMaps.inputs.empty() ? "" : refuseExpr(withoutMaps, p.out.elem, /*acc=*/false);
+  return withoutMaps.inputs.empty() ? "" : refuseExpr(withoutMaps, p.out.elem, /*accumulators=*/0);
 }
 
 } // namespace tern::cpu

@@ -93,7 +93,7 @@ std::string refuse(const ResizeProblem &p) {
     return p.out.elem == (p.mode == ResizeMode::Linear ? Elem::F32 : p.in.elem)
                ? ""
                : "the element types differ and the epilogue does not convert";
-  return refuseExpr(p.epilogue, p.out.elem, /*acc=*/true);
+  return refuseExpr(p.epilogue, p.out.elem, /*accumulators=*/1);
 }
 
 } // namespace tern::cpu

@@ -57,10 +57,10 @@ Values ExprVector::hold(const Row &row, const Index &c, int64_t lanes, Value mas
   return held;
 }
 
-Value ExprVector::evaluate(const Row &row, const Index &x, const Index &c, int64_t lanes, Value mask, Value acc,
+Value ExprVector::evaluate(const Row &row, const Index &x, const Index &c, int64_t lanes, Value mask, ArrayRef<Value> accs,
                            ArrayRef<Value> held) {
   if (expr.nodes.empty() && expr.inputs.empty())
-    return finish(acc);
+    return finish(accs.front());
   Values values;
   for (auto [i, input] : llvm::enumerate(expr.inputs)) {
     if (!held.empty() && held[i]) {
@@ -69,7 +69,8 @@ Value ExprVector::evaluate(const Row &row, const Index &x, const Index &c, int64
     }
     switch (input.kind) {
     case ExprInput::Acc:
-      values.push_back(expr.nodes.empty() ? acc : widen(acc, accElem));
+      values.push_back(expr.nodes.empty() ? accs.front() : widen(accs.front(), accElem));
+      accs = accs.drop_front();
       break;
     case ExprInput::Tensor:
       values.push_back(widen(k.load(args[i], row.base[i] + x * k.extent(input.map.cs) + c, lanes, mask), input.map.elem));
@@ -285,15 +286,15 @@ double ExprVector::nsPerElement(const Expr &expr, const Isa &isa) {
   return 0.32 * double(weight(expr) * int64_t(expr.nodes.size())) / double(isa.lanes);
 }
 
-std::string refuseExpr(const Expr &expr, Elem outElem, bool acc) {
+std::string refuseExpr(const Expr &expr, Elem outElem, int64_t accumulators) {
   auto served = [](Elem e) {
     return e == Elem::F32 || e == Elem::U8 || e == Elem::S8 || e == Elem::I1 || e == Elem::I16 || e == Elem::I32 ||
            e == Elem::I64 || e == Elem::BF16;
   };
   int64_t values = expr.inputs.size();
   for (auto [i, input] : llvm::enumerate(expr.inputs)) {
-    if ((input.kind == ExprInput::Acc) != (acc && i == 0))
-      return acc ? "the accumulator must be input 0, and only that" : "the program has no accumulator";
+    if ((input.kind == ExprInput::Acc) != (int64_t(i) < accumulators))
+      return accumulators ? "the accumulators must be the first inputs, and only those" : "the program has no accumulator";
     if (isActivation(input.kind) && !served(input.map.elem))
       return "an input of 16-bit or 64-bit floats";
     if (isActivation(input.kind) && input.map.planar)

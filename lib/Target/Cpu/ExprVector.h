@@ -33,7 +33,7 @@ public:
   Values hold(const Row &row, const Index &c, int64_t lanes, mlir::Value mask);
   /// The value of the program for channels c .. c + lanes - 1 of pixel x of the row, in the output's element type.
   /// lanes = 0: one channel, scalars. Masked lanes read 0 and give an unspecified value.
-  mlir::Value evaluate(const Row &row, const Index &x, const Index &c, int64_t lanes, mlir::Value mask, mlir::Value acc,
+  mlir::Value evaluate(const Row &row, const Index &x, const Index &c, int64_t lanes, mlir::Value mask, llvm::ArrayRef<mlir::Value> accs,
                        llvm::ArrayRef<mlir::Value> held = {});
   /// The same with values for the inputs that are given (not null); used where an input was loaded in another shape.
   mlir::Value evaluateWith(llvm::ArrayRef<mlir::Value> inputs, int64_t lanes);
@@ -61,8 +61,8 @@ private:
 /// One operator of a program on vectors (lanes = 0: scalars) of f32; those that convert also take i32.
 mlir::Value vectorOp(KernelBuilder &k, const ExprNode &node, llvm::ArrayRef<mlir::Value> args, int64_t lanes);
 
-/// Why the vectors cannot evaluate the program; empty: they can. `acc`: whether the kernel has an accumulator.
-std::string refuseExpr(const Expr &expr, Elem outElem, bool acc);
+/// Why the vectors cannot evaluate the program; empty: they can. `accumulators`: the first inputs, as many as the kernel has.
+std::string refuseExpr(const Expr &expr, Elem outElem, int64_t accumulators);
 
 } // namespace tern::cpu
 #endif

@@ -44,14 +44,19 @@ Place placeOf(const GemmProblem &p, const GemmLayout &l, int64_t column, int64_t
 }
 } // namespace
 
-GemmLayout::GemmLayout(const GemmProblem &p) : n(p.out.c), k(p.in.c) {
+GemmLayout::GemmLayout(const GemmProblem &p) : results(p.paired ? width / 2 : width), n(p.outputs()), k(p.in.c) {
   stepK = p.floatWeights() ? 1 : 32 / p.bits;
   blockK = p.block() ? std::min(p.block(), std::max<int64_t>(k, 1)) : std::max<int64_t>(k, 1);
   blocks = std::max<int64_t>(1, (k + blockK - 1) / blockK);
-  panels = (n + width - 1) / width;
+  panels = (p.out.c + results - 1) / results;
   scaleBytes = p.group ? bytesOf(p.groupScale) : 0;
   zeroBytes = p.zeros ? 1 : 0;
   startBytes = p.xGroup && blockK * p.bits >= 512 ? 4 : 0;
+}
+
+int64_t GemmLayout::outputOf(int64_t panel, int64_t column) const {
+  int64_t parts = width / results, perPart = n / parts, result = panel * results + column % results;
+  return result < perPart ? column / results * perPart + result : -1;
 }
 
 int64_t GemmLayout::stepsOf(int64_t block) const {
@@ -69,12 +74,19 @@ void tern::cpu::packGemm(const GemmProblem &p, const GemmWeights &w, MutableArra
     uint8_t *base = out.data() + panel * l.panelBytes();
     std::memset(base, 0, l.panelBytes());
     if (p.floatWeights() && w.transposed) {
-      for (int64_t c = 0, valid = std::min(l.width, l.n - panel * l.width); c < l.k; ++c)
-        std::memcpy(base + c * l.width * 4, &w.values[c * l.n + panel * l.width], valid * 4);
+      for (int64_t column = 0; column < l.width; column += l.results) {
+        int64_t first = l.outputOf(panel, column), valid = 1;
+        while (valid < l.results && l.outputOf(panel, column + valid) >= 0)
+          ++valid;
+        for (int64_t c = 0; c < l.k; ++c)
+          std::memcpy(base + (c * l.width + column) * 4, &w.values[c * l.n + first], valid * 4);
+      }
       continue;
     }
-    for (int64_t column = 0; column < std::min(l.width, l.n - panel * l.width); ++column) {
-      int64_t n = panel * l.width + column;
+    for (int64_t column = 0; column < l.width; ++column) {
+      int64_t n = l.outputOf(panel, column);
+      if (n < 0)
+        continue;
       if (p.floatWeights()) {
         for (int64_t c = 0; c < l.k; ++c)
           std::memcpy(base + (c * l.width + column) * 4, &w.values[n * l.k + c], 4);
@@ -118,8 +130,9 @@ UnpackedGemm tern::cpu::unpackGemm(const GemmProblem &p, ArrayRef<uint8_t> packe
   GemmLayout l(p);
   UnpackedGemm w;
   for (int64_t n = 0; n < l.n; ++n) {
-    const uint8_t *base = packed.data() + n / l.width * l.panelBytes();
-    int64_t column = n % l.width;
+    int64_t perPart = l.n / (l.width / l.results), result = n % perPart;
+    const uint8_t *base = packed.data() + result / l.results * l.panelBytes();
+    int64_t column = n / perPart * l.results + result % l.results;
     if (p.floatWeights()) {
       for (int64_t c = 0; c < l.k; ++c) {
         float value;

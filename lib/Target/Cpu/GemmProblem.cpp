@@ -23,6 +23,7 @@ std::string print(const GemmProblem &q) {
   field("group_scale", int64_t(q.groupScale), int64_t(usual.groupScale));
   field("zeros", q.zeros, usual.zeros);
   field("x_group", q.xGroup, usual.xGroup);
+  field("paired", q.paired, usual.paired);
   if (!q.epilogue.inputs.empty() || !q.epilogue.nodes.empty())
     text += " epilogue={" + print(q.epilogue) + "}";
   return text;
@@ -73,7 +74,9 @@ std::string refuse(const GemmProblem &p) {
     if (mapped && (input.map.n != p.out.n || input.map.h != p.out.h || input.map.w != p.out.w))
       return "an operand of the epilogue with another number of rows";
   }
-  return refuseExpr(p.epilogue, p.out.elem, /*acc=*/true);
+  if (p.paired && p.epilogue.nodes.empty())
+    return "pairs of outputs that nothing combines";
+  return refuseExpr(p.epilogue, p.out.elem, /*accumulators=*/p.paired ? 2 : 1);
 }
 
 } // namespace tern::cpu

@@ -102,7 +102,7 @@ enum class ExprOp : uint8_t {
 /// Where a value of the program comes from.
 struct ExprInput {
   enum Kind : uint8_t {
-    Acc,       ///< the accumulator (i32 or f32) of the kernel this program ends; always input 0 of an epilogue
+    Acc,       ///< the accumulator (i32 or f32) of the kernel this program ends; always input 0 of an epilogue (of paired products also input 1)
     Tensor,    ///< an activation with the n, h, w, c of the output (its own element type, strides and halo)
     Channel,   ///< f32[c]: one value a channel, from the weights (constant)
     Pixelwise, ///< an activation of n x 1 x 1 x c, broadcast over the picture (squeeze-excite gate)

@@ -75,3 +75,35 @@ func.func @read_as_it_is(%x: tensor<1x5x8xf32>) -> (tensor<1x5x8xf32>, tensor<1x
   %k = nn.matmul %x, %w {name = "k", transpose_b} : (tensor<1x5x8xf32>, tensor<8x8xf32>) -> tensor<1x5x8xf32>
   return %q, %k : tensor<1x5x8xf32>, tensor<1x5x8xf32>
 }
+
+// Gate and up projection: one product, whose halves meet.
+// CHECK-LABEL: func.func @gate
+// CHECK: %[[W:.*]] = nn.concat %{{.*}}, %{{.*}} {axis = 0 : i64} : (tensor<6x8xf32>, tensor<6x8xf32>) -> tensor<12x8xf32>
+// CHECK: %[[Y:.*]] = nn.matmul %arg0, %[[W]] {name = "gate+up", transpose_b} : (tensor<1x5x8xf32>, tensor<12x8xf32>) -> tensor<1x5x12xf32>
+// CHECK: %[[G:.*]] = nn.slice %[[Y]] {sizes = array<i64: 1, 5, 6>, starts = array<i64: 0, 0, 0>, steps = array<i64: 1, 1, 1>}
+// CHECK: %[[U:.*]] = nn.slice %[[Y]] {sizes = array<i64: 1, 5, 6>, starts = array<i64: 0, 0, 6>, steps = array<i64: 1, 1, 1>}
+// CHECK: %[[A:.*]] = nn.unary silu %[[G]]
+// CHECK: nn.binary mul %[[U]], %[[A]]
+func.func @gate(%x: tensor<1x5x8xf32>) -> tensor<1x5x6xf32> {
+  %wg = arith.constant dense<0.1> : tensor<6x8xf32>
+  %g = nn.matmul %x, %wg {name = "gate", transpose_b} : (tensor<1x5x8xf32>, tensor<6x8xf32>) -> tensor<1x5x6xf32>
+  %s = nn.unary silu %g : (tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
+  %wu = arith.constant dense<0.2> : tensor<6x8xf32>
+  %u = nn.matmul %x, %wu {name = "up", transpose_b} : (tensor<1x5x8xf32>, tensor<6x8xf32>) -> tensor<1x5x6xf32>
+  %y = nn.binary mul %u, %s : (tensor<1x5x6xf32>, tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
+  return %y : tensor<1x5x6xf32>
+}
+
+// Another reader of a projection, or another x: they stay apart.
+// CHECK-LABEL: func.func @no_gate
+// CHECK-NOT: nn.concat
+// CHECK-COUNT-3: nn.matmul
+func.func @no_gate(%x: tensor<1x5x8xf32>, %z: tensor<1x5x8xf32>) -> (tensor<1x5x6xf32>, tensor<1x5x6xf32>, tensor<1x5x6xf32>) {
+  %w = arith.constant dense<0.1> : tensor<6x8xf32>
+  %g = nn.matmul %x, %w {name = "gate", transpose_b} : (tensor<1x5x8xf32>, tensor<6x8xf32>) -> tensor<1x5x6xf32>
+  %u = nn.matmul %z, %w {name = "other_x", transpose_b} : (tensor<1x5x8xf32>, tensor<6x8xf32>) -> tensor<1x5x6xf32>
+  %v = nn.matmul %x, %w {name = "read_twice", transpose_b} : (tensor<1x5x8xf32>, tensor<6x8xf32>) -> tensor<1x5x6xf32>
+  %a = nn.binary mul %g, %u : (tensor<1x5x6xf32>, tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
+  %b = nn.binary mul %v, %a : (tensor<1x5x6xf32>, tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
+  return %a, %b, %v : tensor<1x5x6xf32>, tensor<1x5x6xf32>, tensor<1x5x6xf32>
+}

@@ -166,3 +166,36 @@ func.func @outside(%c: tensor<2x6xi8>) -> (tensor<2x6xf32>, tensor<12xf32>, tens
   %f = nn.reshape %d {name = "f"} : (tensor<2x6xf32>) -> tensor<12xf32>
   return %d, %f, %r : tensor<2x6xf32>, tensor<12xf32>, tensor<2x6xf32>
 }
+
+// -----
+
+// Halves of a product that meet in one elementwise program are its end, whatever else the program reads; a third reader keeps them apart.
+// CHECK-LABEL: func.func @halves
+// CHECK:         tern.call @k.both(%{{.*}}, %{{.*}}, %{{.*}}) {name = "both"}
+// CHECK:         tern.call @k.apart
+// CHECK:       func.func private @k.both(%arg0: tensor<1x5x8xf32>, %arg1: tensor<12x8xf32>, %arg2: tensor<1x5x6xf32>) -> tensor<1x5x6xf32> {
+// CHECK-NEXT:    nn.matmul
+// CHECK-NEXT:    nn.slice
+// CHECK-NEXT:    nn.slice
+// CHECK-NEXT:    nn.unary silu
+// CHECK-NEXT:    nn.binary mul
+// CHECK-NEXT:    nn.binary add
+// CHECK-NEXT:    return
+// CHECK:       func.func private @k.apart(
+// CHECK-NEXT:    nn.matmul
+// CHECK-NEXT:    return
+ml_program.global private @both.w(dense<1.0> : tensor<12x8xf32>) : tensor<12x8xf32>
+func.func @halves(%x: tensor<1x5x8xf32>, %r: tensor<1x5x6xf32>) -> (tensor<1x5x6xf32>, tensor<1x5x6xf32>, tensor<1x5x12xf32>) {
+  %w = ml_program.global_load_const @both.w : tensor<12x8xf32>
+  %y = nn.matmul %x, %w {name = "both", transpose_b} : (tensor<1x5x8xf32>, tensor<12x8xf32>) -> tensor<1x5x12xf32>
+  %u = nn.slice %y {starts = array<i64: 0, 0, 6>, sizes = array<i64: 1, 5, 6>, steps = array<i64: 1, 1, 1>} : (tensor<1x5x12xf32>) -> tensor<1x5x6xf32>
+  %g = nn.slice %y {starts = array<i64: 0, 0, 0>, sizes = array<i64: 1, 5, 6>, steps = array<i64: 1, 1, 1>} : (tensor<1x5x12xf32>) -> tensor<1x5x6xf32>
+  %s = nn.unary silu %g : (tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
+  %m = nn.binary mul %s, %u : (tensor<1x5x6xf32>, tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
+  %a = nn.binary add %m, %r : (tensor<1x5x6xf32>, tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
+  %z = nn.matmul %x, %w {name = "apart", transpose_b} : (tensor<1x5x8xf32>, tensor<12x8xf32>) -> tensor<1x5x12xf32>
+  %p = nn.slice %z {starts = array<i64: 0, 0, 0>, sizes = array<i64: 1, 5, 6>, steps = array<i64: 1, 1, 1>} : (tensor<1x5x12xf32>) -> tensor<1x5x6xf32>
+  %q = nn.slice %z {starts = array<i64: 0, 0, 6>, sizes = array<i64: 1, 5, 6>, steps = array<i64: 1, 1, 1>} : (tensor<1x5x12xf32>) -> tensor<1x5x6xf32>
+  %b = nn.binary mul %p, %q : (tensor<1x5x6xf32>, tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
+  return %a, %b, %z : tensor<1x5x6xf32>, tensor<1x5x6xf32>, tensor<1x5x12xf32>
+}

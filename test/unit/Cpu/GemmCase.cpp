@@ -33,8 +33,23 @@ GemmProblem tern::cpu::test::gemm(const GemmFormats &f, int64_t m, int64_t k, in
   return p;
 }
 
+GemmProblem tern::cpu::test::gated(const GemmFormats &formats, int64_t m, int64_t k, int64_t n) {
+  GemmProblem p = gemm(formats, m, k, n);
+  auto node = [](ExprOp op, SmallVector<int, 2> args) {
+    ExprNode e;
+    e.op = op, e.args = args;
+    return e;
+  };
+  p.paired = true;
+  p.epilogue.inputs = {{ExprInput::Acc, {}}, {ExprInput::Acc, {}}, {ExprInput::Channel, {}}, p.epilogue.inputs.back()};
+  p.epilogue.nodes = {node(ExprOp::IntToF32, {0}), node(ExprOp::IntToF32, {1}), node(ExprOp::Clip, {4}),
+                      node(ExprOp::Mul, {5, 2}),   node(ExprOp::Mul, {6, 7}),   node(ExprOp::Add, {8, 3})};
+  p.epilogue.nodes[2].a = -2, p.epilogue.nodes[2].b = 3;
+  return p;
+}
+
 GemmCase::GemmCase(const GemmProblem &p, int64_t rows, Random &random) : p(p) {
-  int64_t n = p.out.c, k = p.in.c;
+  int64_t n = p.outputs(), k = p.in.c;
   for (int64_t i = 0; i < n * k; ++i)
     if (p.floatWeights())
       values.push_back(random.real());
@@ -96,7 +111,7 @@ void tern::cpu::test::runGemm(const GemmProblem &problem, ArrayRef<int64_t> rowC
       for (int64_t k = 0; k < p.in.c; ++k)
         in.set(0, 0, m, k, p.integer() ? Number::code(random.integer(0, 255)) : Number::of(random.real()));
     std::vector<int32_t> bias;
-    for (int64_t n = 0; n < p.out.c; ++n)
+    for (int64_t n = 0; n < p.outputs(); ++n)
       bias.push_back(int32_t(random.integer(-1000, 1000)));
     std::vector<int32_t> intInit;
     std::vector<float> floatInit;
@@ -110,14 +125,19 @@ void tern::cpu::test::runGemm(const GemmProblem &problem, ArrayRef<int64_t> rowC
     double largest = 0;
     for (int64_t m = 0; m < rows; ++m)
       for (int64_t n = 0; n < p.out.c; ++n) {
-        double sum = intInit.empty() ? 0 : bias[n], size = 0;
-        for (int64_t k = 0; k < p.in.c; ++k) {
-          double x = in.get(0, 0, m, k).real();
-          double product = (x - (p.integer() ? zero : 0)) * c.xScale(m, k) * c.weight(n, k);
-          sum += product, size += std::abs(product);
-        }
-        Number acc = p.accElem() == Elem::I32 ? Number::code(int64_t(sum)) : Number::of(float(sum));
-        want.set(0, 0, m, n, evaluate(p.epilogue, operands.at(acc, 0, 0, m, n)));
+        double size = 0;
+        auto accumulator = [&](int64_t n) {
+          double sum = intInit.empty() ? 0 : bias[n];
+          for (int64_t k = 0; k < p.in.c; ++k) {
+            double x = in.get(0, 0, m, k).real();
+            double product = (x - (p.integer() ? zero : 0)) * c.xScale(m, k) * c.weight(n, k);
+            sum += product, size += std::abs(product);
+          }
+          return p.accElem() == Elem::I32 ? Number::code(int64_t(sum)) : Number::of(float(sum));
+        };
+        Number acc = accumulator(n);
+        std::optional<Number> partner = p.paired ? std::optional(accumulator(p.out.c + n)) : std::nullopt;
+        want.set(0, 0, m, n, evaluate(p.epilogue, operands.at(acc, 0, 0, m, n, partner)));
         largest = std::max(largest, p.accElem() == Elem::I32 ? 0.0 : 16 * size);
       }
     for (auto [isa, kernel] : llvm::zip(levels, kernels)) {

@@ -19,6 +19,9 @@ struct GemmFormats {
 /// m x k times n x k; the epilogue is scale of the output, scale of the row (codes), bias, residual, ReLU. `m` may be dynamic.
 GemmProblem gemm(const GemmFormats &formats, int64_t m, int64_t k, int64_t n);
 
+/// Gated: the sum of the first half, as a sigmoid, times that of the second one, both with a scale for each output.
+GemmProblem gated(const GemmFormats &formats, int64_t m, int64_t k, int64_t n);
+
 /// Random weights of a problem; scales are f16 values, so that nothing is lost by storing them.
 struct GemmCase {
   GemmCase(const GemmProblem &p, int64_t rows, Random &random);

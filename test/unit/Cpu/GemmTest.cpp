@@ -59,6 +59,21 @@ TEST(Gemm, ScaleGroupsOfTheInput) {
   runRagged({true, 4, 64, 32, true});
 }
 
+/// Halves of the outputs that meet: whole panels, ragged ones, less than one.
+TEST(Gemm, Gated) {
+  for (const GemmFormats &formats : {GemmFormats{}, GemmFormats{true, 8}, GemmFormats{true, 4, 32}, GemmFormats{true, 4, 32, 32}, GemmFormats{false, 4, 32}}) {
+    runGemm(gated(formats, dynamicRows, 256, 64), {1, 5, 77});
+    runGemm(gated(formats, dynamicRows, 203, 39), {1, 23});
+    runGemm(gated(formats, 9, 37, 5), {9});
+  }
+  EXPECT_NE(refuse([] {
+              GemmProblem p = gated({}, 4, 64, 32);
+              p.epilogue.nodes.clear();
+              return p;
+            }()),
+            "");
+}
+
 TEST(Gemm, StaticRows) {
   for (const GemmFormats &formats : {GemmFormats{}, GemmFormats{true, 8}, GemmFormats{true, 4, 32}})
     for (int64_t m : {1, 2, 7, 12, 77, 300})
@@ -82,6 +97,7 @@ TEST(Gemm, PackedWeightsUnpack) {
         if ((bits == 32 && group) || (bits >= 8 && zeros))
           continue;
         GemmProblem p = gemm({false, bits, group, 0, zeros}, 1, 77, 45);
+        p.paired = group != 0;
         Random random(1);
         GemmCase c(p, 1, random);
         std::vector<uint8_t> packed(GemmLayout(p).bytes());

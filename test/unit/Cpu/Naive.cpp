@@ -183,12 +183,12 @@ std::vector<Buffer *> Operands::pointers() {
   return all;
 }
 
-std::vector<Number> Operands::at(std::optional<Number> acc, int64_t n, int64_t y, int64_t x, int64_t c) {
+std::vector<Number> Operands::at(std::optional<Number> acc, int64_t n, int64_t y, int64_t x, int64_t c, std::optional<Number> second) {
   std::vector<Number> values;
   for (size_t i = 0; i < inputs.size(); i++)
     switch (expr.inputs[i].kind) {
     case ExprInput::Acc:
-      values.push_back(*acc);
+      values.push_back(i ? *second : *acc);
       break;
     case ExprInput::Tensor:
       values.push_back(inputs[i]->get(n, y, x, c));

@@ -40,7 +40,7 @@ struct Operands {
   Operands(const Expr &expr, const Map &out, Random &random);
   std::vector<Buffer *> pointers();
   /// The inputs at one element.
-  std::vector<Number> at(std::optional<Number> acc, int64_t n, int64_t y, int64_t x, int64_t c);
+  std::vector<Number> at(std::optional<Number> acc, int64_t n, int64_t y, int64_t x, int64_t c, std::optional<Number> second = {});
   const Expr &expr;
   std::vector<std::unique_ptr<Activation>> inputs; ///< null for Acc
 };

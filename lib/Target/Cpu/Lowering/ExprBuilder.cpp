@@ -47,8 +47,8 @@ int ExprBuilder::fail(const Twine &reason) {
 }
 
 int ExprBuilder::addAccumulator() {
-  program.inputs.insert(program.inputs.begin(), ExprInput());
-  return 0;
+  program.inputs.push_back(ExprInput());
+  return int(program.inputs.size()) - 1;
 }
 
 void ExprBuilder::forgetInputs() {

@@ -44,7 +44,7 @@ public:
   ExprBuilder(llvm::ArrayRef<CallOperand> operands, SizedType outType, const Placement &out)
       : operands(operands), outType(outType), out(out) {}
 
-  /// The accumulator is input 0; call before anything else. Returns its number.
+  /// An accumulator of the kernel: the first inputs, so call before anything else. Returns its number.
   int addAccumulator();
   void setAccumulator(mlir::Value value) { remember(value, addAccumulator()); }
   /// Number of the program's value for an SSA value of the body; negative: error() says why it cannot be one.

@@ -2,6 +2,7 @@
 #include "lib/Target/Cpu/Lowering/GemmLowering.h"
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
+#include "dialects/Tern/Transforms/Grouping.h"
 #include "lib/Target/Cpu/Lowering/Constants.h"
 
 using namespace mlir;
@@ -67,13 +68,19 @@ bool GemmLowering::run() {
   }
   if (!readActivation(anchor->getOperand(0)) || !weight.read(anchor->getOperand(1), transposed, operands, xZero.has_value(), gemm))
     return refuse(why.empty() ? weight.error() : StringRef(why));
-  if (weight.channels() != gemm.in.c || weight.outputs() != gemm.out.c)
+  gemm.paired = !halvesOf(anchor->getResult(0)).empty();
+  if (gemm.paired && integerResult)
+    return refuse("an integer result whose halves are combined");
+  if (weight.channels() != gemm.in.c || weight.outputs() != gemm.outputs())
     return refuse("a weight of another size");
   if (anchor->getNumOperands() > 2)
     bias = anchor->getOperand(2);
   if (integerResult && gemm.accElem() != Elem::I32)
     return refuse("an integer result of weights with group scales");
-  if (std::string reason = cpu::refuse(gemm); !reason.empty())
+  // The epilogue, which combines pairs, is known later.
+  GemmProblem alone = gemm;
+  alone.paired = false;
+  if (std::string reason = cpu::refuse(alone); !reason.empty())
     return refuse(reason);
   return pack();
 }
@@ -133,21 +140,31 @@ bool GemmLowering::pack() {
 }
 
 void GemmLowering::prepareEpilogue(ExprBuilder &builder) {
-  int value = builder.addAccumulator();
-  // Scales of outputs are left to the epilogue when the op's result is real (not T1).
-  if (!integerResult && !weight.outputScales().empty()) {
-    if (gemm.accElem() == Elem::I32)
-      value = builder.node(ExprOp::IntToF32, {value});
-    value = builder.node(ExprOp::Mul, {value, builder.constantInput(weight.outputScales())});
+  SmallVector<Value, 2> halves = halvesOf(anchor->getResult(0));
+  SmallVector<int, 2> accumulators{builder.addAccumulator()};
+  if (!halves.empty())
+    accumulators.push_back(builder.addAccumulator());
+  for (auto [part, accumulator] : llvm::enumerate(accumulators)) {
+    int value = accumulator;
+    auto own = [&, part = int64_t(part)](const std::vector<double> &numbers) {
+      return int64_t(numbers.size()) != gemm.outputs() ? numbers
+                                                       : std::vector<double>(numbers.begin() + part * gemm.out.c, numbers.begin() + (part + 1) * gemm.out.c);
+    };
+    // Scales of outputs are left to the epilogue when the op's result is real (not T1).
+    if (!integerResult && !weight.outputScales().empty()) {
+      if (gemm.accElem() == Elem::I32)
+        value = builder.node(ExprOp::IntToF32, {value});
+      value = builder.node(ExprOp::Mul, {value, builder.constantInput(own(weight.outputScales()))});
+    }
+    if (xScale && !integerResult)
+      value = builder.node(ExprOp::Mul, {value, builder.valueOf(xScale)});
+    if (bias) {
+      // One value an output, whatever the rank of the result.
+      std::optional<std::vector<double>> numbers = constantBias();
+      value = builder.node(ExprOp::Add, {value, numbers ? builder.constantInput(own(*numbers)) : builder.valueOf(bias)});
+    }
+    builder.remember(halves.empty() ? anchor->getResult(0) : halves[part], value);
   }
-  if (xScale && !integerResult)
-    value = builder.node(ExprOp::Mul, {value, builder.valueOf(xScale)});
-  if (bias) {
-    // One value an output, whatever the rank of the result.
-    std::optional<std::vector<double>> numbers = constantBias();
-    value = builder.node(ExprOp::Add, {value, numbers ? builder.constantInput(*numbers) : builder.valueOf(bias)});
-  }
-  builder.remember(anchor->getResult(0), value);
 }
 
 llvm::StringLiteral GemmLowering::row() const {

@@ -2,6 +2,7 @@
 #include "lib/Target/Cpu/Lowering/KernelClass.h"
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
+#include "dialects/Tern/Transforms/Grouping.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -59,6 +60,12 @@ bool isRowQuantization(Operation *op) {
   if (format.planes.size() != 1 || !scale || scale->type != Element::f32() || format.elem != Element::si(8) || scale->block.empty())
     return false;
   return llvm::all_of(ArrayRef<int64_t>(scale->block).drop_back(), [](int64_t extent) { return extent == 1; });
+}
+
+/// One of the halves of a product's outputs, which its epilogue combines.
+static bool isHalf(Operation *op) {
+  Operation *product = isa<nn::SliceOp>(op) ? op->getOperand(0).getDefiningOp() : nullptr;
+  return isa_and_nonnull<MatmulOp, nn::MatmulOp>(product) && !halvesOf(product->getResult(0)).empty();
 }
 
 /// An elementwise op that only a typed loop nest computes.
@@ -218,7 +225,7 @@ KernelInfo classify(func::FuncOp kernel) {
     return *fused;
   Operation *anchor = nullptr, *nest = nullptr;
   for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (isElementwise(&op))
+    if (isElementwise(&op) || isHalf(&op))
       continue;
     if (isNestOp(&op)) {
       nest = &op;
