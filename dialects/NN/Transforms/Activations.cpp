@@ -55,6 +55,8 @@ std::string whyNotQuantizable(Operation *op) {
     return "its weight is not constant";
   if (op->getNumOperands() > 2 && !isConstantExpression(op->getOperand(2)))
     return "its bias is not constant";
+  if (isConstantExpression(x))
+    return "its input is constant";
   if (auto matmul = dyn_cast<MatmulOp>(op)) {
     if (typeOf(w).getRank() != 2 || !matmul.getTransposeB() || matmul.getTransposeA())
       return "its weight is not one [N, K] matrix";
@@ -66,8 +68,6 @@ std::string whyNotQuantizable(Operation *op) {
   int64_t group = op->getAttrOfType<IntegerAttr>("group") ? op->getAttrOfType<IntegerAttr>("group").getInt() : 1;
   if (isa<ConvTransposeOp>(op) && group != 1)
     return "grouped transposed convolutions have no integer kernel";
-  if (isConstantExpression(x))
-    return "its input is constant";
   return "";
 }
 

@@ -149,6 +149,68 @@ struct ScaleBatchNorm : OpRewritePattern<BatchNormOp> {
   Pass::Statistic &count;
 };
 
+/// How many dimensions at the end of a reshape of a product [.., N] are its N outputs; 0: none are.
+int64_t outputDims(ReshapeOp op) {
+  int64_t outputs = cast<RankedTensorType>(op.getX().getType()).getShape().back(), product = 1, count = 0;
+  ArrayRef<int64_t> shape = op.getType().getShape();
+  while (count < int64_t(shape.size()) && product != outputs) {
+    int64_t size = shape[shape.size() - 1 - count++];
+    if (ShapedType::isDynamic(size) || size == 0)
+      return 0;
+    product *= size;
+  }
+  return product == outputs ? count : 0;
+}
+
+/// A constant that is broadcast over what is in front of the last `count` dimensions of `shape`, as [their product]; null.
+Value overLast(OpBuilder &builder, Location loc, Value constant, ArrayRef<int64_t> shape, int64_t count) {
+  auto type = cast<RankedTensorType>(constant.getType());
+  SmallVector<int64_t> last(type.getShape());
+  while (int64_t(last.size()) > count) {
+    if (last.front() != 1)
+      return {};
+    last.erase(last.begin());
+  }
+  last.insert(last.begin(), count - last.size(), 1);
+  Value value = reshapeTo(builder, loc, constant, last);
+  ArrayRef<int64_t> full = shape.take_back(count);
+  if (ArrayRef(last) != full)
+    value = ExpandOp::create(builder, loc, type.clone(full), value, StringAttr());
+  int64_t all = 1;
+  for (int64_t size : full)
+    all *= size;
+  return reshapeTo(builder, loc, value, {all});
+}
+
+/// reshape(matmul(x, w, b)) + c -> reshape(matmul(x, w, b) + c'), also for -, * and /: c is a number for each output, written in the
+/// shape of heads or of a batch.
+struct MoveIntoReshape : OpRewritePattern<BinaryOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
+    if (!llvm::is_contained({BinaryKind::add, BinaryKind::sub, BinaryKind::mul, BinaryKind::div}, op.getKind()))
+      return rewriter.notifyMatchFailure(op, "no arithmetic that a product takes in");
+    bool swap = (op.getKind() == BinaryKind::add || op.getKind() == BinaryKind::mul) && isConstantExpression(op.getLhs());
+    Value x = swap ? op.getRhs() : op.getLhs(), constant = swap ? op.getLhs() : op.getRhs();
+    auto reshape = x.getDefiningOp<ReshapeOp>();
+    if (!reshape || !x.hasOneUse() || x.getType() != op.getType() || !isConstantExpression(constant))
+      return rewriter.notifyMatchFailure(op, "no reshape and a constant");
+    Weighted weighted(reshape.getX());
+    int64_t count = isa_and_nonnull<MatmulOp>(weighted.op) ? outputDims(reshape) : 0;
+    Value perOutput = count ? overLast(rewriter, op.getLoc(), constant, op.getType().getShape(), count) : Value();
+    if (!perOutput)
+      return rewriter.notifyMatchFailure(op, "no product, or no number for each of its outputs");
+    Value moved = binary(rewriter, op.getLoc(), op.getKind(), reshape.getX(), perOutput);
+    // The last op of the chain has the name of the value.
+    auto made = cast<ReshapeOp>(rewriter.clone(*reshape));
+    made.getXMutable().assign(moved);
+    if (StringAttr name = op.getNameAttr())
+      made.setNameAttr(name);
+    rewriter.replaceOp(op, made.getResult());
+    rewriter.eraseOp(reshape);
+    return success();
+  }
+};
+
 /// conv(x, w, b) + c -> conv(x, w, b + c); conv(x, w, b) * c -> conv(x, w * c, b * c), also - and /
 struct FoldChannelConstant : OpRewritePattern<BinaryOp> {
   FoldChannelConstant(MLIRContext *context, Pass::Statistic &biases, Pass::Statistic &factors)
@@ -204,6 +266,7 @@ struct NNFoldBatchNorm : tern::nn::impl::NNFoldBatchNormBase<NNFoldBatchNorm> {
     patterns.add<FoldBatchNorm>(context, batchNorms);
     patterns.add<ScaleBatchNorm>(context, scaled);
     patterns.add<FoldChannelConstant>(context, biases, factors);
+    patterns.add<MoveIntoReshape>(context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -27,7 +27,7 @@ struct NNRaise : tern::nn::impl::NNRaiseBase<NNRaise> {
     };
     if (failed(run({populateRaiseElementwise, populateRaiseActivations, populateRaiseSoftmax})) ||
         failed(run({populateRaiseNorms, populateRaiseGroupNorms, populateRaiseRope})) ||
-        failed(run({populateRaiseAttention, populateRaiseRoots})))
+        failed(run({populateRaiseTransposes, populateRaiseAttention, populateRaiseRoots})))
       return signalPassFailure();
     completeSizes(getOperation());
     remarkNearNorms(getOperation());

@@ -38,7 +38,8 @@ def NNRaise : NNPass<"nn-raise", "::mlir::func::FuncOp"> {
     - rotary embeddings, in halves and interleaved;
     - 1 / sqrt in its spellings, where no norm took it;
     - attention: scale before or after the product or on both operands, added and selected masks, guards against NaN, keys transposed in
-      any spelling, batch and heads in one dimension, keys and values repeated for groups of heads.
+      any spelling, batch and heads in one dimension, keys and values repeated for groups of heads;
+    - transposes that only dimensions of size 1 keep apart are one.
     Casts that another cast takes back, and elementwise minima and maxima with constants, are simplified on the way. What nearly is a norm
     or an attention gets a remark that says what differs.
 

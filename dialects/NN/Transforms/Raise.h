@@ -24,6 +24,8 @@ void populateRaiseSoftmax(mlir::RewritePatternSet &patterns, RaiseStatistics &st
 void populateRaiseNorms(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);
 void populateRaiseGroupNorms(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);
 void populateRaiseRope(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);
+/// Transposes that only dimensions of size 1 keep apart become one.
+void populateRaiseTransposes(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);
 void populateRaiseAttention(mlir::RewritePatternSet &patterns, RaiseStatistics &statistics);
 
 /// Remarks on ops that look like a norm or an attention and are none: what differs.

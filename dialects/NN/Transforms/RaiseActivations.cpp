@@ -89,13 +89,14 @@ static std::optional<UnaryKind> gatedKind(Value x, Value gate, double factor) {
     if (softplus && softplus.getX() == x && isNear(factor, 1))
       return UnaryKind::mish;
   }
-  // (1 + erf(x / sqrt 2)) / 2
+  // (1 + erf(x / sqrt 2)) / 2 and (1 - erf(-x / sqrt 2)) / 2
   Affine outer = affineOf(gate, x);
   auto erf = unaryOf(outer.x, UnaryKind::erf), tanh = unaryOf(outer.x, UnaryKind::tanh);
-  if ((erf || tanh) && isNear(outer.a * factor, 0.5) && isNear(outer.b * factor, 0.5)) {
-    if (erf && isPolynomial(erf.getX(), x, {0, sqrtHalf, 0, 0}))
+  if ((erf || tanh) && isNear(std::abs(outer.a * factor), 0.5) && isNear(outer.b * factor, 0.5)) {
+    double sign = outer.a * factor < 0 ? -1 : 1;
+    if (erf && isPolynomial(erf.getX(), x, {0, sign * sqrtHalf, 0, 0}))
       return UnaryKind::gelu;
-    if (tanh && isPolynomial(tanh.getX(), x, {0, a, 0, b}))
+    if (tanh && isPolynomial(tanh.getX(), x, {0, sign * a, 0, sign * b}))
       return UnaryKind::gelu_tanh;
   }
   std::optional<Ramp> ramp = rampOf(gate, x);

@@ -87,6 +87,14 @@ static LogicalResult importResize(Node &n) {
   auto m = symbolizeResizeMode(mode);
   if (coord == "tf_crop_and_resize")
     return n.keep("it crops a region of interest");
+  // (i + 0.5) / scale is half_pixel + 0.5: rounding it down is rounding half_pixel to the nearest. Version 13 dropped the mode, exporters of
+  // TensorFlow models did not.
+  if (coord == "tf_half_pixel_for_nn") {
+    if (mode != "nearest" || (nearest != "floor" && nearest != "round_prefer_floor"))
+      return n.keep("coordinates without half a pixel are known for the nearest element, rounded down");
+    coord = "half_pixel";
+    nearest = nearest == "floor" ? "round_prefer_ceil" : "ceil";
+  }
   auto c = symbolizeResizeCoord(coord);
   auto k = symbolizeNearestMode(nearest);
   if (!m || !c || !k)

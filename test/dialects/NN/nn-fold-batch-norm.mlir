@@ -65,3 +65,33 @@ func.func @matmul(%x: tensor<2x3xf32>) -> tensor<2x2xf32> {
   %y = nn.binary add %a, %r : (tensor<2x2xf32>, tensor<2x1xf32>) -> tensor<2x2xf32>
   return %y : tensor<2x2xf32>
 }
+
+// A bias in the shape of heads, as an Einsum of Keras leaves it, is one for each output; so is one behind a batch that comes back.
+// CHECK-LABEL: func.func @matmul_heads
+// CHECK:         %[[B:.*]] = nn.reshape %{{.*}} : (tensor<2x3xf32>) -> tensor<6xf32>
+// CHECK:         %[[M:.*]] = nn.matmul %arg0, %{{.*}}, %[[B]] {name = "fc"} : (tensor<1x4x5xf32>, tensor<5x6xf32>, tensor<6xf32>)
+// CHECK-NEXT:    %[[Y:.*]] = nn.reshape %[[M]] {name = "y"} : (tensor<1x4x6xf32>) -> tensor<1x4x2x3xf32>
+// CHECK-NEXT:    return %[[Y]]
+func.func @matmul_heads(%x: tensor<1x4x5xf32>) -> tensor<1x4x2x3xf32> {
+  %w = arith.constant dense<0.5> : tensor<5x6xf32>
+  %b = arith.constant dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf32>
+  %m = nn.matmul %x, %w {name = "fc"} : (tensor<1x4x5xf32>, tensor<5x6xf32>) -> tensor<1x4x6xf32>
+  %r = nn.reshape %m {name = "r"} : (tensor<1x4x6xf32>) -> tensor<1x4x2x3xf32>
+  %y = nn.binary add %r, %b {name = "y"} : (tensor<1x4x2x3xf32>, tensor<2x3xf32>) -> tensor<1x4x2x3xf32>
+  return %y : tensor<1x4x2x3xf32>
+}
+
+// CHECK-LABEL: func.func @matmul_batch
+// CHECK:         %[[M:.*]] = nn.matmul %arg0, %{{.*}}, %{{.*}} {name = "fc"} : (tensor<?x5xf32>, tensor<5x6xf32>, tensor<6xf32>)
+// CHECK-NEXT:    %[[Y:.*]] = nn.reshape %[[M]] {nn.sizes = ["batch"]} : (tensor<?x6xf32>) -> tensor<?x4x6xf32>
+// CHECK-NEXT:    return %[[Y]]
+func.func @matmul_batch(%x: tensor<?x5xf32>) -> tensor<?x4x6xf32> {
+  %w = arith.constant dense<0.5> : tensor<5x6xf32>
+  %k = arith.constant dense<2.0> : tensor<6xf32>
+  %b = arith.constant dense<[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]> : tensor<1x6xf32>
+  %m = nn.matmul %x, %w {name = "fc"} : (tensor<?x5xf32>, tensor<5x6xf32>) -> tensor<?x6xf32>
+  %r = nn.reshape %m {nn.sizes = ["batch"]} : (tensor<?x6xf32>) -> tensor<?x4x6xf32>
+  %s = nn.binary mul %r, %k : (tensor<?x4x6xf32>, tensor<6xf32>) -> tensor<?x4x6xf32>
+  %y = nn.binary add %s, %b : (tensor<?x4x6xf32>, tensor<1x6xf32>) -> tensor<?x4x6xf32>
+  return %y : tensor<?x4x6xf32>
+}

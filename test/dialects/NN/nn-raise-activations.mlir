@@ -269,3 +269,20 @@ func.func @other_gate(%x: tensor<2x5xf32>, %y: tensor<2x5xf32>) -> tensor<2x5xf3
   %7 = nn.binary mul %5, %6 : (tensor<2x5xf32>, tensor<f32>) -> tensor<2x5xf32>
   return %7 : tensor<2x5xf32>
 }
+
+// 0.5 * x * (1 - erf(-x / sqrt 2)): by way of erfc, as Keras writes it
+// CHECK-LABEL: func.func @gelu_erfc
+// CHECK-NEXT: %[[Y:.*]] = nn.unary gelu %arg0 {name = "y"} : (tensor<4xf32>) -> tensor<4xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @gelu_erfc(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %half = arith.constant dense<0.5> : tensor<f32>
+  %root = arith.constant dense<0.707106769> : tensor<f32>
+  %one = arith.constant dense<1.0> : tensor<f32>
+  %0 = nn.binary mul %half, %x : (tensor<f32>, tensor<4xf32>) -> tensor<4xf32>
+  %1 = nn.unary neg %x : (tensor<4xf32>) -> tensor<4xf32>
+  %2 = nn.binary mul %1, %root : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %3 = nn.unary erf %2 : (tensor<4xf32>) -> tensor<4xf32>
+  %4 = nn.binary sub %one, %3 : (tensor<f32>, tensor<4xf32>) -> tensor<4xf32>
+  %5 = nn.binary mul %0, %4 {name = "y"} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %5 : tensor<4xf32>
+}

@@ -473,3 +473,16 @@ func.func @window_masks(%q: tensor<6x2x4x16xf32>, %k: tensor<6x2x4x16xf32>, %v: 
   %5 = nn.matmul %4, %v : (tensor<6x2x4x4xf32>, tensor<6x2x4x16xf32>) -> tensor<6x2x4x16xf32>
   return %5 : tensor<6x2x4x16xf32>
 }
+
+// Transposes and dimensions of size 1 in turn, as an Einsum is written out, are one transpose
+// CHECK-LABEL: func.func @einsum_heads(
+// CHECK-NEXT: %[[Y:.*]] = nn.transpose %arg0 {perm = array<i64: 0, 2, 1, 3>} : (tensor<1x6x4x5xf32>) -> tensor<1x4x6x5xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @einsum_heads(%x: tensor<1x6x4x5xf32>) -> tensor<1x4x6x5xf32> {
+  %0 = nn.reshape %x : (tensor<1x6x4x5xf32>) -> tensor<1x6x1x4x5xf32>
+  %1 = nn.transpose %0 {perm = array<i64: 0, 3, 2, 4, 1>} : (tensor<1x6x1x4x5xf32>) -> tensor<1x4x1x5x6xf32>
+  %2 = nn.reshape %1 : (tensor<1x4x1x5x6xf32>) -> tensor<4x5x6xf32>
+  %3 = nn.transpose %2 {perm = array<i64: 0, 2, 1>} : (tensor<4x5x6xf32>) -> tensor<4x6x5xf32>
+  %4 = nn.reshape %3 : (tensor<4x6x5xf32>) -> tensor<1x4x6x5xf32>
+  return %4 : tensor<1x4x6x5xf32>
+}
