@@ -279,11 +279,28 @@ private:
     }
   }
 
+  /// Something outside reads another result than the last one.
+  bool escapes(const Group &group) {
+    return llvm::any_of(group.ops, [&](Operation *op) {
+      return op != group.last() && llvm::any_of(op->getUsers(), [&](Operation *user) { return groupOf.lookup(user) != &group; });
+    });
+  }
+
   /// A gated product: one elementwise kernel reads both halves of the outputs and nothing else does; it becomes the end of the product's kernel.
   void takeHalves(Group &group) {
-    if (group.ops.size() != 1 || !isa_and_nonnull<MatmulOp, nn::MatmulOp>(group.anchor) || !isOpen(group) || !isF32(group.anchor->getResult(0)))
+    if (group.ops.empty() || !isa_and_nonnull<MatmulOp, nn::MatmulOp>(group.anchor) || !isOpen(group) || !isF32(group.last()->getResult(0)))
       return;
-    llvm::SmallVector<Value, 2> halves = halvesOf(group.anchor->getResult(0));
+    llvm::SmallVector<Value, 2> halves = halvesOf(group.last()->getResult(0));
+    if (halves.empty() || escapes(group))
+      return;
+    // What lies between, scales for example, is computed for each half: no operand has both.
+    ArrayRef<int64_t> both = shapeOf(group.last()->getResult(0));
+    for (Operation *op : group.ops)
+      for (Value operand : op == group.anchor ? ValueRange() : ValueRange(op->getOperands())) {
+        ArrayRef<int64_t> own = shapeOf(operand);
+        if (groupOf.lookup(operand.getDefiningOp()) != &group && !isConstant(operand) && !own.empty() && own.back() == both.back())
+          return;
+      }
     Group *reader = nullptr;
     for (Value half : halves) {
       if (groupOf.lookup(half.getDefiningOp())->ops.size() != 1)
@@ -295,12 +312,11 @@ private:
         reader = own;
       }
     }
-    if (!reader)
+    if (!reader || escapes(*reader))
       return;
     ArrayRef<int64_t> shape = shapeOf(halves.front());
     for (Operation *op : reader->ops) {
-      bool escapes = op != reader->last() && llvm::any_of(op->getUsers(), [&](Operation *user) { return groupOf.lookup(user) != reader; });
-      if (escapes || shapeOf(op->getResult(0)) != shape)
+      if (shapeOf(op->getResult(0)) != shape)
         return;
       for (Value operand : op->getOperands())
         if (!llvm::is_contained(halves, operand) && !isReadableInRows(operand, shape))

@@ -199,3 +199,32 @@ func.func @halves(%x: tensor<1x5x8xf32>, %r: tensor<1x5x6xf32>) -> (tensor<1x5x6
   %b = nn.binary mul %p, %q : (tensor<1x5x6xf32>, tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
   return %a, %b, %z : tensor<1x5x6xf32>, tensor<1x5x6xf32>, tensor<1x5x12xf32>
 }
+
+// -----
+
+// Scales between an integer product and its halves are computed for each half.
+// CHECK-LABEL: func.func @scaled_halves
+// CHECK:       func.func private @k.p(
+// CHECK:         tern.matmul
+// CHECK-NEXT:    nn.cast
+// CHECK-NEXT:    nn.binary mul
+// CHECK-NEXT:    nn.slice
+// CHECK-NEXT:    nn.slice
+// CHECK-NEXT:    nn.binary mul
+// CHECK-NEXT:    return
+#f = #tern.format<si8, scale<f32>>
+ml_program.global private @p.w(dense<1> : tensor<12x8xi8>) : tensor<12x8xi8>
+ml_program.global private @p.s(dense<[1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.1]> : tensor<12xf32>) : tensor<12xf32>
+func.func @scaled_halves(%x: tensor<1x5x8xi8>, %s: tensor<f32>) -> tensor<1x5x6xf32> {
+  %codes = ml_program.global_load_const @p.w : tensor<12x8xi8>
+  %scale = ml_program.global_load_const @p.s : tensor<12xf32>
+  %w = tern.bundle %codes, %s : (tensor<12x8xi8>, tensor<f32>) -> !tern.quant<12x8xf32, #f>
+  %q = tern.bundle %x, %s : (tensor<1x5x8xi8>, tensor<f32>) -> !tern.quant<1x5x8xf32, #f>
+  %y = tern.matmul %q, %w {name = "p"} : (!tern.quant<1x5x8xf32, #f>, !tern.quant<12x8xf32, #f>) -> tensor<1x5x12xi32>
+  %r = nn.cast %y : (tensor<1x5x12xi32>) -> tensor<1x5x12xf32>
+  %z = nn.binary mul %r, %scale : (tensor<1x5x12xf32>, tensor<12xf32>) -> tensor<1x5x12xf32>
+  %a = nn.slice %z {starts = array<i64: 0, 0, 0>, sizes = array<i64: 1, 5, 6>, steps = array<i64: 1, 1, 1>} : (tensor<1x5x12xf32>) -> tensor<1x5x6xf32>
+  %b = nn.slice %z {starts = array<i64: 0, 0, 6>, sizes = array<i64: 1, 5, 6>, steps = array<i64: 1, 1, 1>} : (tensor<1x5x12xf32>) -> tensor<1x5x6xf32>
+  %m = nn.binary mul %a, %b : (tensor<1x5x6xf32>, tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
+  return %m : tensor<1x5x6xf32>
+}

@@ -51,6 +51,21 @@ int ExprBuilder::addAccumulator() {
   return int(program.inputs.size()) - 1;
 }
 
+int ExprBuilder::halfOf(Value value, Value anchor, int accumulator, int which) {
+  int64_t both = 2 * outType.getShape().back();
+  SmallVector<Value> halves;
+  for (auto [value, number] : known)
+    if (auto type = dyn_cast<RankedTensorType>(value.getType()); type && type.getRank() && type.getShape().back() == both)
+      halves.push_back(value);
+  for (Value value : halves)
+    known.erase(value);
+  remember(anchor, accumulator);
+  half = which;
+  int number = valueOf(value);
+  half = -1;
+  return number;
+}
+
 void ExprBuilder::forgetInputs() {
   program.inputs.truncate(1);
   program.nodes.clear();
@@ -126,6 +141,8 @@ int ExprBuilder::constant(ElementsAttr attr) {
     return constantInput(*numbers);
   if (axis == channel && int64_t(numbers->size()) == out.map.c && out.map.c == outType.getDimSize(channel))
     return constantInput(*numbers);
+  if (axis == channel && half >= 0 && int64_t(numbers->size()) == 2 * out.map.c)
+    return constantInput(std::vector<double>(numbers->begin() + half * out.map.c, numbers->begin() + (half + 1) * out.map.c));
   // Any other broadcast: the constant is expanded into the layout of the output.
   for (int64_t i = 0; i < std::min(type.getRank(), rank); ++i)
     if (type.getDimSize(type.getRank() - 1 - i) != 1 && type.getDimSize(type.getRank() - 1 - i) != outType.getDimSize(rank - 1 - i))

@@ -59,6 +59,10 @@ public:
   /// `value` of the body is value `number` of the program.
   void remember(mlir::Value value, int number) { known[value] = number; }
 
+  /// Number of the lower (0) or upper (1) half of `value`, which has twice the channels of the program and depends on `anchor`, whose half is value
+  /// `accumulator`.
+  int halfOf(mlir::Value value, mlir::Value anchor, int accumulator, int half);
+
   /// Drops everything but the accumulator.
   void forgetInputs();
 
@@ -87,6 +91,7 @@ private:
   Expr program;
   llvm::SmallVector<KernelArg> inputArgs;
   llvm::DenseMap<mlir::Value, int> known;
+  int half = -1;
   std::string why;
 };
 

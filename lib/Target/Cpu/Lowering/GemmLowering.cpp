@@ -57,6 +57,13 @@ bool GemmLowering::readActivation(Value x) {
   return true;
 }
 
+Value halvedBehind(Operation *anchor) {
+  for (Operation *op = anchor; op; op = op->getNextNode())
+    if (op->getNumResults() == 1 && !isa<QuantType>(op->getResult(0).getType()) && !halvesOf(op->getResult(0)).empty())
+      return op->getResult(0);
+  return {};
+}
+
 bool GemmLowering::run() {
   auto result = cast<RankedTensorType>(anchor->getResult(0).getType());
   integerResult = result.getElementType().isInteger(32);
@@ -68,9 +75,7 @@ bool GemmLowering::run() {
   }
   if (!readActivation(anchor->getOperand(0)) || !weight.read(anchor->getOperand(1), transposed, operands, xZero.has_value(), gemm))
     return refuse(why.empty() ? weight.error() : StringRef(why));
-  gemm.paired = !halvesOf(anchor->getResult(0)).empty();
-  if (gemm.paired && integerResult)
-    return refuse("an integer result whose halves are combined");
+  gemm.paired = bool(halvedBehind(anchor));
   if (weight.channels() != gemm.in.c || weight.outputs() != gemm.outputs())
     return refuse("a weight of another size");
   if (anchor->getNumOperands() > 2)
@@ -140,9 +145,10 @@ bool GemmLowering::pack() {
 }
 
 void GemmLowering::prepareEpilogue(ExprBuilder &builder) {
-  SmallVector<Value, 2> halves = halvesOf(anchor->getResult(0));
-  SmallVector<int, 2> accumulators{builder.addAccumulator()};
-  if (!halves.empty())
+  Value halved = halvedBehind(anchor);
+  SmallVector<Value, 2> halves = halved ? halvesOf(halved) : SmallVector<Value, 2>();
+  SmallVector<int, 2> accumulators{builder.addAccumulator()}, numbers;
+  if (halved)
     accumulators.push_back(builder.addAccumulator());
   for (auto [part, accumulator] : llvm::enumerate(accumulators)) {
     int value = accumulator;
@@ -163,8 +169,13 @@ void GemmLowering::prepareEpilogue(ExprBuilder &builder) {
       std::optional<std::vector<double>> numbers = constantBias();
       value = builder.node(ExprOp::Add, {value, numbers ? builder.constantInput(own(*numbers)) : builder.valueOf(bias)});
     }
-    builder.remember(halves.empty() ? anchor->getResult(0) : halves[part], value);
+    if (halved)
+      numbers.push_back(builder.halfOf(halved, anchor->getResult(0), value, int(part)));
+    else
+      builder.remember(anchor->getResult(0), value);
   }
+  for (auto [half, number] : llvm::zip(halves, numbers))
+    builder.remember(half, number);
 }
 
 llvm::StringLiteral GemmLowering::row() const {

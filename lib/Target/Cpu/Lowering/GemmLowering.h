@@ -6,6 +6,9 @@
 
 namespace tern::cpu {
 
+/// The value of a kernel whose halves meet behind the product `anchor`; null: there is none.
+mlir::Value halvedBehind(mlir::Operation *anchor);
+
 /// Fills the GemmProblem of nn.matmul and tern.matmul, and packs the weight.
 class GemmLowering {
 public:

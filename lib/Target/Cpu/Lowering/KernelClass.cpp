@@ -62,10 +62,9 @@ bool isRowQuantization(Operation *op) {
   return llvm::all_of(ArrayRef<int64_t>(scale->block).drop_back(), [](int64_t extent) { return extent == 1; });
 }
 
-/// One of the halves of a product's outputs, which its epilogue combines.
+/// One of the halves of what the kernel computes, which it combines.
 static bool isHalf(Operation *op) {
-  Operation *product = isa<nn::SliceOp>(op) ? op->getOperand(0).getDefiningOp() : nullptr;
-  return isa_and_nonnull<MatmulOp, nn::MatmulOp>(product) && !halvesOf(product->getResult(0)).empty();
+  return isa<nn::SliceOp>(op) && op->getOperand(0).getDefiningOp() && !halvesOf(op->getOperand(0)).empty();
 }
 
 /// An elementwise op that only a typed loop nest computes.

@@ -1,7 +1,6 @@
 //===- KernelLowering.cpp - a call of a kernel -> problems ------------------===//
 #include "lib/Target/Cpu/Lowering/Portable.h"
 #include "lib/Target/Cpu/Lowering/CallLowering.h"
-#include "dialects/Tern/Transforms/Grouping.h"
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/Lowering/ConvLowering.h"
 #include "lib/Target/Cpu/Lowering/GemmLowering.h"
@@ -110,7 +109,7 @@ bool CallLowering::conv() {
 /// have 16. Only 4-bit weights, which are small for the sake of their size, and rows that are known.
 static bool wantsNarrowPanels(Operation *anchor) {
   auto product = dyn_cast<MatmulOp>(anchor);
-  if (!product || !halvesOf(product.getResult()).empty() || !cast<RankedTensorType>(product.getResult().getType()).hasStaticShape())
+  if (!product || halvedBehind(anchor) || !cast<RankedTensorType>(product.getResult().getType()).hasStaticShape())
     return false;
   auto weight = cast<QuantType>(product.getW().getType());
   int64_t n = weight.getShape().front(), missing = (32 - n % 32) % 32;
