@@ -78,7 +78,11 @@ public:
     Index from = panelBlock * grid.panels, to = min(from + grid.panels, Index(layout.panels));
     if (grid.panelBlocks == 1)
       from = 0, to = layout.panels;
-    k.loop(from, to, 1, [&](Index panel) { rows(lo, hi, panel); });
+    k.loop(from, to, 1, [&](Index panel) {
+      if (tile.needsPreparation())
+        k.when(k.less(GemmTile::preparedRows - 1, hi - lo), [&] { tile.prepare(panel); });
+      rows(lo, hi, panel);
+    });
     return {k.finish(), TaskCount(grid.panelBlocks) * rowBlocks, 0};
   }
 

@@ -12,6 +12,8 @@ namespace tern::cpu {
 static constexpr int64_t unrolledParts = 8;
 /// Channels of a block from which tiles are tall (GemmTile::sumsInBuffer).
 static constexpr int64_t tallBlock = 64;
+/// Starts of a panel stay in the first level cache.
+static constexpr int64_t mostStarts = 4096;
 /// Tiles of so many rows have the time to fetch weights ahead; a row of its own reads them as fast as memory gives them.
 static constexpr int64_t fetchingRows = 4;
 
@@ -44,8 +46,31 @@ GemmTile::GemmTile(KernelBuilder &k, const GemmProblem &p, const GemmLayout &lay
     : k(k), p(p), layout(layout), L(k.lanes()), x(k.arg(0)), weights(k.arg(1)), xScales(xScales) {
   int64_t rows = gemmShapes(p, k.target()).front().rows;
   auto type = MemRefType::get({rows * layout.width}, k.type(p.accElem()));
-  buffer = k.atEntry([&]() -> Value {
-    return memref::AllocaOp::create(k.builder(), k.loc(), type, k.builder().getI64IntegerAttr(64));
+  auto onStack = [&](MemRefType type) {
+    return k.atEntry([&]() -> Value { return memref::AllocaOp::create(k.builder(), k.loc(), type, k.builder().getI64IntegerAttr(64)); });
+  };
+  buffer = onStack(type);
+  if (isShifted() && layout.blocks * layout.width <= mostStarts && rows >= preparedRows)
+    starts = onStack(MemRefType::get({layout.blocks * layout.width}, k.i32Type()));
+}
+
+void GemmTile::prepare(const Index &panel) {
+  GemmShape shape = gemmShapes(p, k.target()).front();
+  Index base = panel * unit(layout.panelBytes());
+  k.loop(0, layout.width, shape.vectors * L, [&](Index column) {
+    Tile tile{0, shape.vectors, 0, 0, base + column * unit(4), column, 0, false};
+    auto block = [&](const Index &block, int64_t number) {
+      Index at = tile.weights + block * unit(layout.blockBytes(0));
+      int64_t channels = std::min(layout.blockK, layout.k - number * layout.blockK);
+      Block zeros = parameters(tile, at, number);
+      Values sums = steps(tile, at, 0, 0, channels, zeros, Values(shape.vectors, k.i32(0, L)), 1);
+      for (int64_t v = 0; v < shape.vectors; ++v)
+        k.store(k.subi(k.i32(0, L), sums[v]), starts, block * layout.width + column + v * L);
+    };
+    int64_t whole = layout.k / layout.blockK;
+    k.loop(0, whole, 1, [&](Index b) { block(b, 0); });
+    if (whole < layout.blocks)
+      block(whole, whole);
   });
 }
 
@@ -117,6 +142,9 @@ Values GemmTile::reduceBlock(const Tile &tile, const Index &block, int64_t numbe
     return acc;
   }
   int64_t all = rowsOf(tile) * tile.vectors, ways = channels > 4 * unrolledParts ? std::min<int64_t>(2, waysOf(all)) : 1;
+  if (isShifted() && !hasShiftRow(tile))
+    for (int64_t v = 0; v < tile.vectors; ++v)
+      parameter.starts.push_back(k.load(starts, block * layout.width + tile.column + v * L, L));
   Values sums(all * ways, k.i32(0, L));
   for (int64_t i = 0; i < n && !parameter.starts.empty(); ++i)
     sums[i] = parameter.starts[i % tile.vectors];
@@ -131,7 +159,7 @@ Values GemmTile::reduceBlock(const Tile &tile, const Index &block, int64_t numbe
     Value row = p.xGroup ? k.broadcast(k.load(xScales, xScale + r * ((layout.k + p.xGroup - 1) / p.xGroup)), L) : Value();
     for (int64_t v = 0; v < tile.vectors; ++v) {
       Value sum = sums[r * tile.vectors + v];
-      if (hasShiftRow())
+      if (hasShiftRow(tile))
         sum = k.subi(sum, sums[n + v]);
       sum = widened(sum);
       Value factor = !p.group ? row : row ? k.mul(parameter.scales[v], row) : parameter.scales[v];

@@ -22,6 +22,10 @@ public:
   /// Arguments `x`, `weights` and, with xGroup, `xScales`.
   GemmTile(KernelBuilder &k, const GemmProblem &p, const GemmLayout &layout, mlir::Value xScales);
 
+  /// What tiles of at least `preparedRows` rows need of a panel; several of them share it.
+  void prepare(const Index &panel);
+  bool needsPreparation() const { return bool(starts); }
+  static constexpr int64_t preparedRows = 4;
   /// Rows row .. row + shape.rows - 1 times the outputs of `panel`.
   void emit(const GemmShape &shape, const Index &row, const Index &panel);
   /// The raw sums of outputs at .. at + lanes - 1 of the panel and row `row` of the tile: to be shifted or scaled by accShift().
@@ -61,12 +65,13 @@ private:
   mlir::Value widened(mlir::Value sum) { return isNarrow() && p.accShift() ? k.shl(sum, k.i32(p.accShift(), L)) : sum; }
 
   int64_t unit(int64_t bytes) const { return p.floatWeights() ? bytes / 4 : bytes; }
-  /// Sums of codes + 128 of x contain 128 * sum(w). Where no start takes it off, every block subtracts it: one more row of the tile, whose
-  /// x is 128.
-  bool hasShiftRow() const { return p.xGroup && !layout.startBytes; }
+  /// Sums of codes + 128 of x contain 128 * sum(w). Where no start takes it off, it is one more row of the tile, whose x is 128: one for all
+  /// tiles of a panel (prepare), or one of the tile.
+  bool isShifted() const { return p.xGroup && !layout.startBytes; }
+  bool hasShiftRow(const Tile &tile) const { return isShifted() && !(starts && tile.rows >= preparedRows); }
   /// Tall tiles of blocks have no registers for a second set of accumulators: the scaled sums stay in the buffer.
   bool sumsInBuffer(const Tile &tile) const { return p.integer() && p.block() && tile.rows > 6; }
-  int64_t rowsOf(const Tile &tile) const { return tile.rows + hasShiftRow(); }
+  int64_t rowsOf(const Tile &tile) const { return tile.rows + hasShiftRow(tile); }
   static int64_t waysOf(int64_t accumulators) { return std::clamp<int64_t>(8 / accumulators, 1, 4); }
 
   KernelBuilder &k;
@@ -74,6 +79,7 @@ private:
   const GemmLayout &layout;
   int64_t L;
   mlir::Value x, weights, xScales, buffer;
+  mlir::Value starts; ///< of the outputs of the panel at hand in each block; null: tiles do not share them
 };
 
 } // namespace tern::cpu
