@@ -93,6 +93,12 @@ void Importer::recordSizes(Operation *op) {
   }
   if (!open)
     return;
+  if (auto slice = dyn_cast<nn::SliceOp>(op)) { // a size that has become a number
+    Ints box(slice.getSizes());
+    for (auto [size, known] : llvm::zip(box, all[0]))
+      size = ShapedType::isDynamic(size) && known && known.constant() ? *known.constant() : size;
+    slice.setSizes(box);
+  }
   for (auto [result, sizes] : llvm::zip(op->getResults(), all))
     if (auto type = dyn_cast<RankedTensorType>(result.getType()); type && !type.hasStaticShape())
       result.setType(nn::typeOf(sizes, type.getElementType()));
@@ -138,7 +144,7 @@ LogicalResult Importer::finishSizes() {
     sizeAnalysis.forget(result);
     op.erase();
   }
-  function.setType(builder.getFunctionType(function.getArgumentTypes(), block.getTerminator()->getOperandTypes()));
+  function.setType(builder.getFunctionType(block.getArgumentTypes(), block.getTerminator()->getOperandTypes()));
 
   // Dimensions in the order of the inputs.
   SmallVector<StringRef> dims;

@@ -110,6 +110,19 @@ def check_whole(path):
         raise OSError(f"it is cut off: {size} bytes are there")
 
 
+_loaded = {}                                         # {path: {(device, inode): how many came before}}
+
+
+def fresh(path):
+    """The path as the loader has not seen it before when the file is another one by now: it goes by the name, and never unloads."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return path                                  # loading reports it
+    seen = _loaded.setdefault(str(path), {})
+    return f"{path.parent}/{'./' * seen.setdefault((stat.st_dev, stat.st_ino), len(seen))}{path.name}"
+
+
 def declare(path, functions):
     """Loads a library and types its functions."""
     try:

@@ -76,7 +76,7 @@ class Model:
         levels = {None: -1, "portable": 0, "avx2": 1, "avx512vnni": 2}
         if isa not in levels:
             raise Error(f"unknown instruction set '{isa}'; allowed are portable, avx2, avx512vnni")
-        self._api = _library.declare((self.path / library).resolve(), _library.ARTIFACT)
+        self._api = _library.declare(_library.fresh((self.path / library).resolve()), _library.ARTIFACT)
         self._lock = threading.Lock()
         error = _library.CError()
         options = _library.Options(ctypes.sizeof(_library.Options), int(threads), 0, levels[isa])
@@ -255,6 +255,9 @@ class Model:
         self._output_infos = [api.tern_context_output_info(context, i).contents for i in range(api.tern_output_count(self._handle))]
         self._step_infos = [api.tern_context_step_info(context, i).contents for i in range(api.tern_step_count(self._handle))]
 
+    def _shape(self, name):
+        return next(t.shape for t in self.inputs if t.name == name)
+
     def _make_outputs(self):
         return [np.empty(tuple(info.dims[:info.rank]), _dtype(info)) for info in self._output_infos]
 
@@ -277,7 +280,7 @@ class Model:
             arrays = [np.asarray(value) for value in given]
             for array, (name, texts) in zip(arrays, self._sizes):
                 if array.ndim != len(texts):
-                    raise Error(f"input '{name}' has {len(texts)} dimensions, the array {array.ndim}")
+                    raise Error(f"input '{name}' has {len(texts)} dimensions ({', '.join(map(str, self._shape(name)))}), the array {array.ndim}")
             self._bind(_sizes.solve(list(self.dims), self._sizes, [array.shape for array in arrays]))
         return [_convert(value, info) for value, info in zip(given, self._input_infos)]
 
@@ -301,8 +304,8 @@ def _tensor(info, texts):
 def _convert(value, info):
     array, wanted, shape = np.asarray(value), _dtype(info), tuple(info.dims[:info.rank])
     if array.shape != shape:
-        raise Error(f"input '{info.name.decode()}' has shape {list(shape)}, the array {list(array.shape)}; programs have fixed sizes, "
-                    "tern.compile(dims=...) sets them")
+        raise Error(f"input '{info.name.decode()}' has shape {list(shape)}, the array {list(array.shape)}; sizes that are not open are fixed, "
+                    "tern.compile(dims=...) sets or opens them")
     if array.dtype != wanted and not np.can_cast(array.dtype, wanted, "same_kind"):
         raise Error(f"input '{info.name.decode()}' is {wanted.name}, the array {array.dtype.name}; convert it with .astype(np.{wanted.name})")
     return np.require(array.astype(wanted, copy=False), requirements=["C", "A"])

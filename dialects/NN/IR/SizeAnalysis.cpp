@@ -129,16 +129,35 @@ bool SizeAnalysis::limit(SizeExpr e, SizeExpr smallest) {
     auto [low, high] = table.bounds(name);
     table.setBounds(name, low, std::min(high, *c.constant()));
     limited.insert(name);
-    auto again = [&](SizeExpr size) { return size ? table.substitute(size, [](StringRef) { return SizeExpr(); }) : size; };
-    for (auto &entry : shapes)
-      for (SizeExpr &size : entry.second)
-        size = again(size);
-    for (auto &entry : replaced)
-      entry.second = again(entry.second);
-    elements.clear();
+    simplify();
     return true;
   }
   return false;
+}
+
+void SizeAnalysis::simplify() {
+  auto again = [&](SizeExpr size) { return size ? table.substitute(size, [](StringRef) { return SizeExpr(); }) : size; };
+  for (auto &entry : shapes)
+    for (SizeExpr &size : entry.second)
+      size = again(size);
+  for (auto &entry : replaced)
+    entry.second = again(entry.second);
+  elements.clear();
+}
+
+bool SizeAnalysis::isOne(SizeExpr e) {
+  if (!e || e.constant())
+    return e && e.isConstant(1);
+  e = resolve(e);
+  if (equal(e, table.constant(1)) != true)
+    return false;
+  // min(seq,1) is a written 1 from here on.
+  for (StringRef dim : table.dimsOf(e)) {
+    auto [low, high] = table.bounds(dim);
+    table.setBounds(dim, std::max<int64_t>(low, 1), high);
+  }
+  simplify();
+  return true;
 }
 
 /// The answer that holds for all sizes, else the one that holds where dimensions are at least 1.
@@ -186,6 +205,12 @@ std::optional<Sizes> SizeAnalysis::broadcast(ArrayRef<Sizes> given) {
       }
       if (other.isConstant(1) || size == other)
         continue;
+      if (isOne(other))
+        continue;
+      if (isOne(size)) {
+        size = resolve(other);
+        continue;
+      }
       // Two sizes that differ in writing are equal at run time: only a written 1 is repeated.
       if (!size.isConstant(1) && !unify(size, other))
         return std::nullopt;

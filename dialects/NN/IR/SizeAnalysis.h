@@ -66,6 +66,9 @@ private:
   Sizes fromType(mlir::Type type);
   std::optional<Sizes> follow(mlir::Value value);
   bool limit(SizeExpr e, SizeExpr smallest);
+  bool isOne(SizeExpr e);
+  /// Writes all sizes anew: bounds have changed.
+  void simplify();
 
   mlir::MLIRContext *context;
   llvm::DenseMap<mlir::Value, Sizes> shapes;

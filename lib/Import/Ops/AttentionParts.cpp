@@ -94,7 +94,10 @@ Value splitHeads(Node &n, Value x, int64_t heads) {
   nn::Sizes shape = sizesOf(n, x);
   std::optional<int64_t> width = shape.size() == 3 ? shape[2].constant() : std::nullopt;
   if (!width || heads < 1 || *width % heads) {
-    n.error() << "a tensor of type " << x.getType() << " does not divide into " << heads << " heads";
+    auto diag = n.error() << "a tensor of type " << x.getType() << " does not divide into " << heads << " heads";
+    if (shape.size() == 3 && !width)
+      for (StringRef dim : n.importer.sizeAnalysis.table.dimsOf(shape[2]))
+        diag << "; bind --dim " << dim << "=N";
     return {};
   }
   return transpose(n, reshape(n, x, {shape[0], shape[1], size(n, heads), size(n, *width / heads)}), {0, 2, 1, 3});

@@ -79,23 +79,41 @@ static LogicalResult importShrink(Node &n) {
       c.select(c.compare(CompareKind::lt, x, c.number(x, -lambda)), c.add(x, c.number(x, bias)), up, n.name()));
 }
 
-/// LRN<size, alpha, beta, bias>(x): the mean of squares over neighbouring channels is an average pool over them.
+/// The mean of x over `size` neighbouring channels; what is beyond the first and the last one counts as 0.
+static Value channelMeans(const Compose &c, Value x, int64_t size) {
+  nn::Sizes shape = c.sizes(x);
+  if (tensorType(x).hasStaticShape()) { // an average pool over them
+    nn::SizeExpr rest = c.product(ArrayRef<nn::SizeExpr>(shape).drop_front(2));
+    Value rows = c.reshape(x, {shape[0], 1, shape[1], rest});
+    Ints kernel{size, 1}, ones{1, 1}, pads{(size - 1) / 2, 0, size / 2, 0};
+    return rows ? c.reshape(c.n.create<PoolOp>(PoolKind::avg, rows, kernel, ones, pads, ones, false, /*count_include_pad=*/true, int64_t(2), StringAttr()),
+                            shape)
+                : Value();
+  }
+  Ints low(shape.size(), 0), high = low;
+  low[1] = (size - 1) / 2, high[1] = size / 2;
+  Value padded = c.pad(x, low, high), sum;
+  for (int64_t i = 0; i < size; i++) {
+    Value part = c.slice(padded, 1, i, shape[1]);
+    sum = sum ? c.add(sum, part) : part;
+  }
+  return c.div(sum, c.number(x, double(size)));
+}
+
+/// LRN<size, alpha, beta, bias>(x)
 static LogicalResult importLrn(Node &n) {
   int64_t size = n.integer("size", 0);
   if (n.rank(0) < 2 || size < 1 || size > (1 << 24))
     return n.error() << "input of rank " << n.rank(0) << " and size " << size
                      << "; LRN takes [N, C, ...] and a size of at least 1";
+  if (n.isOpen(0) && size > 64)
+    return n.keepOpen("it takes means of more than 64 channels, and the size of its input is only known at run time");
   Compose c{n};
-  nn::Sizes shape = n.sizes(0);
-  nn::SizeExpr rest = c.product(ArrayRef<nn::SizeExpr>(shape).drop_front(2));
-  Value x = n.operand(0), squares = c.reshape(c.mul(x, x), {shape[0], 1, shape[1], rest});
+  Value x = n.operand(0), squares = c.mul(x, x);
   if (!squares)
     return failure();
-  Ints kernel{size, 1}, ones{1, 1}, pads{(size - 1) / 2, 0, size / 2, 0};
-  Value means = n.create<PoolOp>(PoolKind::avg, squares, kernel, ones, pads, ones, false, /*count_include_pad=*/true,
-                                 int64_t(2), StringAttr());
-  Value scaled =
-      c.add(c.number(x, n.real("bias", 1)), c.mul(c.reshape(means, shape), c.number(x, n.real("alpha", 1e-4f))));
+  Value means = channelMeans(c, squares, size);
+  Value scaled = c.add(c.number(x, n.real("bias", 1)), c.mul(means, c.number(x, n.real("alpha", 1e-4f))));
   return n.result(c.div(x, c.binary(BinaryKind::pow, scaled, c.number(x, n.real("beta", 0.75f))), n.name()));
 }
 

@@ -176,8 +176,8 @@ static LogicalResult importAffineGrid(Node &n) {
   if (!size)
     return n.keep("its size is computed from data");
   int64_t spatial = int64_t(size->size()) - 2;
-  if ((spatial != 2 && spatial != 3) || n.rank(0) != 3 || n.type(0).getDimSize(1) != spatial ||
-      n.type(0).getDimSize(2) != spatial + 1)
+  Compose c{n};
+  if ((spatial != 2 && spatial != 3) || n.rank(0) != 3 || !c.unify(n.sizes(0)[1], spatial) || !c.unify(n.sizes(0)[2], spatial + 1))
     return n.error() << "theta of type " << n.type(0) << " does not fit a size of " << size->size() << " entries";
   ArrayRef<int64_t> out = ArrayRef(*size).drop_front(2);
   auto count = countElements(out);
@@ -194,7 +194,6 @@ static LogicalResult importAffineGrid(Node &n) {
     grid.append(at.begin(), at.end());
     grid.push_back(1);
   }
-  Compose c{n};
   Value base = c.reals(n.type(0).getElementType(), grid, {1, *count, spatial + 1});
   Shape shape{n.sizes(0)[0]};
   shape.append(out.begin(), out.end());
