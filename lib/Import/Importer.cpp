@@ -163,6 +163,7 @@ LogicalResult Importer::importNode(const GraphNode &graphNode) {
   for (int i = 0; i < proto.input_size(); i++) {
     if (!node.hasInput(i))
       continue;
+    settleType(*node.known(i));
     RankedTensorType type = node.type(i);
     if (!type || llvm::is_contained(sizesOf(*node.known(i)), nn::SizeExpr()))
       return node.keep("the shape of '" + Twine(proto.input(i)) + "' is not known", /*follows=*/true);

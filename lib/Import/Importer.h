@@ -47,6 +47,8 @@ public:
   nn::Sizes sizesOf(const Known &known);
   /// Takes over what the analysis knows into the types and `nn.sizes` of an op.
   void recordSizes(mlir::Operation *op);
+  /// A size that was open and has become a number is one in the type of the value, too.
+  void settleType(const Known &known);
 
   /// The version of an operator set ("" is ai.onnx); 0 when the model does not import it.
   int64_t opset(llvm::StringRef domain) const;

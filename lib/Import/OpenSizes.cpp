@@ -105,6 +105,16 @@ void Importer::recordSizes(Operation *op) {
   nn::setSizes(op, all);
 }
 
+void Importer::settleType(const Known &known) {
+  auto type = known.value ? dyn_cast<RankedTensorType>(known.value.getType()) : RankedTensorType();
+  if (!type || type.hasStaticShape() || sizeAnalysis.replaced.empty())
+    return;
+  if (Operation *op = known.value.getDefiningOp())
+    recordSizes(op);
+  else
+    known.value.setType(nn::typeOf(sizeAnalysis.shapeOf(known.value), type.getElementType()));
+}
+
 /// Replacements found on the way are written everywhere; numbers that are data become nn.sizes; what has to hold at run
 /// time goes to the module.
 LogicalResult Importer::finishSizes() {
@@ -318,32 +328,44 @@ LogicalResult openSlice(Node &n, const Sizes &starts, const Sizes &ends, const I
 }
 
 LogicalResult openPad(Node &n, const Sizes &low, const Sizes &high, nn::PadMode mode, double value) {
-  nn::SizeTable &t = n.importer.sizeAnalysis.table;
   if (mode != nn::PadMode::constant)
     return n.keepOpen("how much it repeats is only known at run time");
-  Sizes shape = n.sizes(0);
-  Value x = n.operand(0);
-  for (size_t axis = 0; axis < shape.size() && x; axis++) {
-    SmallVector<Value> parts;
-    for (SizeExpr count : {low[axis], SizeExpr(), high[axis]}) {
-      if (!count) {
-        parts.push_back(x);
-        continue;
-      }
-      if (count.isConstant(0))
-        continue;
-      if (t.range(count).first < 0)
-        return n.keepOpen("whether it pads or crops is only known at run time");
-      Sizes box = shape;
-      box[axis] = count;
-      parts.push_back(n.expandTo(n.scalar(tensorType(x).getElementType(), value), box));
-    }
-    if (parts.size() > 1) {
-      x = n.hasFailed() ? Value() : n.create<nn::ConcatOp>(parts, int64_t(axis), StringAttr());
-      shape[axis] = t.add(shape[axis], t.add(low[axis], high[axis]));
-    }
+  return n.result(padTo(n, n.operand(0), low, high, value));
+}
+
+Value padTo(Node &n, Value x, const Sizes &low, const Sizes &high, double value) {
+  nn::SizeTable &t = n.importer.sizeAnalysis.table;
+  SizeExpr zero = t.constant(0);
+  Sizes from = x ? n.importer.sizeAnalysis.shapeOf(x) : Sizes(), begins(from.size(), zero), box = from, shape = from;
+  bool crops = false;
+  for (size_t axis = 0; axis < from.size(); axis++) {
+    // What is below 0 is cropped.
+    begins[axis] = t.max(zero, t.sub(zero, low[axis]));
+    SizeExpr less = t.add(t.min(zero, low[axis]), t.min(zero, high[axis]));
+    box[axis] = t.add(from[axis], less);
+    crops |= !less.isConstant(0);
+    shape[axis] = t.add(from[axis], t.add(low[axis], high[axis]));
   }
-  return n.result(x);
+  if (crops)
+    x = n.sliceTo(x, begins, box, Ints(from.size(), 1), StringAttr());
+  Sizes now = box;
+  for (size_t axis = 0; axis < from.size() && x && !n.hasFailed(); axis++) {
+    SmallVector<Value> parts{x};
+    auto fill = [&](SizeExpr count) -> Value {
+      Sizes part = now;
+      part[axis] = count;
+      return n.expandTo(n.scalar(tensorType(x).getElementType(), value), part);
+    };
+    if (SizeExpr count = t.max(zero, low[axis]); !count.isConstant(0))
+      parts.insert(parts.begin(), fill(count));
+    if (SizeExpr count = t.max(zero, high[axis]); !count.isConstant(0))
+      parts.push_back(fill(count));
+    if (parts.size() == 1)
+      continue;
+    now[axis] = shape[axis];
+    x = n.hasFailed() ? Value() : n.withSizes(n.create<nn::ConcatOp>(parts, int64_t(axis), StringAttr()), now);
+  }
+  return x;
 }
 
 LogicalResult openSplit(Node &n, int64_t axis, const Sizes &sizes) {

@@ -19,6 +19,8 @@ mlir::LogicalResult openConstantOfShape(Node &n, mlir::DenseElementsAttr value);
 mlir::LogicalResult openRange(Node &n);
 mlir::LogicalResult openSlice(Node &n, const nn::Sizes &starts, const nn::Sizes &ends, const Ints &axes, const Ints &steps);
 mlir::LogicalResult openPad(Node &n, const nn::Sizes &low, const nn::Sizes &high, nn::PadMode mode, double value);
+/// x with so many elements of `value` before and behind; fewer than 0 are cropped.
+mlir::Value padTo(Node &n, mlir::Value x, const nn::Sizes &low, const nn::Sizes &high, double value);
 mlir::LogicalResult openSplit(Node &n, int64_t axis, const nn::Sizes &sizes);
 
 } // namespace tern::importer

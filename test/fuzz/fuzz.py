@@ -52,10 +52,8 @@ def check(family, seed, scheme, dynamic=False, isas=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)
     cases = [(f, expected(path, f)) for f in ([feeds] if others is None else [feeds, others])]
-    calib, options = None, {}
-    if scheme.endswith("+"):
-        calib = [f for f, _ in cases]
-        options["dims"] = {d.dim_param: "1..4096" for i in model.graph.input for d in i.type.tensor_type.shape.dim if d.dim_param}
+    calib = [f for f, _ in cases] if scheme.endswith("+") else None
+    options = {"dims": {d.dim_param: "1..4096" for i in model.graph.input for d in i.type.tensor_type.shape.dim if d.dim_param}}
     try:
         folder = programs.compile_model(path, name, scheme.rstrip("+"), calib, **options)
     except programs.tern.Error as error:

@@ -106,7 +106,7 @@ OpFoldResult SliceOp::fold(FoldAdaptor) {
   if (getX().getType() != getType())
     return {};
   for (auto [start, size, step, dim] : llvm::zip(getStarts(), getSizes(), getSteps(), getType().getShape()))
-    if (start != 0 || step != 1 || (size != -1 && size != dim))
+    if (start != 0 || step != 1 || (size != -1 && (size != dim || ShapedType::isDynamic(size)))) // two unknown sizes may differ
       return {};
   return getX();
 }

@@ -1,4 +1,5 @@
 // Ops that copy elements to places that follow from the attributes: Tile, Trilu, EyeLike, DepthToSpace, CumSum, ...
+#include "lib/Import/OpenSizes.h"
 #include "lib/Import/Ops/Compose.h"
 
 using namespace mlir;
@@ -167,7 +168,7 @@ static LogicalResult importReverseSequence(Node &n) {
 
 /// CenterCropPad<axes>(x, shape): what is cropped or padded is split evenly, the odd element at the end.
 static LogicalResult importCenterCropPad(Node &n) {
-  auto wanted = n.constantInts(1);
+  auto wanted = n.symbols(1);
   if (!wanted)
     return n.keep("its shape is computed from data");
   Ints axes = n.integers("axes");
@@ -176,20 +177,28 @@ static LogicalResult importCenterCropPad(Node &n) {
   if (axes.size() != wanted->size())
     return n.error() << "shape has " << wanted->size() << " entries for " << axes.size() << " axes";
   n.axes(axes, n.rank(0)); // reports duplicates
-  Ints low(size_t(n.rank(0)), 0), high = low;
+  Compose c{n};
+  nn::SizeTable &t = c.table();
+  nn::SizeExpr zero = c.size(0), two = c.size(2);
+  nn::Sizes from = n.sizes(0), low(from.size(), zero), high = low;
   for (auto [given, size] : llvm::zip(axes, *wanted)) {
     size_t axis = size_t(n.axis(given, n.rank(0)));
     if (n.hasFailed())
       return failure();
-    if (size < 0 || size > (int64_t(1) << 40))
-      return n.error() << "shape has the entry " << size;
-    if (n.type(0).isDynamicDim(unsigned(axis)))
-      return n.keepOpen("how much it crops or pads is only known at run time");
-    int64_t more = size - n.type(0).getDimSize(axis), magnitude = std::abs(more) / 2;
-    low[axis] = more < 0 ? -magnitude : magnitude;
-    high[axis] = more - low[axis];
+    if (t.range(size).second < 0 || size.constant().value_or(0) > (int64_t(1) << 40))
+      return n.error() << "shape has the entry " << size.str();
+    // Half of it, rounded towards 0.
+    nn::SizeExpr more = t.sub(size, from[axis]);
+    low[axis] = t.add(t.max(zero, t.floorDiv(more, two)), t.min(zero, t.ceilDiv(more, two)));
+    high[axis] = t.sub(more, low[axis]);
   }
-  return n.result(Compose{n}.pad(n.operand(0), low, high, 0, n.name()));
+  Ints before, behind;
+  for (auto [l, h] : llvm::zip(low, high)) {
+    if (!l.constant() || !h.constant())
+      return n.result(padTo(n, n.operand(0), low, high, 0));
+    before.push_back(*l.constant()), behind.push_back(*h.constant());
+  }
+  return n.result(c.pad(n.operand(0), before, behind, 0, n.name()));
 }
 
 /// Col2Im(x, image_shape, block_shape): [N, C * block, L] -> [N, C, image]. Every block element is scattered at once.
@@ -213,9 +222,9 @@ static LogicalResult importCol2Im(Node &n) {
     counts.push_back(room / strides[d] + 1);
     blockSize *= (*block)[d], imageSize *= (*image)[d], positions *= counts.back();
   }
-  if (type.isDynamicDim(1) || type.isDynamicDim(2))
-    return n.keepOpen("the number of its blocks is only known at run time");
-  if (type.getDimSize(1) % blockSize || type.getDimSize(2) != positions)
+  Compose c{n};
+  nn::SizeExpr channels = c.quotient(n.sizes(0)[1], blockSize);
+  if (!c.unify(c.times(channels, blockSize), n.sizes(0)[1]) || !c.unify(n.sizes(0)[2], positions))
     return n.error() << "input of type " << type << "; blocks of " << blockSize << " elements at " << positions
                      << " positions are needed";
   if (blockSize * positions > (int64_t(1) << 28))
@@ -231,8 +240,7 @@ static LogicalResult importCol2Im(Node &n) {
       }
       places.push_back(at < 0 ? imageSize : at);
     }
-  Compose c{n};
-  int64_t channels = type.getDimSize(1) / blockSize, columns = blockSize * positions;
+  int64_t columns = blockSize * positions;
   nn::SizeExpr batch = n.sizes(0)[0], rows = c.times(batch, channels);
   Value updates = c.reshape(n.operand(0), {rows, columns});
   Value indices = c.expand(c.ints(places, {1, columns}), {rows, columns});

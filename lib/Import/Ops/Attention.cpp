@@ -1,4 +1,5 @@
 // Attention and RotaryEmbedding of ONNX.
+#include "lib/Import/OpenSizes.h"
 #include "lib/Import/Ops/AttentionParts.h"
 #include "lib/Import/Ops/Rules.h"
 #include <cmath>
@@ -14,7 +15,15 @@ static Value padMask(Node &n, Value mask, nn::SizeExpr keys) {
   nn::SizeExpr own = rank ? sizesOf(n, mask).back() : nn::SizeExpr();
   if (!own || own == keys || own.isConstant(1))
     return mask;
+  bool isBool = tensorType(mask).getElementType().isInteger(1);
   if (!own.constant() || !keys.constant()) {
+    // With lengths of its own (nonpad_kv_seqlen) a mask may really be shorter; else the two are one number.
+    if (n.hasInput(6)) {
+      nn::SizeTable &table = n.importer.sizeAnalysis.table;
+      nn::Sizes low(size_t(rank), table.constant(0)), high = low;
+      high.back() = table.sub(keys, own);
+      return padTo(n, mask, low, high, isBool ? 0 : -INFINITY);
+    }
     if (!n.importer.sizeAnalysis.unify(own, keys))
       n.error() << "attn_mask is for " << own.str() << " keys; there are " << keys.str();
     return mask;
@@ -23,7 +32,7 @@ static Value padMask(Node &n, Value mask, nn::SizeExpr keys) {
   high.back() = *keys.constant() - *own.constant();
   if (high.back() < 0)
     return mask;
-  double value = tensorType(mask).getElementType().isInteger(1) ? 0 : -INFINITY;
+  double value = isBool ? 0 : -INFINITY;
   return n.create<PadOp>(mask, low, high, PadMode::constant, llvm::APFloat(value), StringAttr());
 }
 

@@ -72,3 +72,13 @@ func.func @known_sizes(%x: tensor<?x3x4xf32>) -> tensor<2xi64> {
   %0 = nn.shape %x {start = 1 : i64} : (tensor<?x3x4xf32>) -> tensor<2xi64>
   return %0 : tensor<2xi64>
 }
+
+// A part of unknown size is not the whole.
+// CHECK-LABEL: @open_slices(
+// CHECK-NEXT: %[[S:.*]] = nn.slice %arg0
+// CHECK-NEXT: return %[[S]], %arg0
+func.func @open_slices(%x: tensor<?x3xf32> {tern.dims = ["n", ""]}) -> (tensor<?x3xf32>, tensor<?x3xf32>) {
+  %0 = nn.slice %x {starts = array<i64: 0, 0>, sizes = array<i64: -9223372036854775808, 3>, steps = array<i64: 1, 1>, nn.sizes = ["min(3,n)"]} : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  %1 = nn.slice %x {starts = array<i64: 0, 0>, sizes = array<i64: -1, 3>, steps = array<i64: 1, 1>} : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  return %0, %1 : tensor<?x3xf32>, tensor<?x3xf32>
+}
