@@ -109,10 +109,11 @@ void Importer::settleType(const Known &known) {
   auto type = known.value ? dyn_cast<RankedTensorType>(known.value.getType()) : RankedTensorType();
   if (!type || type.hasStaticShape() || sizeAnalysis.replaced.empty())
     return;
-  if (Operation *op = known.value.getDefiningOp())
+  Value value = known.value;
+  if (Operation *op = value.getDefiningOp())
     recordSizes(op);
   else
-    known.value.setType(nn::typeOf(sizeAnalysis.shapeOf(known.value), type.getElementType()));
+    value.setType(nn::typeOf(sizeAnalysis.shapeOf(value), type.getElementType()));
 }
 
 /// Replacements found on the way are written everywhere; numbers that are data become nn.sizes; what has to hold at run

@@ -103,13 +103,51 @@ class Dynamic(unittest.TestCase):
         path = save(self.folder, "bad", [("Relu", ["x"], ["y"], {})], [("x", ["n", "s"])], [("y", ["n", "s"])], {})
         model = self.compile(path, dims={"n": "1..4", "s": "2..9"})
         for shape, words in [((5, 3), "dimension 'n' is 5; model 'bad' takes 1 to 4"), ((1, 1), "dimension 's' is 1; model 'bad' takes 2 to 9"),
-                             ((1, 3, 2), "has 2 dimensions, the array 3")]:
+                             ((1, 3, 2), "has 2 dimensions (n, s), the array 3")]:
             with self.assertRaises(tern.Error) as caught:
                 model.run(np.zeros(shape, np.float32))
             self.assertIn(words, str(caught.exception))
         with self.assertRaises(tern.Error) as caught:
             tern.compile(path, "float", out=self.folder / "no.tern", dims={"n": "4..1"})
         self.assertIn("is not NAME=LOW..HIGH", str(caught.exception))
+
+    def test_sizes_of_several_inputs(self):
+        """What disagrees is named, with the sizes that it follows from."""
+        path = save(self.folder, "several", [("Concat", ["past", "new"], ["all"], {"axis": 1}), ("Mul", ["all", "mask"], ["y"], {})],
+                    [("past", ["n", "p"]), ("new", ["n", "s"]), ("mask", ["n", "t"])], [("y", ["n", "t"])], {})
+        model = self.compile(path, dims={"n": "1..4"})
+        shapes = lambda p, s, t, n=1: {"past": np.ones((n, p), np.float32), "new": np.ones((1, s), np.float32), "mask": np.ones((1, t), np.float32)}
+        self.assertEqual(model.run(shapes(2, 3, 5))["y"].shape, (1, 5))
+        with self.assertRaises(tern.Error) as caught:
+            model.run(shapes(2, 3, 4))
+        self.assertIn("axis 1 of input 'mask' is 4; it has to be 5, p+s with p = 2 and s = 3", str(caught.exception))
+        with self.assertRaises(tern.Error) as caught:
+            model.run(shapes(2, 3, 5, n=2))
+        self.assertIn("dimension 'n' is 2, but 1 at axis 0 of input 'new'", str(caught.exception))
+        feeds = shapes(2, 3, 5)
+        del feeds["new"]
+        with self.assertRaises(tern.Error) as caught:
+            model.run(feeds)
+        self.assertIn("input 'new' is missing", str(caught.exception))
+
+    def test_parts_of_open_sizes(self):
+        """A slice with an end is not the whole; one element repeats like a 1."""
+        one, three, axis, zero = (np.array([v]) for v in (1, 3, 1, 0))
+        path = save(self.folder, "parts", [("Slice", ["x", "zero", "three", "axis"], ["front"], {}), ("Slice", ["x", "zero", "one", "axis"], ["first"], {}),
+                                           ("Add", ["x", "first"], ["y"], {})],
+                    [("x", ["n", "s", 6])], [("front", ["n", "f", 6]), ("y", ["n", "s", 6])], {"one": one, "three": three, "axis": axis, "zero": zero})
+        model = self.compile(path, dims={"n": "1..8"})
+        self.assertEqual(model.dims["s"], (1, None))
+        self.agrees(path, model, {"n": [1, 3], "s": [1, 2, 3, 7]})
+
+    def test_compiled_anew(self):
+        """A program that is written again to its folder is the one that is loaded next; the old one goes on."""
+        models = []
+        for factor in (2, 3):
+            path = save(self.folder, "again", [("Mul", ["x", "k"], ["y"], {})], [("x", ["n", 4])], [("y", ["n", 4])], {"k": np.float32(factor)})
+            models.append(self.compile(path))
+        x = np.ones((1, 4), np.float32)
+        self.assertEqual([model(x)[0, 0] for model in models], [2, 3])
 
     def test_run_allocates_nothing(self):
         """A program in C counts calls of malloc and its relatives while it runs with several sizes."""

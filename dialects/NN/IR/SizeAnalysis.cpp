@@ -149,10 +149,11 @@ bool SizeAnalysis::isOne(SizeExpr e) {
   if (!e || e.constant())
     return e && e.isConstant(1);
   e = resolve(e);
-  if (equal(e, table.constant(1)) != true)
+  if (table.range(e, /*least=*/1) != std::make_pair(int64_t(1), int64_t(1)))
     return false;
   // min(seq,1) is a written 1 from here on.
   for (StringRef dim : table.dimsOf(e)) {
+    positive.insert(dim);
     auto [low, high] = table.bounds(dim);
     table.setBounds(dim, std::max<int64_t>(low, 1), high);
   }
