@@ -24,7 +24,8 @@ class Model:
     task_name: str
     score_name: str
     pictures: int           # calibration feeds that the accuracy bars are stated for
-    varying: bool = False   # the task feeds inputs of different sizes; a program has one
+    varying: bool = False   # the task feeds inputs of different sizes
+    dims: tuple = ()        # ((name, size), ...): sizes of a program that runs the whole task
 
     @property
     def path(self):
@@ -37,11 +38,11 @@ class Model:
             sys.path.insert(0, tasks)
         return importlib.import_module(self.task_name)
 
-    def scores(self, run):
-        """{name: value} of everything the task measures."""
-        found = {self.score_name: self.task.score(run, CACHE)}
+    def scores(self, run, limit=None):
+        """{name: value} of everything the task measures; limit: only so many cases."""
+        found = {self.score_name: self.task.score(run, CACHE, limit)}
         if hasattr(self.task, "nll"):
-            found["nll"] = self.task.nll(run, CACHE)
+            found["nll"] = self.task.nll(run, CACHE, limit)
         return found
 
     def calibration(self, folder, n=None):
@@ -70,9 +71,10 @@ MODELS = {m.name: m for m in (
     Model("ocr_rec", ("ocr", "data"), "ocr_rec", "character accuracy", 32, varying=True),
     Model("efficientnet_lite0", ("efficientnet", "data"), "imagenet20", "top-1", 32),
     Model("magika", ("magika", "data"), "filetype", "accuracy", 32),
-    Model("minilm", ("minilm",), "retrieval", "MRR", 32, varying=True),
+    Model("minilm", ("minilm",), "retrieval", "MRR", 32, varying=True, dims=(("batch", "1..64"), ("sequence", "1..512"))),
     Model("minilm_int8", ("minilm_int8", "minilm"), "retrieval", "MRR", 32, varying=True),
     Model("smollm2", ("smollm2",), "perplexity", "perplexity", 8, varying=True),
+    Model("silero_vad_sequence", ("silero", "data"), "vad", "AUC", 8, varying=True, dims=(("sequence_length", "1..8192"),)),
     Model("ocr_int8", ("ocr_int8", "data"), "ocr_int8", "character accuracy", 32, varying=True),
 )}
 

@@ -29,6 +29,14 @@ std::string rowFor(RowOp op, const std::optional<Format> &x, const std::optional
     bool served = !w || (w->elem.isInteger() && (w->elem.bits == 8 || w->elem.bits == 4) && w->planes.size() <= 2);
     return !x && served ? "cpu.gather" : "";
   }
+  if (op == RowOp::Rnn) {
+    // s8 weights with one scale for each row of a gate.
+    auto isRow = [](const Format &format) {
+      const std::vector<int64_t> &block = format.planes.size() == 1 ? format.planes[0].block : std::vector<int64_t>();
+      return format.elem == Element::si(8) && block.size() == 3 && block[1] == 1 && block[2] == kWhole;
+    };
+    return !x && (!w || isRow(*w)) ? "cpu.rnn" : "";
+  }
   std::string name = std::string("cpu.") + ops[int(op)] + ".";
   if (!w)
     return x ? "" : name + "f32";
@@ -49,6 +57,7 @@ std::vector<std::string> allRows() {
   for (const char *type : gemmTypes)
     rows.push_back(std::string("cpu.gemm.") + type);
   rows.push_back("cpu.gather");
+  rows.push_back("cpu.rnn");
   return rows;
 }
 

@@ -12,7 +12,7 @@
 
 namespace tern {
 
-enum class RowOp : uint8_t { Conv, Depthwise, Matmul, Gather };
+enum class RowOp : uint8_t { Conv, Depthwise, Matmul, Gather, Rnn };
 
 /// The row for formats x and w (absent: float); empty: no kernel has them.
 std::string rowFor(RowOp op, const std::optional<Format> &x, const std::optional<Format> &w);

@@ -24,7 +24,10 @@ bool keepsCodes(Operation *op) {
   return resize && resize.getMode() == ResizeMode::nearest;
 }
 
-unsigned weightOperand(Operation *op) { return isa<GatherOp>(op) ? 0 : 1; }
+ArrayRef<unsigned> weightOperands(Operation *op) {
+  static constexpr unsigned table[] = {0}, one[] = {1}, recurrent[] = {1, 2};
+  return isa<GatherOp>(op) ? ArrayRef(table) : isa<RnnOp>(op) ? ArrayRef(recurrent) : ArrayRef(one);
+}
 
 /// Smaller tables save nothing.
 constexpr int64_t kLargeTable = 1 << 16;
@@ -37,11 +40,28 @@ bool isEmbedding(Operation *op) {
   return table.getRank() == 2 && table.hasStaticShape() && table.getNumElements() >= kLargeTable;
 }
 
+/// Weights of all gates, for the inputs and for the state.
+static std::string whyNotQuantizable(RnnOp op) {
+  for (Value w : {op.getW(), op.getR()}) {
+    if (!isF32(w) || !isF32(op.getX()))
+      return "its tensors are not f32";
+    if (w.getDefiningOp<DequantizeOp>())
+      return "the model quantizes it already";
+    if (!isConstantExpression(w) || !typeOf(w).hasStaticShape())
+      return "its weights are not constant";
+  }
+  if (op.getB() && !isConstantExpression(op.getB()))
+    return "its bias is not constant";
+  return "";
+}
+
 std::string whyNotQuantizable(Operation *op) {
   if (isEmbedding(op))
     return "";
+  if (auto rnn = dyn_cast<RnnOp>(op))
+    return whyNotQuantizable(rnn);
   if (!isa<ConvOp, ConvTransposeOp, MatmulOp>(op))
-    return "only convolutions and matrix products have integer kernels";
+    return "only convolutions, matrix products and recurrent layers have integer kernels";
   Value x = op->getOperand(0), w = op->getOperand(1);
   if (!isF32(x) || !isF32(w) || !isF32(op->getResult(0)))
     return "its tensors are not f32";

@@ -20,13 +20,13 @@ bool movesCodes(mlir::Operation *op);
 /// result shares the scale of its input, and quantizing it again changes nothing.
 bool keepsCodes(mlir::Operation *op);
 
-/// The operand of an op that is its weight: 0 of a gather (the table), else 1.
-unsigned weightOperand(mlir::Operation *op);
+/// The operands of an op that are its weights, all in one format: 0 of a gather (the table), 1 and 2 of a recurrent layer, else 1.
+llvm::ArrayRef<unsigned> weightOperands(mlir::Operation *op);
 
 /// A gather of rows of a large constant table of floats: an embedding.
 bool isEmbedding(mlir::Operation *op);
 
-/// conv, conv_transpose or matmul whose weight is a constant expression and whose formats a kernel exists for, or an
+/// conv, conv_transpose, matmul or rnn whose weights are constant expressions and whose formats a kernel exists for, or an
 /// embedding. Empty: quantizable, else why not.
 std::string whyNotQuantizable(mlir::Operation *op);
 

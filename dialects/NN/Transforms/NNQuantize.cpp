@@ -92,12 +92,16 @@ private:
       return success();
     OpBuilder builder(op);
     Location loc = op->getLoc();
-    unsigned weight = nn::weightOperand(op);
-    Value w = op->getOperand(weight);
-    auto name = builder.getStringAttr(nameOfValue(op->getResult(0)));
-    auto quantized = QuantizeOp::create(builder, loc, QuantType::get(typeOf(w), choice.getW()), w, ValueRange(),
-                                        choice.getWEncode(), choice.getMethod(), name);
-    op->setOperand(weight, DequantizeOp::create(builder, loc, w.getType(), quantized, StringAttr()));
+    std::string name = nameOfValue(op->getResult(0));
+    QuantizeOp quantized;
+    for (unsigned operand : nn::weightOperands(op)) {
+      Value w = op->getOperand(operand);
+      // A recurrent layer has two: NAME for the inputs, NAME.r for the state.
+      auto text = builder.getStringAttr(isa<nn::RnnOp>(op) && operand == 2 ? name + ".r" : name);
+      quantized = QuantizeOp::create(builder, loc, QuantType::get(typeOf(w), choice.getW()), w, ValueRange(),
+                                     choice.getWEncode(), choice.getMethod(), text);
+      op->setOperand(operand, DequantizeOp::create(builder, loc, w.getType(), quantized, StringAttr()));
+    }
     if (!choice.getX())
       return success();
     if (!choice.getXScale()) {

@@ -7,6 +7,19 @@ using namespace mlir;
 namespace tern::nn {
 
 OpShape::OpShape(Operation *op) {
+  weights = 0;
+  for (unsigned operand : weightOperands(op))
+    weights += cast<RankedTensorType>(op->getOperand(operand).getType()).getNumElements();
+  if (auto rnn = dyn_cast<RnnOp>(op)) {
+    // One output for each row of the gates, of inputs and state together.
+    w = cast<RankedTensorType>(rnn.getW().getType());
+    auto x = cast<RankedTensorType>(rnn.getX().getType());
+    outAxis = 1, inAxis = 2;
+    n = w.getDimSize(0) * w.getDimSize(1), k = w.getDimSize(2) + rnn.getHidden();
+    m = x.isDynamicDim(0) || x.isDynamicDim(1) ? -1 : x.getDimSize(0) * x.getDimSize(1);
+    row = RowOp::Rnn;
+    return;
+  }
   if (auto gather = dyn_cast<GatherOp>(op)) {
     // A row of the table is copied for each index: no reduction.
     w = cast<RankedTensorType>(gather.getX().getType());
@@ -45,7 +58,7 @@ void finishEntry(PlanOp &entry, const OpShape &shape) {
   ArrayRef<int64_t> dims = shape.w.getShape();
   // Packed panels have no gaps at the ends of rows, unlike plain planes.
   double bits = entry.w ? bitsPerElement(*entry.w, {dims.data(), dims.size()}) : 32;
-  entry.weightBytes = int64_t(std::ceil(bits * double(shape.w.getNumElements()) / 8));
+  entry.weightBytes = int64_t(std::ceil(bits * double(shape.weights) / 8));
 }
 
 //===-- the decisions in the IR ---------------------------------------------===//
@@ -94,7 +107,7 @@ void writeTensors(const std::vector<ActivationGroup> &groups, ArrayRef<PlanTenso
 std::vector<Operation *> plannedOps(func::FuncOp function) {
   std::vector<Operation *> ops;
   function.walk([&](Operation *op) {
-    if (isa<ConvOp, ConvTransposeOp, MatmulOp>(op) || isEmbedding(op))
+    if (isa<ConvOp, ConvTransposeOp, MatmulOp, RnnOp>(op) || isEmbedding(op))
       ops.push_back(op);
   });
   return ops;

@@ -13,7 +13,8 @@ namespace tern::nn {
 /// What the formats of an op depend on.
 struct OpShape {
   explicit OpShape(mlir::Operation *op);
-  mlir::RankedTensorType w;
+  mlir::RankedTensorType w; ///< the first weight, where there are two
+  int64_t weights;          ///< elements of all weights
   int64_t outAxis, inAxis; ///< of the weight
   int64_t m, n, k;         ///< as in PlanOp
   bool grouped = false;

@@ -13,10 +13,12 @@ static LogicalResult checkEntry(Operation *op, const PlanOp &entry) {
     if (std::string why = whyNotQuantizable(op); !why.empty())
       return op->emitError("the plan quantizes '") << entry.name << "', but " << why;
   if (entry.w) {
-    ArrayRef<int64_t> dims = shape.w.getShape();
-    if (std::string error = verify(*entry.w, {dims.data(), dims.size()}); !error.empty())
-      return op->emitError("the plan gives '")
-             << entry.name << "' weights of format " << entry.w->str() << ": " << error;
+    for (unsigned operand : weightOperands(op)) {
+      ArrayRef<int64_t> dims = cast<RankedTensorType>(op->getOperand(operand).getType()).getShape();
+      if (std::string error = verify(*entry.w, {dims.data(), dims.size()}); !error.empty())
+        return op->emitError("the plan gives '")
+               << entry.name << "' weights of format " << entry.w->str() << ": " << error;
+    }
     if (!entry.wEncode)
       return op->emitError("the plan gives '") << entry.name << "' a weight format but no w_encode";
   }

@@ -56,6 +56,11 @@ static bool scoresVocabulary(Operation *op, const OpShape &shape) {
 static Format weightFormat(Operation *op, const OpShape &shape, const Scheme &scheme) {
   std::vector<int64_t> block(shape.w.getRank(), kWhole);
   block[shape.outAxis] = 1;
+  // One scale for each row of a gate, of each direction. Fewer than 8 bits have no kernel and would save nothing.
+  if (isa<RnnOp>(op)) {
+    block[0] = 1;
+    return {Element::si(8), {scalePlane(Element::f32(), block)}};
+  }
   int64_t channels = shape.w.getDimSize(shape.inAxis);
   bool fourBits = scheme.weightBits == 4 && channels >= kFewChannels && !shape.grouped && !isa<ConvTransposeOp>(op);
   if (!fourBits)
@@ -169,7 +174,7 @@ LogicalResult makePlan(func::FuncOp function, const PlanRequest &request, Plan &
       // With 16 codes the sign of the largest weight decides which end gets the sixteenth: -7 to 7 would lose it.
       entry.wEncode = entry.w->find(Role::Zero) ? Encode(Rule::Minmax) : fourBits ? Encode(Rule::SignedAbsmax, -8, 7) : Encode(Rule::Absmax, -127, 127);
       entry.method = fourBits ? "rtn-mse" : "rtn";
-      if (scheme.activationBits == 8 && !isa<GatherOp>(op))
+      if (scheme.activationBits == 8 && !isa<GatherOp, RnnOp>(op))
         isStatic.insert(op);
     }
     plan.ops.push_back(std::move(entry));
