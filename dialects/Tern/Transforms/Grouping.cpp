@@ -176,8 +176,11 @@ static bool isReadableInRows(Value operand, ArrayRef<int64_t> result) {
   auto isOne = [](int64_t size) { return size == 1; };
   if (shape == result || llvm::all_of(shape, isOne))
     return true;
+  // Scales of this run times constant ones are a vector that no constant is.
+  if (!shape.empty() && llvm::all_of(shape.drop_back(), isOne) && shape.back() == result.back() && !ShapedType::isDynamic(shape.back()))
+    return true;
   if (isConstant(operand))
-    return llvm::all_of(shape.drop_back(), isOne) && shape.back() == result.back();
+    return false;
   return shape.size() == result.size() && shape.drop_back() == result.drop_back() && shape.back() == 1;
 }
 
@@ -270,7 +273,7 @@ private:
         if (groupOf.lookup(user) != reader)
           return;
       for (Operation *op : reader->ops)
-        if (!fits(op, value))
+        if (!fits(op, value, isProduct(*group)))
           return;
       for (Operation *op : reader->ops)
         groupOf[op] = group;
@@ -332,13 +335,14 @@ private:
     return (!group.anchor || acceptsEpilogue(group.anchor)) && !isa<QuantType>(group.last()->getResult(0).getType()) &&
            !group.last()->hasAttr(kProbe);
   }
-  /// An elementwise op can be computed where `value` is.
-  static bool fits(Operation *op, Value value) {
+  /// An elementwise op can be computed where `value` is; `rows`: by a matrix product.
+  static bool fits(Operation *op, Value value, bool rows) {
     ArrayRef<int64_t> shape = shapeOf(op->getResult(0));
     return shapeOf(value) == shape && llvm::all_of(op->getOperands(), [&](Value operand) {
-             return operand == value || isReadable(operand, shape);
+             return operand == value || isReadable(operand, shape) || (rows && isReadableInRows(operand, shape));
            });
   }
+  static bool isProduct(const Group &group) { return isa_and_nonnull<MatmulOp, nn::MatmulOp>(group.anchor); }
 
   //===-- rows ---------------------------------------------------------------===//
 
@@ -452,13 +456,13 @@ private:
   }
 
   bool canJoin(const Group &group, Value value, Operation *op) {
-    if (isa_and_nonnull<MatmulOp, nn::MatmulOp>(group.anchor) &&
+    if (isProduct(group) &&
         !llvm::all_of(op->getOperands(), [&](Value operand) {
           return operand == value || isReadableInRows(operand, shapeOf(op->getResult(0)));
         }))
       return false;
     return isOpen(group) && llvm::all_of(value.getUsers(), [&](Operation *user) { return user == op; }) &&
-           fits(op, value);
+           fits(op, value, isProduct(group));
   }
 
   std::vector<std::unique_ptr<Group>> groups;

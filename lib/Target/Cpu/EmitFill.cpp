@@ -20,11 +20,15 @@ Value splat(KernelBuilder &k, Elem elem, double value, int64_t n) {
 
 Kernel emitFill(ModuleOp module, StringRef name, const FillProblem &p, const Isa &isa) {
   const Map &m = p.out;
-  KernelBuilder k(module, name, {m.elem}, isa, std::nullopt, hasDynamicSizes(p));
+  SmallVector<Elem, 2> args{m.elem};
+  if (p.loaded)
+    args.push_back(m.elem);
+  KernelBuilder k(module, name, args, isa, std::nullopt, hasDynamicSizes(p));
+  Value loaded = p.loaded ? k.atEntry([&] { return k.load(k.arg(1), 0); }) : Value();
   int64_t width = 16 * isa.lanes / bytesOf(m.elem); // four registers
   auto run = [&](const Index &at, const Index &count) {
     k.forRow(count, width, [&](Index i, const Piece &piece) {
-      k.store(splat(k, m.elem, p.value, piece.lanes), k.arg(0), at + i, piece.mask);
+      k.store(loaded ? k.broadcast(loaded, piece.lanes) : splat(k, m.elem, p.value, piece.lanes), k.arg(0), at + i, piece.mask);
     });
   };
   // Channels that only round up to four belong to nobody else, so a run of pixels is one run of elements.
@@ -73,6 +77,6 @@ double estimateUs(const FillProblem &problem, const Isa &) {
   return double(filled * m.cs * bytesOf(m.elem)) / 32 * 1e-3;
 }
 
-std::string refuse(const FillProblem &) { return ""; }
+std::string refuse(const FillProblem &p) { return p.loaded && p.out.elem != Elem::U8 ? "a value of another type than a byte" : ""; }
 
 } // namespace tern::cpu

@@ -160,6 +160,8 @@ Value ExprVector::finish(Value v) {
 }
 
 Value vectorOp(KernelBuilder &k, const ExprNode &e, ArrayRef<Value> in, int64_t lanes) {
+  if (e.op == ExprOp::Uncenter)
+    return k.subi(in[0], k.muli(in[1], k.i32(int64_t(e.a), lanes)));
   Value x = e.op == ExprOp::Quant || e.op == ExprOp::Requant || e.op == ExprOp::Dequant || e.op == ExprOp::IntToF32
                 ? in[0]
                 : asFloat(k, in[0]);
@@ -253,6 +255,8 @@ Value vectorOp(KernelBuilder &k, const ExprNode &e, ArrayRef<Value> in, int64_t 
     return codes(k.div(asFloat(k, x), y));
   case ExprOp::Requant:
     return codes(y ? k.mul(asFloat(k, x), y) : asFloat(k, x));
+  case ExprOp::Uncenter:
+    break; // above
   }
   llvm_unreachable("an operator without vector code");
 }
@@ -309,7 +313,7 @@ std::string refuseExpr(const Expr &expr, Elem outElem, int64_t accumulators) {
       if (arg < 0 || arg >= values)
         return "an operand that is no earlier value";
     values++;
-    lastIsCode = n.op == ExprOp::Quant || n.op == ExprOp::Requant;
+    lastIsCode = n.op == ExprOp::Quant || n.op == ExprOp::Requant || (n.op == ExprOp::Uncenter && outElem == Elem::I32);
     if (lastIsCode && n.lo > n.hi)
       return "an empty range of codes";
   }

@@ -94,9 +94,10 @@ enum class ExprOp : uint8_t {
   Dequant,  ///< (x, scale): (f32(x) - a) * scale, x an integer input, a the zero point (an integer): exact subtraction,
             ///< one product
   Quant,    ///< (x, scale): clamp(roundeven(x / scale) + a, lo, hi) as an integer; a the zero point (IEEE division)
-  Requant   ///< (x, multiplier): clamp(roundeven(f32(x) * multiplier) + a, lo, hi) as an integer; x f32 or i32; one
+  Requant,  ///< (x, multiplier): clamp(roundeven(f32(x) * multiplier) + a, lo, hi) as an integer; x f32 or i32; one
             ///< product, one
             ///< rounding. With x alone there is no product.
+  Uncenter  ///< (x, y): x - a * y, all of them i32; a is an integer
 };
 
 /// Where a value of the program comes from.
@@ -228,15 +229,20 @@ struct FillProblem {
   Map out;
   double value = 0;
   bool interior = false;
+  bool loaded = false; ///< bytes only: the value is that of one more argument behind out, u8[1]
 };
 
 /// Dynamic symmetric quantization of an activation: codes U8 = 128 + clamp(roundeven(x / (m / 127)), -127, 127), scale
 /// = m / 127 (m = 0: scale 1), m = max |x| per row (pixel; scales: f32[n*h*w]) or over the tensor (scales: f32[1]).
 /// Arguments: in, codes, scales, task. perTensor is two kernels: absmax (arguments: in, partial maxima f32[tasks],
 /// task) and quantize (in, partial maxima, codes, scales, task).
+/// minmax: of ONNX's DynamicQuantizeLinear, over the tensor. Codes are clamp(roundeven(x / s) + z, 0, 255) with s = (max - min) / 255 and z =
+/// clamp(roundeven(-min / s), 0, 255), 0 being between min and max (all zero: s = 1). The first kernel leaves pairs (min, max) f32[2 tasks], the
+/// second one has one more argument behind the scale, the zero point u8[1].
 struct DynamicQuantProblem {
   Map in, out;
   bool perTensor = false;
+  bool minmax = false;
 };
 
 /// Every size and offset of a problem in the order in which they are printed.

@@ -23,8 +23,9 @@ constexpr StringRef kOps[] = {
     "relu", "leaky_relu", "clip",       "sigmoid", "hard_sigmoid", "hard_swish", "tanh",    "exp",   "log",
     "sqrt", "rsqrt",      "reciprocal", "neg",     "abs",          "floor",      "ceil",    "round", "erf",
     "gelu", "gelu_tanh",  "silu",       "elu",     "softplus",     "sign",       "add",     "sub",   "mul",
-    "div",  "pow",        "min",        "max",     "prelu",        "int_to_f32", "dequant", "quant", "requant"};
-static_assert(std::size(kOps) == size_t(ExprOp::Requant) + 1);
+    "div",  "pow",        "min",        "max",     "prelu",        "int_to_f32", "dequant", "quant", "requant",
+    "uncenter"};
+static_assert(std::size(kOps) == size_t(ExprOp::Uncenter) + 1);
 
 constexpr StringRef kInputs[] = {"acc", "tensor", "channel", "pixelwise", "row", "scalar"};
 constexpr StringRef kAriths[] = {"f32", "u8s8", "u8s4", "f32s8", "f32s4"};
@@ -184,12 +185,14 @@ std::string print(const CopyProblem &q) {
 std::string print(const FillProblem &q) {
   Printer p("fill");
   p.map("out", q.out).field("value", q.value, 0.0).field("interior", int64_t(q.interior), int64_t(0));
+  p.field("loaded", int64_t(q.loaded), int64_t(0));
   return p.str();
 }
 
 std::string print(const DynamicQuantProblem &q) {
   Printer p("dynamic_quant");
   p.map("in", q.in).map("out", q.out).field("per_tensor", int64_t(q.perTensor), int64_t(0));
+  p.field("minmax", int64_t(q.minmax), int64_t(0));
   return p.str();
 }
 

@@ -69,9 +69,13 @@ bool ConvLowering::readWeight(Value weight) {
     Format format = type.getFormat().getFormat();
     weightType = type.getExpressedTensor();
     weightBits = format.elem.bits;
-    const Plane *scale = format.planes.size() == 1 ? format.find(Role::Scale) : nullptr;
-    if (!scale || format.elem.kind != ElementKind::Int || (weightBits != 8 && weightBits != 4))
-      return refuse("weights of format " + format.str() + "; generated kernels read si8 and si4 with one scale plane");
+    const Plane *scale = format.planes.size() == 1 || readWeightZero(bundle) ? format.find(Role::Scale) : nullptr;
+    shifted = integer && format.elem.kind == ElementKind::UInt && weightBits == 8 && scale;
+    if (!scale || (format.elem.kind != ElementKind::Int && !shifted) || (weightBits != 8 && weightBits != 4))
+      return refuse("weights of format " + format.str() + "; generated kernels read si8 and si4 with one scale plane, and 8 bits with one zero point "
+                    "where activations are codes");
+    if (shifted && format.planes.size() == 1)
+      zeros.setWeight(-128);
     int scaleIndex = operandIndex(bundle.getPlanes()[1]);
     ElementsAttr scales = scaleIndex >= 0 ? operands[scaleIndex].constant : constantOf(bundle.getPlanes()[1]);
     std::optional<std::vector<double>> numbers = scales ? numbersOf(scales) : std::nullopt;
@@ -108,6 +112,8 @@ bool ConvLowering::readWeight(Value weight) {
   if (weightBits == 32 && !weightType.getElementType().isF32())
     return refuse("a weight that is not f32");
   weightBytes = std::move(*bytes);
+  for (char &code : weightBytes)
+    code = shifted ? char(uint8_t(code) - 128) : code;
   if (weightBits == 4) {
     // One code a byte for the packer.
     int64_t row = weightType.getShape().back(), rows = weightType.getNumElements() / std::max<int64_t>(row, 1);
@@ -131,6 +137,21 @@ static RankedTensorType tensorOf(Value value) {
 static SizedType sizesOfInput(Value value) {
   auto bundle = value.getDefiningOp<BundleOp>();
   return SizedType(bundle ? bundle.getPlanes().front() : value);
+}
+
+/// One zero point for all weights of 8 bits: a constant.
+bool ConvLowering::readWeightZero(BundleOp bundle) {
+  Format format = bundle.getResult().getType().getFormat().getFormat();
+  if (!integer || format.elem.bits != 8 || format.planes.size() != 2 || format.planes[0].role != Role::Scale || format.planes[1].role != Role::Zero)
+    return false;
+  bool isSigned = format.elem.hasSignedCodes();
+  int index = operandIndex(bundle.getPlanes()[2]);
+  ElementsAttr attr = index >= 0 ? operands[index].constant : constantOf(bundle.getPlanes()[2]);
+  std::optional<std::vector<double>> numbers = attr ? numbersOf(attr, !isSigned) : std::nullopt;
+  if (!numbers || numbers->empty() || llvm::any_of(*numbers, [&](double zero) { return zero != numbers->front(); }))
+    return false;
+  zeros.setWeight(int64_t(numbers->front()) - (isSigned ? 0 : 128));
+  return true;
 }
 
 void ConvLowering::readShape() {
@@ -207,18 +228,22 @@ bool ConvLowering::run() {
     bias = biasValue;
     return packFloat();
   }
-  std::optional<int64_t> zero = storedZero(bundle);
-  if (!zero)
-    return refuse("a zero point that is not constant");
+  if (!zeros.read(bundle, operands))
+    return refuse(zeros.why());
+  bool centred = !zeros.isRuntime() && zeros.known() == 0;
   // Each phase of the output adds up other taps, so one start value a channel cannot hold zero * sum(w).
-  if (conv.transposed && *zero != 0 && (conv.strideH > 1 || conv.strideW > 1))
+  if (conv.transposed && !centred && (conv.strideH > 1 || conv.strideW > 1))
     return refuse("a transposed convolution of codes with a zero point");
+  if (zeros.isRuntime() && conv.group)
+    return refuse("a zero point of this run beside weights with group scales");
+  if (zeros.ofWeights() && (conv.transposed || conv.groups > 1 || conv.group))
+    return refuse("weights with a zero point in a convolution that is grouped or transposed");
   if (!result.getElementType().isInteger(32)) {
     bias = biasValue;
     xScale = bundle.getPlanes()[1];
     biasValue = {};
   }
-  return packInteger(biasValue, *zero);
+  return packInteger(biasValue);
 }
 
 static KernelArg constantArg(Elem elem, std::vector<char> bytes) {
@@ -281,7 +306,7 @@ void ConvLowering::addBias(std::vector<float> &start) {
   bias = {};
 }
 
-bool ConvLowering::packInteger(Value bias, int64_t zero) {
+bool ConvLowering::packInteger(Value bias) {
   if (dry)
     return true;
   PlainWeights plain;
@@ -290,7 +315,7 @@ bool ConvLowering::packInteger(Value bias, int64_t zero) {
   plain.scales = scales;
   kernelArgs.push_back(packedWeights(plain));
   if (conv.group) {
-    std::vector<float> start = scaledAccumulatorInit(conv, plain, int32_t(zero));
+    std::vector<float> start = scaledAccumulatorInit(conv, plain, int32_t(zeros.known()));
     addBias(start);
     kernelArgs.push_back(constantArg(Elem::F32, bytesOfArray(start)));
     return true;
@@ -304,12 +329,19 @@ bool ConvLowering::packInteger(Value bias, int64_t zero) {
       return refuse("a bias that is not constant");
     start.assign(numbers->begin(), numbers->end());
   }
-  kernelArgs.push_back(constantArg(Elem::I32, bytesOfArray(accumulatorInit(conv, plain.codes, start, int32_t(zero)))));
+  kernelArgs.push_back(zeros.start(accumulatorInit(conv, plain.codes, start, int32_t(zeros.known())), accumulatorInit(conv, plain.codes, {}, -1)));
   return true;
 }
 
 void ConvLowering::prepareEpilogue(ExprBuilder &builder) {
   int value = builder.addAccumulator();
+  if (zeros.ofWeights()) {
+    WindowSumProblem sums;
+    sums.in = conv.in;
+    sums.kh = conv.kh, sums.kw = conv.kw, sums.strideH = conv.strideH, sums.strideW = conv.strideW;
+    sums.dilationH = conv.dilationH, sums.dilationW = conv.dilationW, sums.padTop = conv.padTop, sums.padLeft = conv.padLeft;
+    value = zeros.uncenter(builder, value, sums, kernelArgs.front().index, out);
+  }
   // Weights without group scales leave them to the epilogue when the op's result is real (not T1).
   bool real = cast<RankedTensorType>(anchor->getResult(0).getType()).getElementType().isF32();
   if (real && weightBits != 32 && !conv.group) {

@@ -3,7 +3,7 @@
 #define TERN_TARGET_CPU_LOWERING_CONVLOWERING_H
 
 #include "lib/Target/Cpu/ConvPlan.h"
-#include "lib/Target/Cpu/Lowering/ExprBuilder.h"
+#include "lib/Target/Cpu/Lowering/ZeroPoints.h"
 
 namespace tern::cpu {
 struct PlainWeights;
@@ -26,6 +26,8 @@ public:
   const ConvProblem &problem() const { return conv; }
   /// in, packed weights, init: the arguments before the epilogue's inputs.
   const llvm::SmallVector<KernelArg> &args() const { return kernelArgs; }
+  /// What has to run before the convolution.
+  std::vector<Step> takeSteps() { return zeros.takeSteps(); }
   llvm::StringLiteral row() const;
   int64_t macs() const { return multiplyAccumulates; }
   llvm::StringRef error() const { return why; }
@@ -34,7 +36,8 @@ private:
   bool refuse(const llvm::Twine &reason);
   void readShape();
   bool readWeight(mlir::Value weight);
-  bool packInteger(mlir::Value bias, int64_t zero);
+  bool packInteger(mlir::Value bias);
+  bool readWeightZero(BundleOp bundle);
   bool packFloat();
   void addBias(std::vector<float> &start);
   std::vector<float> groupScales() const;
@@ -56,6 +59,8 @@ private:
   std::vector<char> weightBytes;
   std::vector<double> weightScales; ///< one a channel, or one a group of input channels
   int weightBits = 32;
+  bool shifted = false;             ///< unsigned codes: stored as code - 128
+  ZeroPoints zeros;
   mlir::Value bias;                 ///< of a float result
   mlir::Value xScale;               ///< f32 accumulators of integer arithmetic (group scales): still to be multiplied
 };

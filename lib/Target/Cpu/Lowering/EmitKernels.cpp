@@ -105,6 +105,10 @@ private:
             return emitRows(module, name, p, isa);
           else if constexpr (std::is_same_v<T, SizesProblem>)
             return emitSizes(module, name, p, isa);
+          else if constexpr (std::is_same_v<T, StartProblem>)
+            return emitStart(module, name, p, isa);
+          else if constexpr (std::is_same_v<T, WindowSumProblem>)
+            return emitWindowSum(module, name, p, isa);
           else
             return emitPortable(module, name, p, isa);
         },

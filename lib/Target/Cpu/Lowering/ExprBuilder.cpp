@@ -204,6 +204,11 @@ int ExprBuilder::argument(BlockArgument argument) {
     if (plane && arg.elem == Elem::F32)
       return input(ExprInput::Row, operand.place.map, arg);
   }
+  // One number a column, of this run: the product of run-time and constant scales.
+  if (out.form == Form::Plain && arg.elem == Elem::F32 && type.getRank() && rank && onlyAxis(type.getShape(), rank) == rank - 1 &&
+      type.getShape().back() == outType.getShape().back() && operand.place.form == Form::Plain && isDense(operand.place.map) &&
+      out.map.c == type.getShape().back())
+    return input(ExprInput::Channel, Map(), arg);
   if (out.form == Form::Plain && arg.elem == Elem::F32 && type.getRank() == rank &&
       type.getShape().drop_back() == outType.getShape().drop_back() && type.getShape().back() == 1) {
     Map rows = out.map;

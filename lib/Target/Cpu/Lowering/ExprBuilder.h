@@ -56,6 +56,9 @@ public:
   /// Input that reads operand `index` of the call as a tensor of the output's shape.
   int tensorInput(unsigned index);
 
+  /// One number a row or pixel, at `map`.
+  int rowInput(const Map &map, KernelArg arg) { return input(ExprInput::Row, map, std::move(arg)); }
+
   /// `value` of the body is value `number` of the program.
   void remember(mlir::Value value, int number) { known[value] = number; }
 

@@ -35,9 +35,8 @@ bool GemmLowering::readActivation(Value x) {
   Format format = bundle.getResult().getType().getFormat().getFormat();
   if (!format.elem.isInteger() || format.elem.bits != 8)
     return refuse("codes of " + format.elem.str() + "; generated kernels multiply codes of 8 bits");
-  xZero = storedZero(bundle);
-  if (!xZero)
-    return refuse("a zero point that is not constant");
+  if (!zeros.read(bundle, operands))
+    return refuse(zeros.why());
   const Plane *scale = format.find(Role::Scale);
   int64_t k = bundle.getResult().getType().getShape().back();
   if (!scale || llvm::count_if(format.planes, [](const Plane &plane) { return plane.role == Role::Scale; }) != 1)
@@ -49,7 +48,7 @@ bool GemmLowering::readActivation(Value x) {
   gemm.xGroup = block;
   xScales = operandIndex(xScale);
   xScale = {};
-  if (*xZero != 128)
+  if (zeros.known() != 128)
     return refuse("a zero point of codes with a scale for each group of channels");
   if (xScales < 0 || operands[xScales].constant || operands[xScales].place.form != Form::Plain || !isDense(operands[xScales].place.map) ||
       operands[xScales].place.map.elem != Elem::F32)
@@ -73,9 +72,12 @@ bool GemmLowering::run() {
     if (op.getTransposeA())
       return refuse("a left operand that is [k, m]");
   }
-  if (!readActivation(anchor->getOperand(0)) || !weight.read(anchor->getOperand(1), transposed, operands, xZero.has_value(), gemm))
+  if (!readActivation(anchor->getOperand(0)) || !weight.read(anchor->getOperand(1), transposed, operands, gemm.in.elem == Elem::U8, gemm))
     return refuse(why.empty() ? weight.error() : StringRef(why));
   gemm.paired = bool(halvedBehind(anchor));
+  zeros.setWeight(weight.storedZero());
+  if (zeros.isRuntime() && gemm.accElem() != Elem::I32)
+    return refuse("a zero point of this run beside weights with group scales");
   if (weight.channels() != gemm.in.c || weight.outputs() != gemm.outputs())
     return refuse("a weight of another size");
   if (anchor->getNumOperands() > 2)
@@ -131,9 +133,9 @@ bool GemmLowering::pack() {
     };
     kernelArgs.push_back(std::move(arg));
     if (gemm.hasInit() && gemm.accElem() == Elem::I32)
-      kernelArgs.push_back(constantArg(Elem::I32, bytesOfArray(gemmInit(gemm, weight.plain(gemm), start, int32_t(*xZero)))));
+      kernelArgs.push_back(zeros.start(gemmInit(gemm, weight.plain(gemm), start, int32_t(zeros.known())), gemmInit(gemm, weight.plain(gemm), {}, -1)));
     else if (gemm.hasInit())
-      kernelArgs.push_back(constantArg(Elem::F32, bytesOfArray(scaledGemmInit(gemm, weight.plain(gemm), int32_t(*xZero)))));
+      kernelArgs.push_back(constantArg(Elem::F32, bytesOfArray(scaledGemmInit(gemm, weight.plain(gemm), int32_t(zeros.known())))));
   }
   if (gemm.xGroup) {
     KernelArg scales;
@@ -151,7 +153,9 @@ void GemmLowering::prepareEpilogue(ExprBuilder &builder) {
   if (halved)
     accumulators.push_back(builder.addAccumulator());
   for (auto [part, accumulator] : llvm::enumerate(accumulators)) {
-    int value = accumulator;
+    WindowSumProblem sums;
+    sums.in = gemm.in;
+    int value = zeros.uncenter(builder, accumulator, sums, kernelArgs.front().index, out);
     auto own = [&, part = int64_t(part)](const std::vector<double> &numbers) {
       return int64_t(numbers.size()) != gemm.outputs() ? numbers
                                                        : std::vector<double>(numbers.begin() + part * gemm.out.c, numbers.begin() + (part + 1) * gemm.out.c);

@@ -3,6 +3,7 @@
 #define TERN_TARGET_CPU_LOWERING_GEMMLOWERING_H
 
 #include "lib/Target/Cpu/Lowering/GemmWeights.h"
+#include "lib/Target/Cpu/Lowering/ZeroPoints.h"
 
 namespace tern::cpu {
 
@@ -24,6 +25,8 @@ public:
   const GemmProblem &problem() const { return gemm; }
   /// in, packed weights, init, x scales: the arguments before the epilogue's inputs.
   llvm::SmallVector<KernelArg> takeArgs() { return std::move(kernelArgs); }
+  /// What has to run before the product.
+  std::vector<Step> takeSteps() { return zeros.takeSteps(); }
   llvm::StringLiteral row() const;
   /// Multiply-accumulates of one row.
   int64_t macsPerRow() const { return weight.outputs() * weight.channels(); }
@@ -46,7 +49,7 @@ private:
   std::string why;
   mlir::Value bias;      ///< that the epilogue adds
   mlir::Value xScale;    ///< that the epilogue multiplies
-  std::optional<int64_t> xZero;
+  ZeroPoints zeros;
   int xScales = -1;      ///< operand with the scales of groups of channels
   bool integerResult = false;
 };

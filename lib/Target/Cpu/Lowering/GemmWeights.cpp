@@ -51,7 +51,7 @@ bool WeightReader::read(Value weight, bool isTransposed, ArrayRef<CallOperand> o
     problem.bits = 32;
     return true;
   }
-  if (readPlanes(problem) && readZeros(problem)) {
+  if (readPlanes(problem) && readZeros(problem, codes)) {
     problem.group = group;
     return true;
   }
@@ -120,7 +120,7 @@ float WeightReader::entry(size_t plane, int64_t row, int64_t column) const {
 }
 
 /// Stored bits and the shift of the codes: signed codes without zero points where all of them are the same, else codes from 0.
-bool WeightReader::readZeros(GemmProblem &problem) {
+bool WeightReader::readZeros(GemmProblem &problem, bool codes) {
   int bits = format.elem.bits;
   int64_t lo = format.elem.hasSignedCodes() ? -(int64_t(1) << (bits - 1)) : 0, hi = lo + (int64_t(1) << bits) - 1;
   problem.bits = bits > 4 ? 8 : bits > 2 ? 4 : 2;
@@ -140,6 +140,11 @@ bool WeightReader::readZeros(GemmProblem &problem) {
   int64_t least = -(int64_t(1) << (problem.bits - 1)), most = -least - 1;
   if (same && lo - first >= least && hi - first <= most) {
     shift = -int(first);
+    return true;
+  }
+  if (problem.bits == 8 && codes && same && !group && !problem.xGroup) {
+    shift = lo == 0 ? -128 : 0;
+    weightZero = first + shift;
     return true;
   }
   if (problem.bits == 8)

@@ -23,6 +23,8 @@ public:
   void release();
   /// One scale for each output (or one for all) that the epilogue multiplies; empty: none.
   const std::vector<double> &outputScales() const { return perOutput; }
+  /// The zero point around which codes of 8 bits are stored, that no signed byte could hold without; 0: none.
+  int64_t storedZero() const { return weightZero; }
   int64_t outputs() const { return n; }
   int64_t channels() const { return k; }
   llvm::StringRef error() const { return why; }
@@ -30,7 +32,7 @@ public:
 private:
   bool refuse(const llvm::Twine &reason);
   bool readPlanes(const GemmProblem &problem);
-  bool readZeros(GemmProblem &problem);
+  bool readZeros(GemmProblem &problem, bool codes);
   float entry(size_t plane, int64_t row, int64_t column) const;
 
   int64_t n = 0, k = 0, group = 0;
@@ -40,6 +42,7 @@ private:
   llvm::SmallVector<std::vector<char>> owned;  ///< of constants whose bytes had to be expanded
   llvm::SmallVector<std::vector<float>> planes; ///< decoded, without the codes
   llvm::SmallVector<PlaneShape> shapes;
+  int64_t weightZero = 0;
   int shift = 0; ///< added to a code before it is stored
   std::vector<double> perOutput;
   std::vector<float> scales, values;

@@ -67,6 +67,17 @@ static bool isHalf(Operation *op) {
   return isa<nn::SliceOp>(op) && op->getOperand(0).getDefiningOp() && !halvesOf(op->getOperand(0)).empty();
 }
 
+bool isMinmaxQuantization(QuantizeOp quantize) {
+  if (!quantize.getPlanes().empty() || !quantize.getByAttr())
+    return false;
+  Format format = quantize.getResult().getType().getFormat().getFormat();
+  Encode by = quantize.getByAttr().getEncode();
+  auto isOne = [](const Plane &plane, Role role, Element type) { return plane.role == role && plane.type == type && plane.block.empty(); };
+  return format.elem == Element::ui(8) && format.planes.size() == 2 && isOne(format.planes[0], Role::Scale, Element::f32()) &&
+         isOne(format.planes[1], Role::Zero, Element::ui(8)) && by.rule == Rule::Minmax && by.low(format.elem) == 0 && by.high(format.elem) == 255 &&
+         by.round == Round::Rne && by.order == Order::RoundThenZp && by.sat == Sat::Clamp;
+}
+
 /// An elementwise op that only a typed loop nest computes.
 static bool isNestOp(Operation *op) { return isa<nn::CompareOp, nn::SelectOp, nn::CastOp, nn::RangeOp>(op); }
 
@@ -151,8 +162,9 @@ static KernelInfo classifyAnchor(Operation *op) {
         Format format = quantize.getResult().getType().getFormat().getFormat();
         const Plane *scale = format.find(Role::Scale);
         bool plain = format.planes.size() == 1 && scale && scale->type == Element::f32() && format.elem == Element::si(8);
-        if (!plain || quantize.getByAttr().getRule() != EncodeRule::absmax)
-          return portable("run-time quantization has a kernel for <si8, scale<f32>> and one scale a row by absmax");
+        if (!isMinmaxQuantization(quantize) && (!plain || quantize.getByAttr().getRule() != EncodeRule::absmax))
+          return portable("run-time quantization has a kernel for <si8, scale<f32>> with one scale or one a row by absmax, and for <ui8, scale<f32>, "
+                          "zero<ui8>> by minmax");
         return KernelInfo{KernelClass::DynamicQuant, op, ""};
       })
       .Case<nn::GroupNormOp>([&](auto) { return KernelInfo{KernelClass::GroupNorm, op, ""}; })

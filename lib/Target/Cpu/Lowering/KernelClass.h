@@ -4,6 +4,10 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+namespace tern {
+class QuantizeOp;
+}
+
 namespace tern::cpu {
 
 /// The family of generators that serves an outlined kernel function. It depends on the function alone, not on layouts.
@@ -23,6 +27,9 @@ bool isRowKernel(KernelClass kind);
 
 /// Run-time quantization of rows: <si8, scale<f32>> with a scale for each row or each block along it, by absmax.
 bool isRowQuantization(mlir::Operation *op);
+
+/// Run-time quantization as ONNX's DynamicQuantizeLinear: <ui8, scale<f32>, zero<ui8>> by minmax.
+bool isMinmaxQuantization(QuantizeOp op);
 
 /// An op that an elementwise program can hold, or that only changes the view of codes (bundle, unbundle).
 bool isElementwise(mlir::Operation *op);

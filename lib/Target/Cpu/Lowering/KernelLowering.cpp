@@ -101,6 +101,7 @@ bool CallLowering::conv() {
   args.push_back(resultArg());
   if (std::string reason = cpu::refuse(onePicture(problem)); !reason.empty())
     return refuse(reason);
+  addSteps(lowered.takeSteps());
   push(problem, args, lowered.row(), lowered.macs());
   return true;
 }
@@ -140,6 +141,7 @@ bool CallLowering::matmul() {
   args.push_back(resultArg());
   if (std::string reason = cpu::refuse(problem); !reason.empty())
     return refuse(reason);
+  addSteps(lowered.takeSteps());
   push(problem, args, lowered.row(), times(product({problem.in.n, problem.in.h, problem.in.w}), lowered.macsPerRow()));
   return true;
 }
@@ -150,8 +152,9 @@ bool CallLowering::dynamicQuant() {
   const CallOperand *x = activation(op.getX(), index);
   if (!x)
     return false;
-  if (terminator()->getNumOperands() != 2)
-    return refuse("run-time quantization yields codes and scales");
+  bool minmax = isMinmaxQuantization(op);
+  if (terminator()->getNumOperands() != 2u + minmax)
+    return refuse("run-time quantization yields codes, scales and zero points");
   if (x->place.form != results[0].form)
     return refuse("codes in another layout than the values");
   DynamicQuantProblem problem;
@@ -161,7 +164,8 @@ bool CallLowering::dynamicQuant() {
   QuantType type = op.getResult().getType();
   Format format = type.getFormat().getFormat();
   const std::vector<int64_t> &block = format.planes.front().block;
-  problem.perTensor = block.empty() && product({problem.in.n, problem.in.h, problem.in.w}) != 1;
+  problem.minmax = minmax;
+  problem.perTensor = minmax || (block.empty() && product({problem.in.n, problem.in.h, problem.in.w}) != 1);
   for (auto [axis, extent] : llvm::enumerate(block)) {
     int64_t size = ShapedType::isDynamic(type.getShape()[axis]) ? INT64_MAX : type.getShape()[axis];
     bool isRow = axis + 1 == block.size() ? x->place.form == Form::Plain && (extent == kWhole || extent >= size) : extent == 1 || size == 1;
@@ -176,9 +180,12 @@ bool CallLowering::dynamicQuant() {
   }
   KernelArg partial;
   partial.kind = KernelArg::Temporary;
-  partial.size = 4 * 1024; // one f32 a task of the first pass
+  partial.size = 4 * 1024; // one f32, or two, a task of the first pass
   push(AbsmaxProblem{problem}, {operandArg(index, Elem::F32), partial}, "cpu.dynamic_quant");
-  push(problem, {operandArg(index, Elem::F32), partial, resultArg(0), resultArg(1)}, "cpu.dynamic_quant");
+  SmallVector<KernelArg> args{operandArg(index, Elem::F32), partial, resultArg(0), resultArg(1)};
+  if (minmax)
+    args.push_back(resultArg(2));
+  push(problem, args, "cpu.dynamic_quant");
   return true;
 }
 

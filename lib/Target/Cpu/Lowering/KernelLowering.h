@@ -8,6 +8,7 @@
 #include "lib/Target/Cpu/RowProblems.h"
 #include "lib/Target/Cpu/SizesProblem.h"
 #include "lib/Target/Cpu/TaskCount.h"
+#include "lib/Target/Cpu/ZeroPoints.h"
 #include <variant>
 
 namespace tern::cpu {
@@ -30,7 +31,7 @@ struct AbsmaxProblem {
 using AnyProblem = std::variant<ConvProblem, GemmProblem, EltwiseProblem, RelayoutProblem, PoolProblem, GlobalReduceProblem, SoftmaxProblem,
                                 ResizeProblem, CopyProblem, FillProblem, DynamicQuantProblem, AbsmaxProblem, PortableProblem, NormProblem,
                                 GroupNormProblem, AttentionProblem, RopeProblem, NdProblem, AxesReduceProblem, AxisProblem, GatherProblem,
-                                RnnProblem, MatmulProblem, SizesProblem>;
+                                RnnProblem, MatmulProblem, SizesProblem, StartProblem, WindowSumProblem>;
 
 /// One generated kernel and its operands in argument order (without scratch and task).
 struct Step {

@@ -65,6 +65,10 @@ int64_t bytesTouched(const Step &step) {
           return 0;
         } else if constexpr (std::is_same_v<T, SizesProblem>) {
           return int64_t(p.values.size()) * bytesOf(p.elem);
+        } else if constexpr (std::is_same_v<T, StartProblem>) {
+          return 12 * p.n;
+        } else if constexpr (std::is_same_v<T, WindowSumProblem>) {
+          return size(p.in);
         } else if constexpr (isRowProblem<T>) {
           return bytesTouched(p);
         } else {

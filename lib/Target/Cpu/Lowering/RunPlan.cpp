@@ -127,8 +127,8 @@ void RunPlanner::push(Step step, SmallVector<Storage> where, Location loc, Strin
   made->steps.push_back({std::move(step), std::move(sizes), pictures, strides, std::move(where), loc, b.getDictionaryAttr(info)});
 }
 
-/// Writes the padding around pictures.
-void RunPlanner::fillHalos(PlacedCall &placed) {
+/// Writes the padding around pictures: constants, or zero points of this run.
+void RunPlanner::fillHalos(PlacedCall &placed, bool loaded) {
   // The operands of a concat that are computed in place have filled their part of the halo.
   auto embedded = placed.call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded");
   if (embedded && llvm::all_of(embedded.asArrayRef(), [](bool b) { return b; }))
@@ -136,9 +136,13 @@ void RunPlanner::fillHalos(PlacedCall &placed) {
   for (auto [value, place] : llvm::zip(placed.call.getOuts(), placed.results)) {
     if (!place.map.hasHalo())
       continue;
+    Value zero = place.map.elem == Elem::U8 ? loadedPaddingOf(value) : Value();
+    if (bool(zero) != loaded)
+      continue;
     FillProblem fill;
     fill.out = place.map;
-    fill.value = place.map.elem == Elem::U8 ? paddingOf(value) : 0;
+    fill.loaded = loaded;
+    fill.value = place.map.elem == Elem::U8 && !loaded ? paddingOf(value) : 0;
     Step step;
     step.problem = fill;
     step.row = "cpu.fill";
@@ -146,7 +150,13 @@ void RunPlanner::fillHalos(PlacedCall &placed) {
     arg.kind = KernelArg::Result;
     arg.elem = place.map.elem;
     step.args.push_back(arg);
-    push(std::move(step), {storageOf(value, place.map)}, placed.call.getLoc(), placed.name + ".halo", std::nullopt, {}, -1, std::nullopt);
+    SmallVector<Storage> where{storageOf(value, place.map)};
+    if (zero) {
+      arg.kind = KernelArg::Temporary;
+      step.args.push_back(arg);
+      where.push_back(storageOf(zero, plainMap(SizedType(zero))));
+    }
+    push(std::move(step), where, placed.call.getLoc(), placed.name + ".halo", std::nullopt, {}, -1, std::nullopt);
   }
 }
 
@@ -248,14 +258,15 @@ LogicalResult RunPlanner::plan(CallOp call) {
   };
   bool late = llvm::any_of(*lowered, fillsAll);
   if (!late)
-    fillHalos(placed);
+    fillHalos(placed, /*loaded=*/false);
   for (auto [number, step] : llvm::enumerate(*lowered)) {
     bool restore = late && fillsAll(step), last = number + 1 == lowered->size();
     if (failed(place(placed, std::move(step), last ? placed.name : placed.name + "." + std::to_string(number), last)))
       return failure();
     if (restore)
-      fillHalos(placed);
+      fillHalos(placed, /*loaded=*/false);
   }
+  fillHalos(placed, /*loaded=*/true);
   return success();
 }
 

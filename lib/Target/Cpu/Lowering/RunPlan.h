@@ -61,12 +61,13 @@ private:
   void findEmbedded();
   Storage storageOf(mlir::Value value, const Map &map);
   double paddingOf(mlir::Value value);
+  mlir::Value loadedPaddingOf(mlir::Value value);
 
   // Calls -> steps.
   mlir::LogicalResult plan(CallOp call);
   mlir::LogicalResult readPlaces(PlacedCall &placed);
   mlir::FailureOr<std::vector<Step>> lower(PlacedCall &placed);
-  void fillHalos(PlacedCall &placed);
+  void fillHalos(PlacedCall &placed, bool loaded);
   mlir::LogicalResult place(PlacedCall &placed, Step step, llvm::StringRef name, bool last);
   void push(Step step, llvm::SmallVector<Storage> where, mlir::Location loc, llvm::StringRef name, std::optional<Placement> place, SizedType type,
             int64_t output, Codes codes, nn::SizeExpr pictures = {}, llvm::SmallVector<nn::SizeExpr> strides = {});

@@ -97,4 +97,20 @@ double RunPlanner::paddingOf(Value value) {
   return 0;
 }
 
+/// The same where it is computed in this run: the zero point, a value of @main; null: it is a constant.
+Value RunPlanner::loadedPaddingOf(Value value) {
+  for (OpOperand &use : value.getUses()) {
+    auto call = dyn_cast<CallOp>(use.getOwner());
+    if (!call)
+      continue;
+    auto kernel = symbols.lookup<func::FuncOp>(call.getCallee());
+    for (Operation *user : kernel.getArgument(use.getOperandNumber()).getUsers())
+      if (auto bundle = dyn_cast<BundleOp>(user); bundle && !storedZero(bundle))
+        for (auto [index, plane] : llvm::enumerate(bundle.getResult().getType().getFormat().getFormat().planes))
+          if (int argument = operandIndex(bundle.getPlanes()[index + 1]); plane.role == Role::Zero && argument >= 0)
+            return call.getIns()[argument];
+  }
+  return {};
+}
+
 } // namespace tern::cpu

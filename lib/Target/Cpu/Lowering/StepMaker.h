@@ -20,6 +20,7 @@ protected:
   mlir::Operation *terminator() { return kernel.getBody().front().getTerminator(); }
   static KernelArg operandArg(unsigned index, Elem elem);
   KernelArg resultArg(unsigned index = 0) const;
+  void addSteps(std::vector<Step> more) { llvm::move(more, std::back_inserter(steps)); }
   void push(AnyProblem problem, llvm::SmallVector<KernelArg> args, llvm::StringLiteral row, SizeCode macs = 0);
 
   mlir::func::FuncOp kernel;
