@@ -7,9 +7,8 @@ using namespace mlir;
 namespace tern::nn {
 
 OpShape::OpShape(Operation *op) {
-  weights = 0;
   for (unsigned operand : weightOperands(op))
-    weights += cast<RankedTensorType>(op->getOperand(operand).getType()).getNumElements();
+    weights.push_back(cast<RankedTensorType>(op->getOperand(operand).getType()));
   if (auto rnn = dyn_cast<RnnOp>(op)) {
     // One output for each row of the gates, of inputs and state together.
     w = cast<RankedTensorType>(rnn.getW().getType());
@@ -55,10 +54,13 @@ Format staticActivation() {
 
 void finishEntry(PlanOp &entry, const OpShape &shape) {
   entry.row = rowFor(shape.row, entry.x, entry.w);
-  ArrayRef<int64_t> dims = shape.w.getShape();
-  // Packed panels have no gaps at the ends of rows, unlike plain planes.
-  double bits = entry.w ? bitsPerElement(*entry.w, {dims.data(), dims.size()}) : 32;
-  entry.weightBytes = int64_t(std::ceil(bits * double(shape.weights) / 8));
+  entry.weightBytes = 0;
+  for (RankedTensorType weight : shape.weights) {
+    ArrayRef<int64_t> dims = weight.getShape();
+    // Packed panels have no gaps at the ends of rows, unlike plain planes.
+    double bits = entry.w ? bitsPerElement(*entry.w, {dims.data(), dims.size()}) : 32;
+    entry.weightBytes += int64_t(std::ceil(bits * double(weight.getNumElements()) / 8));
+  }
 }
 
 //===-- the decisions in the IR ---------------------------------------------===//

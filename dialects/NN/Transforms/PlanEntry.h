@@ -14,7 +14,7 @@ namespace tern::nn {
 struct OpShape {
   explicit OpShape(mlir::Operation *op);
   mlir::RankedTensorType w; ///< the first weight, where there are two
-  int64_t weights;          ///< elements of all weights
+  llvm::SmallVector<mlir::RankedTensorType, 2> weights; ///< all of them
   int64_t outAxis, inAxis; ///< of the weight
   int64_t m, n, k;         ///< as in PlanOp
   bool grouped = false;

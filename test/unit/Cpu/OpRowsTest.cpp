@@ -233,9 +233,9 @@ TEST(ProblemPrint, Problems) {
   expectInjective<SoftmaxProblem>(
       {}, {SET(SoftmaxProblem, in.h = 3), SET(SoftmaxProblem, out.h = 3), SET(SoftmaxProblem, log = true)});
   expectInjective<DynamicQuantProblem>({}, {SET(DynamicQuantProblem, in.h = 3), SET(DynamicQuantProblem, out.h = 3),
-                                            SET(DynamicQuantProblem, perTensor = true)});
+                                            SET(DynamicQuantProblem, perTensor = true), SET(DynamicQuantProblem, minmax = true)});
   expectInjective<FillProblem>(
-      {}, {SET(FillProblem, out.h = 3), SET(FillProblem, value = 3), SET(FillProblem, interior = true)});
+      {}, {SET(FillProblem, out.h = 3), SET(FillProblem, value = 3), SET(FillProblem, interior = true), SET(FillProblem, loaded = true)});
   CopyProblem copy{Elem::F32, {1, 23}, {1, 2}, {1, 2}, 0, 0};
   expectInjective<CopyProblem>(copy, {SET(CopyProblem, elem = Elem::U8), SET(CopyProblem, sizes = {12, 3}),
                                       SET(CopyProblem, inStrides = {1, 3}), SET(CopyProblem, outStrides = {1, 3}),

@@ -185,23 +185,24 @@ LogicalResult RunPlanner::place(PlacedCall &placed, Step step, StringRef name, b
   CallOp call = placed.call;
   nn::SizeExpr pictures = takePictures(step.problem);
   SmallVector<nn::SizeExpr> strides;
+  nn::SizeTable &table = SizeScope::table();
+  // What does not grow with the pictures is the same for all.
+  auto share = [&](nn::SizeExpr all, int64_t bytes, bool grows) {
+    nn::SizeExpr each = table.floorDiv(all, pictures);
+    return grows && table.mul(each, pictures) == all && all != table.constant(0) ? table.mul(each, table.constant(bytes)) : table.constant(0);
+  };
   auto strideOf = [&](SizedType type, const Map &map) {
-    nn::SizeTable &table = SizeScope::table();
-    if (!pictures)
-      return nn::SizeExpr();
-    nn::SizeExpr all = elementsOf(map), each = table.floorDiv(all, pictures);
-    // What does not grow with the pictures is the same for all.
+    nn::SizeExpr all = elementsOf(map);
     bool grows = pictures.constant() ? type.getRank() > 1 && sizeOf(type.getDimSize(0)) == pictures : !table.dimsOf(all).empty();
-    return grows && table.mul(each, pictures) == all && all != table.constant(0) ? table.mul(each, table.constant(bytesOf(map.elem)))
-                                                                                 : table.constant(0);
+    return share(all, bytesOf(map.elem), grows);
   };
   for (const KernelArg &arg : step.args) {
     bool isConstant = arg.kind == KernelArg::Constant || (arg.kind == KernelArg::Operand && placed.operands[arg.index].constant);
     strides.push_back(!pictures                        ? nn::SizeExpr()
-                      : isConstant                     ? SizeScope::table().constant(0)
+                      : isConstant                     ? table.constant(0)
                       : arg.kind == KernelArg::Operand ? strideOf(placed.operands[arg.index].type, placed.operands[arg.index].place.map)
                       : arg.kind == KernelArg::Result  ? strideOf(SizedType(call.getOuts()[arg.index]), placed.results[arg.index].map)
-                                                       : SizeScope::table().constant(0));
+                                                       : share(sizeOf(arg.size), 1, isDynamic(arg.size)));
   }
   SmallVector<Storage> where;
   int64_t output = -1;
