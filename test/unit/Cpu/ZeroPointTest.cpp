@@ -40,7 +40,7 @@ void runMinmax(const Map &in, float lo, float hi) {
   float scale = most == least ? 1 : (most - least) / 255, zero = std::nearbyint(-least / scale);
   each([&](int64_t n, int64_t y, int64_t w, int64_t c) {
     float q = std::nearbyint(x.get(n, y, w, c).f / scale) + zero;
-    want.set(n, y, w, c, Number::of(int64_t(std::min(std::max(q, 0.0f), 255.0f))));
+    want.set(n, y, w, c, Number::code(int64_t(std::min(std::max(q, 0.0f), 255.0f))));
   });
   for (const Isa &isa : hostIsas()) {
     CompiledKernel first(isa, [&](ModuleOp m, const Isa &isa) { return emitDynamicQuant(m, "range", p, isa, false); });
