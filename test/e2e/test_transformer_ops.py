@@ -189,6 +189,15 @@ class Operators(unittest.TestCase):
         self.assertIn("culprit", str(caught.exception))
         self.assertIn(text, str(caught.exception))
 
+    def test_fused_convolutions(self):
+        x, w, b, z = real(1, 3, 7, 6), real(8, 3, 3, 3), real(8), real(1, 8, 7, 6)
+        for activation, parameters in (("Relu", []), ("Sigmoid", []), ("Tanh", []), ("LeakyRelu", [0.2]), ("Clip", [-0.5, 0.75]), ("HardSigmoid", [0.25, 0.4])):
+            with self.subTest(activation=activation):
+                self.check("FusedConv", [x, w, b], constants=(1, 2), activation=activation, pads=[1, 1, 1, 1],
+                           **(dict(activation_params=parameters) if parameters else {}))
+        self.check("FusedConv", [x, w, b, z], constants=(1, 2), activation="Relu", pads=[1, 1, 1, 1])
+        self.check("FusedGemm", [real(3, 5), real(4, 5), real(4)], constants=(1, 2), transB=1, alpha=0.5, activation="LeakyRelu", activation_alpha=0.1)
+
     def test_malformed_nodes(self):
         self.refused("axis 5 is outside -3..2", "LayerNormalization", [(2, 3, 8), (8,)], "", axis=5)
         self.refused("do not broadcast", "SkipLayerNormalization", [(2, 3, 8), (5, 3, 8), (8,)])

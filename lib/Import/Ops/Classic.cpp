@@ -1,5 +1,6 @@
 // The ops of ai.onnx.ml that are formulas: scaling, linear models, choosing features.
 #include "lib/Import/Ops/Compose.h"
+#include "lib/Import/Ops/Scores.h"
 
 using namespace mlir;
 using namespace tern::nn;
@@ -47,14 +48,14 @@ static LogicalResult importFeatures(Node &n) {
 
 static LogicalResult importNormalizer(Node &n) {
   std::string norm = n.string("norm", "MAX");
-  if (norm != "L1" && norm != "L2")
-    return norm == "MAX" ? n.keep("it divides by the largest element")
-                         : n.error() << "norm is '" << norm << "'; MAX, L1 and L2 are defined";
+  if (norm != "L1" && norm != "L2" && norm != "MAX")
+    return n.error() << "norm is '" << norm << "'; MAX, L1 and L2 are defined";
   if (n.rank(0) < 1 || n.rank(0) > 2)
     return n.error() << "input of rank " << n.rank(0) << "; Normalizer takes rows";
   Compose c{n};
   Value x = c.cast(n.operand(0), n.builder().getF32Type());
-  Value length = c.reduce(norm == "L1" ? ReduceKind::l1 : ReduceKind::l2, x, {n.rank(0) - 1});
+  ReduceKind kind = norm == "L1" ? ReduceKind::l1 : norm == "L2" ? ReduceKind::l2 : ReduceKind::max;
+  Value length = c.reduce(kind, x, {n.rank(0) - 1});
   return n.result(
       c.div(x, c.select(c.compare(CompareKind::eq, length, c.number(x, 0)), c.number(x, 1), length), n.name()));
 }
@@ -89,16 +90,6 @@ static Value linear(Node &n, StringRef coefficients) {
   return x ? n.create<MatmulOp>(x, w, bias, false, /*transpose_b=*/true, n.name()) : Value();
 }
 
-/// The scores as the model wants to see them; null (and `known` false) for a transform that is not read.
-static Value transformed(Node &n, Value scores, bool &known) {
-  std::string transform = n.string("post_transform", "NONE");
-  known = transform == "NONE" || transform == "SOFTMAX" || transform == "LOGISTIC";
-  Compose c{n};
-  if (transform == "SOFTMAX")
-    return scores ? n.create<SoftmaxOp>(scores, int64_t(1), false, StringAttr()) : Value();
-  return transform == "LOGISTIC" ? c.unary(UnaryKind::sigmoid, scores) : scores;
-}
-
 static LogicalResult importLinearClassifier(Node &n) {
   Ints labels = n.integers("classlabels_ints");
   if (labels.empty())
@@ -108,20 +99,12 @@ static LogicalResult importLinearClassifier(Node &n) {
     return failure();
   if (Compose::shapeOf(scores)[1] != int64_t(labels.size()))
     return n.keep("it has one score for two classes");
-  bool known;
-  Value result = transformed(n, scores, known);
-  if (!known)
-    return n.keep("its post_transform is neither NONE, SOFTMAX nor LOGISTIC");
-  Compose c{n};
-  Value best = n.create<ArgReduceOp>(ArgKind::max, scores, int64_t(1), false, false, StringAttr());
-  if (failed(n.result(c.gather(c.ints(labels, {int64_t(labels.size())}), best, 0))))
-    return failure();
-  return n.result(result, 1);
+  return classify(n, scores, labels);
 }
 
 static LogicalResult importLinearRegressor(Node &n) {
   bool known;
-  Value result = transformed(n, linear(n, "coefficients"), known);
+  Value result = transformedScores(n, linear(n, "coefficients"), known);
   return known ? n.result(result) : n.keep("its post_transform is neither NONE, SOFTMAX nor LOGISTIC");
 }
 

@@ -1,5 +1,5 @@
 // Conv and ConvTranspose.
-#include "lib/Import/Ops/Rules.h"
+#include "lib/Import/Ops/Products.h"
 #include "lib/Import/Ops/Window.h"
 
 using namespace mlir;
@@ -18,15 +18,16 @@ static LogicalResult readShapes(Node &n, ArrayRef<int64_t> &spatial, ArrayRef<in
   return success();
 }
 
-static LogicalResult importConv(Node &n) {
+Value convolution(Node &n) {
   ArrayRef<int64_t> spatial, kernel;
   if (failed(readShapes(n, spatial, kernel)))
-    return failure();
+    return {};
   WindowAttrs w = readWindow(n, spatial, kernel);
   int64_t group = n.integer("group", 1);
-  return n.result(
-      n.create<ConvOp>(n.operand(0), n.operand(1), n.operand(2), w.strides, w.pads, w.dilations, group, n.name()));
+  return n.create<ConvOp>(n.operand(0), n.operand(1), n.operand(2), w.strides, w.pads, w.dilations, group, n.name());
 }
+
+static LogicalResult importConv(Node &n) { return n.result(convolution(n)); }
 
 /// The result of a transposed convolution has stride * (size - 1) + output_padding + reach - pads elements.
 /// `output_shape` gives the result and asks for the pads; so does auto_pad, with size * stride as result.

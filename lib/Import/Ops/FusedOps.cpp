@@ -1,5 +1,8 @@
 // ONNX Runtime's fused elementwise ops and products (com.microsoft).
-#include "lib/Import/Ops/Rules.h"
+#include "lib/Import/Ops/Compose.h"
+#include "lib/Import/Ops/Products.h"
+#include "llvm/ADT/StringSwitch.h"
+#include <limits>
 
 using namespace mlir;
 using namespace tern::nn;
@@ -79,7 +82,71 @@ static LogicalResult importFusedMatMul(Node &n) {
   return n.result(n.reshapeTo(y, shape));
 }
 
+/// y after `activation`, whose parameters are `parameters`; null (and `known` false) for one that is not read.
+static Value activated(Node &n, Value y, ArrayRef<float> parameters, bool &known) {
+  std::string activation = n.string("activation", "");
+  auto parameter = [&](size_t i, float otherwise) { return i < parameters.size() ? parameters[i] : otherwise; };
+  auto real = [&](float value) { return n.builder().getF32FloatAttr(value); };
+  std::optional<UnaryKind> kind = llvm::StringSwitch<std::optional<UnaryKind>>(activation)
+                                      .Case("Relu", UnaryKind::relu)
+                                      .Case("Sigmoid", UnaryKind::sigmoid)
+                                      .Case("Tanh", UnaryKind::tanh)
+                                      .Case("HardSwish", UnaryKind::hard_swish)
+                                      .Default(std::nullopt);
+  known = true;
+  if (activation.empty() || !y)
+    return y;
+  if (kind)
+    return unary(n, *kind, y);
+  if (activation == "LeakyRelu")
+    return n.create<UnaryOp>(UnaryKind::leaky_relu, y, real(parameter(0, 0.01f)), FloatAttr(), StringAttr());
+  if (activation == "HardSigmoid")
+    return n.create<UnaryOp>(UnaryKind::hard_sigmoid, y, real(parameter(0, 0.2f)), real(parameter(1, 0.5f)), StringAttr());
+  if (activation == "Clip")
+    return n.create<ClipOp>(y, n.builder().getF64FloatAttr(parameter(0, std::numeric_limits<float>::lowest())),
+                            n.builder().getF64FloatAttr(parameter(1, std::numeric_limits<float>::max())), StringAttr());
+  known = false;
+  return {};
+}
+
+/// FusedConv<activation, activation_params>(x, w, b, z) = activation(conv(x, w, b) + z)
+static LogicalResult importFusedConv(Node &n) {
+  Value y = convolution(n);
+  if (y && n.hasInput(3))
+    y = Compose{n}.add(y, n.operand(3));
+  bool known;
+  y = activated(n, y, n.reals("activation_params"), known);
+  return known ? n.result(y) : n.keep("its activation is '" + n.string("activation", "") + "'");
+}
+
+/// FusedGemm<activation, activation_alpha, activation_beta>(a, b, c) = activation(gemm(a, b, c))
+static LogicalResult importFusedGemm(Node &n) {
+  SmallVector<float> parameters = n.reals("activation_params");
+  for (StringRef name : {"activation_alpha", "activation_beta"})
+    if (parameters.size() < 2 && n.hasAttr(name))
+      parameters.push_back(n.real(name, 0));
+  bool known;
+  Value y = activated(n, gemm(n), parameters, known);
+  return known ? n.result(y) : n.keep("its activation is '" + n.string("activation", "") + "'");
+}
+
+/// Operators on the blocked layout of one machine.
+static LogicalResult keepBlocked(Node &n) {
+  return n.keep("it works on blocks of channels as one machine likes them; save the model at the extended level of optimization, not with all of it");
+}
+
+static constexpr llvm::StringLiteral kBlocked = "com.microsoft.nchwc";
 static constexpr Rule kRules[] = {
+    {"FusedConv", 1, 2, 4, importFusedConv, "com.microsoft"},
+    {"FusedGemm", 1, 2, 3, importFusedGemm, "com.microsoft"},
+    {"Conv", 1, 1, -1, keepBlocked, kBlocked},
+    {"MaxPool", 1, 1, -1, keepBlocked, kBlocked},
+    {"AveragePool", 1, 1, -1, keepBlocked, kBlocked},
+    {"GlobalMaxPool", 1, 1, -1, keepBlocked, kBlocked},
+    {"GlobalAveragePool", 1, 1, -1, keepBlocked, kBlocked},
+    {"Upsample", 1, 1, -1, keepBlocked, kBlocked},
+    {"ReorderInput", 1, 1, -1, keepBlocked, kBlocked},
+    {"ReorderOutput", 1, 1, -1, keepBlocked, kBlocked},
     {"Gelu", 1, 1, 1, importFusedGelu, "com.microsoft"},
     {"BiasGelu", 1, 2, 2, importFusedGelu, "com.microsoft"},
     {"FastGelu", 1, 1, 2, importFusedGelu, "com.microsoft"},

@@ -1,5 +1,5 @@
 // MatMul and Gemm.
-#include "lib/Import/Ops/Rules.h"
+#include "lib/Import/Ops/Products.h"
 
 using namespace mlir;
 using namespace tern::nn;
@@ -35,12 +35,14 @@ static Value scaled(Node &n, Value value, float factor) {
 
 /// Gemm<alpha, beta, transA, transB>(a, b, c) = alpha a' b' + beta c. One value a column is the bias of the product.
 /// alpha belongs to an operand that is a constant, so that it can be folded into the weight, or to the product.
-static LogicalResult importGemm(Node &n) {
+Value gemm(Node &n) {
   bool transA = n.integer("transA", 0), transB = n.integer("transB", 0);
   float alpha = n.real("alpha", 1), beta = n.real("beta", 1);
   Value a = n.operand(0), b = n.operand(1), c = beta == 0 ? Value() : n.operand(2);
-  if (n.rank(0) != 2 || n.rank(1) != 2)
-    return n.error() << "operands of rank " << n.rank(0) << " and " << n.rank(1) << "; Gemm takes matrices";
+  if (n.rank(0) != 2 || n.rank(1) != 2) {
+    n.error() << "operands of rank " << n.rank(0) << " and " << n.rank(1) << "; Gemm takes matrices";
+    return {};
+  }
   int64_t columns = n.type(1).getDimSize(transB ? 0 : 1);
   bool isBias = c && tensorType(c).hasStaticShape() && tensorType(c).getNumElements() == columns && tensorType(c).getRank() >= 1 &&
                 tensorType(c).getShape().back() == columns;
@@ -55,12 +57,16 @@ static LogicalResult importGemm(Node &n) {
     c = n.reshape(c, {columns});
   Value y = scaled(n, n.create<MatmulOp>(a, b, isBias ? c : Value(), transA, transB, n.name()), alpha);
   if (!y || !c || isBias)
-    return n.result(y);
+    return y;
   Value sum = n.create<BinaryOp>(BinaryKind::add, y, c, StringAttr());
-  if (sum && sum.getType() != y.getType())
-    return n.error() << "C of type " << n.type(2) << " does not broadcast to the product of type " << y.getType();
-  return n.result(sum);
+  if (sum && sum.getType() != y.getType()) {
+    n.error() << "C of type " << n.type(2) << " does not broadcast to the product of type " << y.getType();
+    return {};
+  }
+  return sum;
 }
+
+static LogicalResult importGemm(Node &n) { return n.result(gemm(n)); }
 
 static constexpr Rule kRules[] = {
     {"MatMul", 1, 2, 2, importMatMul},
