@@ -21,6 +21,9 @@ AttentionPlan::AttentionPlan(const AttentionProblem &p, const Isa &isa)
     keyBlock = roundUp(roundUp(p.keys, keyTile), lanes);
   transposedMask = p.maskKind != AttentionProblem::None && p.mask.strides[2] != 0;
   widthPadded = roundUp(p.width, lanes);
+  together = 1;
+  for (int64_t heads = 2, all = p.heads / p.groups; heads <= 8; heads++)
+    together = all % heads ? together : heads;
   q = 0;
   scores = q + p.depth * queries;
   // A clamped tile writes rows behind the last key.
@@ -321,95 +324,120 @@ Value AttentionTile::foldLanes(Values rows) {
   return rows[0];
 }
 
-void AttentionTile::query(const AttentionHead &head, const Index &query) {
-  Index qAt = head.q + query * k.offset(p.q.strides[2]), keyStride = k.offset(p.k.strides[2]), valueStride = k.offset(p.v.strides[2]);
-  Index maskAt = p.maskKind == AttentionProblem::None ? Index(0) : head.mask + query * k.offset(p.mask.strides[2]);
-  Index outAt = head.out + query * k.offset(p.out.strides[2]);
-  Values q;
+void AttentionTile::query(const AttentionHead &head, const Index &query, int64_t heads) {
+  Index keyStride = k.offset(p.k.strides[2]), valueStride = k.offset(p.v.strides[2]);
+  bool masked = p.maskKind != AttentionProblem::None;
+  auto maskAt = [&](int64_t h) { return head.mask + query * k.offset(p.mask.strides[2]) + k.offset(p.mask.strides[1]) * h; };
+  SmallVector<Values> q(heads);
   SmallVector<int64_t> counts;
-  for (int64_t d = 0; d < p.depth; d += L) {
+  for (int64_t d = 0; d < p.depth; d += L)
     counts.push_back(std::min(L, p.depth - d));
-    q.push_back(k.mul(k.loadPart(k.arg(0), qAt + d, L, counts.back()), k.f32(p.scale, L)));
+  for (int64_t h = 0; h < heads; h++) {
+    Index at = head.q + query * k.offset(p.q.strides[2]) + k.offset(p.q.strides[1]) * h;
+    for (auto [j, count] : llvm::enumerate(counts))
+      q[h].push_back(k.mul(k.loadPart(k.arg(0), at + int64_t(j) * L, L, count), k.f32(p.scale, L)));
   }
-  for (int64_t c = 0; c < plan.widthPadded; c += L)
-    k.store(k.f32(0, L), scratch, scratchAt(plan.out) + c);
+  auto outAt = [&](int64_t h) { return scratchAt(plan.out + h * plan.widthPadded); };
+  for (int64_t h = 0; h < heads; h++)
+    for (int64_t c = 0; c < plan.widthPadded; c += L)
+      k.store(k.f32(0, L), scratch, outAt(h) + c);
   Range all = visible(query, query);
-  int64_t blockKeys = plan.keyBlock * plan.queries / L * L;
-  Values state = k.loop(all.lo, all.hi, blockKeys, Values{k.f32(-infinity), k.f32(0)}, [&](Index lo, ValueRange carried) {
+  int64_t blockKeys = plan.keyBlock * plan.queries / heads / L * L;
+  auto scoresAt = [&](int64_t h) { return scratchAt(plan.scores + h * blockKeys); };
+  // Carried from block to block: the maxima, the sums.
+  Values start(heads, k.f32(-infinity));
+  start.append(heads, k.f32(0));
+  Values state = k.loop(all.lo, all.hi, blockKeys, start, [&](Index lo, ValueRange carried) {
     Range keys{lo, min(lo + blockKeys, all.hi)};
-    auto scores = [&](const Index &t, bool clamped, Value max) {
-      Values rows;
-      for (int64_t i = 0; i < L; i++) {
-        Index at = clamped ? head.k + min(t + i, keys.hi - 1) * keyStride : head.k + t * keyStride + keyStride * i;
-        Value acc;
-        for (auto [j, qv] : llvm::enumerate(q)) {
-          Value key = k.loadPart(k.arg(1), at + int64_t(j) * L, L, counts[j]);
-          acc = acc ? k.fma(key, qv, acc) : k.mul(key, qv);
+    // Some keys for all heads of a group: the others find them in the nearest cache.
+    auto scores = [&](const Index &t, bool clamped, ValueRange max) {
+      Value inside = clamped ? k.maskOf(keys.hi - t, L) : Value();
+      Values next;
+      for (int64_t h = 0; h < heads; h++) {
+        Values rows;
+        for (int64_t i = 0; i < L; i++) {
+          Index at = clamped ? head.k + min(t + i, keys.hi - 1) * keyStride : head.k + t * keyStride + keyStride * i;
+          Value acc;
+          for (auto [j, qv] : llvm::enumerate(q[h])) {
+            Value key = k.loadPart(k.arg(1), at + int64_t(j) * L, L, counts[j]);
+            acc = acc ? k.fma(key, qv, acc) : k.mul(key, qv);
+          }
+          rows.push_back(acc);
         }
-        rows.push_back(acc);
+        Value s = cap(foldLanes(rows));
+        if (masked)
+          s = k.add(s, p.mask.strides[3] == 0 ? k.broadcast(k.extract(loadMask(maskAt(h), 1, {}), 0), L) : loadMask(maskAt(h) + t, L, inside));
+        if (inside)
+          s = k.select(inside, s, k.f32(-infinity, L));
+        k.store(s, scratch, scoresAt(h) + (t - keys.lo));
+        next.push_back(k.fmax(s, max[h]));
       }
-      Value s = cap(foldLanes(rows)), inside = clamped ? k.maskOf(keys.hi - t, L) : Value();
-      if (maskMemref)
-        s = k.add(s, p.mask.strides[3] == 0 ? k.broadcast(k.extract(loadMask(maskAt, 1, {}), 0), L) : loadMask(maskAt + t, L, inside));
-      if (inside)
-        s = k.select(inside, s, k.f32(-infinity, L));
-      k.store(s, scratch, scratchAt(plan.scores) + (t - keys.lo));
-      return k.fmax(s, max);
+      return next;
     };
     Index full = keys.lo + (keys.hi - keys.lo) / L * L;
-    Value max = k.loop(keys.lo, full, L, Values{k.f32(-infinity, L)}, [&](Index t, ValueRange m) { return Values{scores(t, false, m[0])}; })[0];
-    max = k.loop(full, keys.hi, L, Values{max}, [&](Index t, ValueRange m) { return Values{scores(t, true, m[0])}; })[0];
-    Value most = k.fmax(k.reduceMax(max), carried[0]), bound = k.fmax(most, k.f32(-largest));
-    Value factor = k.extract(vmath::expNegative(k, k.broadcast(k.sub(carried[0], bound), 1)), 0);
-    Value sum = k.loop(keys.lo, keys.hi, L, Values{k.f32(0, L)}, [&](Index t, ValueRange s) {
-      Index at = scratchAt(plan.scores) + (t - keys.lo);
-      Value e = vmath::expUnit(k, k.sub(k.load(scratch, at, L), k.broadcast(bound, L)));
-      k.store(e, scratch, at);
-      return Values{k.add(s[0], e)};
-    })[0];
-    sum = k.add(k.mul(carried[1], factor), k.reduceAdd(sum));
+    Values max = k.loop(keys.lo, full, L, Values(heads, k.f32(-infinity, L)), [&](Index t, ValueRange m) { return scores(t, false, m); });
+    max = k.loop(full, keys.hi, L, max, [&](Index t, ValueRange m) { return scores(t, true, m); });
+    Values next, sums, factors;
+    for (int64_t h = 0; h < heads; h++) {
+      Value most = k.fmax(k.reduceMax(max[h]), carried[h]), bound = k.fmax(most, k.f32(-largest));
+      factors.push_back(k.extract(vmath::expNegative(k, k.broadcast(k.sub(carried[h], bound), 1)), 0));
+      Value sum = k.loop(keys.lo, keys.hi, L, Values{k.f32(0, L)}, [&](Index t, ValueRange s) {
+        Index at = scoresAt(h) + (t - keys.lo);
+        Value e = vmath::expUnit(k, k.sub(k.load(scratch, at, L), k.broadcast(bound, L)));
+        k.store(e, scratch, at);
+        return Values{k.add(s[0], e)};
+      })[0];
+      next.push_back(most);
+      sums.push_back(k.add(k.mul(carried[heads + h], factors[h]), k.reduceAdd(sum)));
+    }
     // Several keys at once, so that the sums are chains side by side.
-    int64_t columns = std::min<int64_t>(4, plan.widthPadded / L), unroll = std::max<int64_t>(1, (k.target().registers / 2) / columns);
-    unroll = unroll >= 4 ? 4 : unroll;
+    int64_t columns = std::clamp<int64_t>(k.target().registers / 2 / heads, 1, std::min<int64_t>(4, plan.widthPadded / L));
+    int64_t unroll = k.target().registers / 2 / (columns * heads) >= 4 ? 4 : 1;
     for (int64_t e = 0; e < plan.widthPadded; e += columns * L) {
-      int64_t some = std::min(columns, (plan.widthPadded - e) / L);
+      int64_t some = std::min(columns, (plan.widthPadded - e) / L), chains = heads * some;
       auto add = [&](const Index &t, MutableArrayRef<Value> acc) {
-        Value weight = k.broadcast(k.load(scratch, scratchAt(plan.scores) + (t - keys.lo)), L);
-        for (int64_t c = 0; c < some; c++) {
-          int64_t count = std::min(L, p.width - e - c * L);
-          acc[c] = k.fma(weight, k.loadPart(k.arg(2), head.v + t * valueStride + e + c * L, L, count), acc[c]);
+        Values v;
+        for (int64_t c = 0; c < some; c++)
+          v.push_back(k.loadPart(k.arg(2), head.v + t * valueStride + e + c * L, L, std::min(L, p.width - e - c * L)));
+        for (int64_t h = 0; h < heads; h++) {
+          Value weight = k.broadcast(k.load(scratch, scoresAt(h) + (t - keys.lo)), L);
+          for (int64_t c = 0; c < some; c++)
+            acc[h * some + c] = k.fma(weight, v[c], acc[h * some + c]);
         }
       };
       Values acc;
-      for (int64_t c = 0; c < some; c++)
-        acc.push_back(k.mul(k.broadcast(factor, L), k.load(scratch, scratchAt(plan.out) + e + c * L, L)));
-      acc.append((unroll - 1) * some, k.f32(0, L));
+      for (int64_t h = 0; h < heads; h++)
+        for (int64_t c = 0; c < some; c++)
+          acc.push_back(k.mul(k.broadcast(factors[h], L), k.load(scratch, outAt(h) + e + c * L, L)));
+      acc.append((unroll - 1) * chains, k.f32(0, L));
       Index even = keys.lo + (keys.hi - keys.lo) / unroll * unroll;
       acc = k.loop(keys.lo, even, unroll, acc, [&](Index t, ValueRange a) {
         Values next(a);
         for (int64_t u = 0; u < unroll; u++)
-          add(t + u, MutableArrayRef<Value>(next).slice(u * some, some));
+          add(t + u, MutableArrayRef<Value>(next).slice(u * chains, chains));
         return next;
       });
       for (int64_t u = 1; u < unroll; u++)
-        for (int64_t c = 0; c < some; c++)
-          acc[c] = k.add(acc[c], acc[u * some + c]);
-      acc.resize(some);
+        for (int64_t i = 0; i < chains; i++)
+          acc[i] = k.add(acc[i], acc[u * chains + i]);
+      acc.resize(chains);
       acc = k.loop(even, keys.hi, 1, acc, [&](Index t, ValueRange a) {
         Values next(a);
         add(t, next);
         return next;
       });
-      for (int64_t c = 0; c < some; c++)
-        k.store(acc[c], scratch, scratchAt(plan.out) + e + c * L);
+      for (int64_t i = 0; i < chains; i++)
+        k.store(acc[i], scratch, outAt(i / some) + e + i % some * L);
     }
-    return Values{most, sum};
+    next.append(sums);
+    return next;
   });
-  Value none = k.compare(CmpFPredicate::OEQ, state[1], k.f32(0));
-  Value factor = k.select(none, k.f32(0), k.div(k.f32(1), state[1]));
-  for (int64_t c = 0; c < p.width; c += L) {
-    Value v = k.mul(k.broadcast(factor, L), k.load(scratch, scratchAt(plan.out) + c, L));
-    k.storePart(v, out, outAt + c, std::min(L, p.width - c));
+  for (int64_t h = 0; h < heads; h++) {
+    Value sum = state[heads + h], none = k.compare(CmpFPredicate::OEQ, sum, k.f32(0));
+    Value factor = k.select(none, k.f32(0), k.div(k.f32(1), sum));
+    Index to = head.out + query * k.offset(p.out.strides[2]) + k.offset(p.out.strides[1]) * h;
+    for (int64_t c = 0; c < p.width; c += L)
+      k.storePart(k.mul(k.broadcast(factor, L), k.load(scratch, outAt(h) + c, L)), out, to + c, std::min(L, p.width - c));
   }
 }
 

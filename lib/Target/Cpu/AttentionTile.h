@@ -20,6 +20,7 @@ struct AttentionPlan {
   int64_t widthPadded; ///< elements of an output row in scratch
   int64_t q, scores, mask, out, factors, total; ///< offsets on the stack
   static constexpr int64_t few = 4; ///< up to so many queries, each one is computed along the keys
+  int64_t together;                 ///< heads of a group that such a query has at once
 };
 
 /// Offsets of one head of one picture; everything that does not change inside a task.
@@ -35,8 +36,8 @@ public:
 
   /// Queries first .. first + count - 1 of a head; count <= vectors * lanes (static or not).
   void block(const AttentionHead &head, const Index &first, const Index &count, int64_t vectors);
-  /// One query, along the keys.
-  void query(const AttentionHead &head, const Index &at);
+  /// One query, along the keys, for `heads` neighbouring heads of a group from `head` on: they read its keys and values once.
+  void query(const AttentionHead &head, const Index &at, int64_t heads);
 
 private:
   struct Range {

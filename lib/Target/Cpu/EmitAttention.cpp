@@ -39,10 +39,14 @@ Kernel emitAttention(ModuleOp module, StringRef name, const AttentionProblem &p,
     head.mask = start(p.mask, h);
   Index lo = part * chunk, hi = min(lo + chunk, queries);
 
+  // The first of some heads computes them all.
+  auto along = [&](const Index &from, const Index &to) {
+    k.when(k.equal(h % plan.together, 0), [&] { k.loop(from, to, 1, [&](Index i) { tile.query(head, i, plan.together); }); });
+  };
   if (queries.isConstant()) {
     int64_t count = queries.constant();
     if (count <= AttentionPlan::few)
-      k.loop(0, count, 1, [&](Index i) { tile.query(head, i); });
+      along(0, count);
     else if (count % block == 0)
       k.loop(lo, hi, block, [&](Index q) { tile.block(head, q, block, 2); });
     else {
@@ -55,7 +59,7 @@ Kernel emitAttention(ModuleOp module, StringRef name, const AttentionProblem &p,
     k.loop(lo, hi, block, [&](Index q) {
       Index count = min(hi - q, block);
       k.when(
-          k.less(count, AttentionPlan::few + 1), [&] { k.loop(q, q + count, 1, [&](Index i) { tile.query(head, i); }); },
+          k.less(count, AttentionPlan::few + 1), [&] { along(q, q + count); },
           [&] {
             k.when(
                 k.less(count, lanes + 1), [&] { tile.block(head, q, count, 1); }, [&] { tile.block(head, q, count, 2); });

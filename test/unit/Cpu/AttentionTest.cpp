@@ -161,6 +161,8 @@ TEST(Attention, CausalWindowAndCap) {
 TEST(Attention, FewQueries) {
   runStatic({2, 4, 2, 1, 1, 64, 64}, Mask::None);
   runStatic({1, 4, 2, 1, 300, 64, 64}, Mask::Keys);
+  runStatic({1, 9, 3, 1, 517, 64, 64}, Mask::FullHeads); // three heads read the keys of their group together, in blocks
+  runStatic({2, 7, 1, 3, 1100, 20, 24}, Mask::Keys, true);
   runStatic({1, 2, 2, 3, 37, 20, 72}, Mask::Bits, true);
   runStatic({1, 1, 1, 2, 6200, 16, 16}, Mask::Full); // two blocks of keys
   runStatic({1, 1, 1, 4, 100, 16, 16}, Mask::Query, true, 9, 3);
@@ -192,7 +194,7 @@ TEST(Attention, SizesOfTheRun) {
 /// us of one run of one thread; a measurement, not a test.
 TEST(Attention, DISABLED_Speed) {
   for (Shape n : {Shape{1, 12, 12, 16, 16, 32, 32}, Shape{1, 12, 12, 77, 77, 32, 32}, Shape{1, 12, 12, 128, 128, 32, 32}, Shape{1, 12, 12, 197, 197, 32, 32},
-                  Shape{1, 12, 12, 384, 384, 32, 32}, Shape{1, 9, 3, 128, 128, 64, 64}, Shape{1, 9, 3, 1, 512, 64, 64}}) {
+                  Shape{1, 12, 12, 384, 384, 32, 32}, Shape{1, 9, 3, 128, 128, 64, 64}, Shape{1, 9, 3, 1, 128, 64, 64}, Shape{1, 9, 3, 1, 512, 64, 64}, Shape{1, 9, 3, 1, 2048, 64, 64}, Shape{1, 32, 8, 1, 1024, 128, 128}}) {
     AttentionProblem p = problem(n, Mask::Keys);
     CompiledKernel kernel(hostIsa(), [&](ModuleOp m, const Isa &isa) { return emitAttention(m, "attention", p, isa); });
     Buffer q(n.b * n.h * n.s * n.d * 4), key(n.b * n.g * n.t * n.d * 4), v(n.b * n.g * n.t * n.e * 4), mask(n.b * n.t * 4), out(n.b * n.h * n.s * n.e * 4);
