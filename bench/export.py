@@ -19,6 +19,7 @@ import time
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "models")]
+import peers  # noqa: E402
 import zoo  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("TERN_BUILD") or HERE.parent / "build")
@@ -70,18 +71,8 @@ def measured(command):
 
 
 def tidy(source, target):
-    """What ONNX Runtime's quantizers need: initializers instead of Constant nodes, an opset of at least 13."""
     import onnx
-    model = onnx.load(str(source))
-    for node in [n for n in model.graph.node if n.op_type == "Constant" and n.attribute[0].name == "value"]:
-        tensor = onnx.TensorProto()
-        tensor.CopyFrom(node.attribute[0].t)
-        tensor.name = node.output[0]
-        model.graph.initializer.append(tensor)
-        model.graph.node.remove(node)
-    if next(o.version for o in model.opset_import if o.domain == "") < 13:
-        model = onnx.version_converter.convert_version(model, 17)
-    onnx.save(model, str(target))
+    onnx.save(peers.tidy(onnx.load(str(source))), str(target))
     return target
 
 
@@ -102,13 +93,13 @@ def peer_command(source, target, kind, calibration):
     return [sys.executable, "-c", PEER, str(source), str(target), kind, str(calibration or "")]
 
 
-def scores(names, kinds, peers, folder):
+def scores(names, kinds, beside, folder):
     for name in names:
         model = zoo.get(name)
         print(f"{name:20} {'':8} {'float':6} {model.path.stat().st_size / 1e6:8.1f} MB  {model.scores(ort(model.path))}", flush=True)
         calibration = model.calibration(folder / f"{name}.calibration") if "static" in kinds else None
         for kind in kinds:
-            for who in ("tern", "ort") if peers and kind != "w8" else ("tern",):
+            for who in ("tern", "ort") if beside and kind != "w8" else ("tern",):
                 source, target = model.path, folder / f"{name}.{who}.{kind}.onnx"
                 if who == "ort":
                     source = tidy(model.path, folder / f"{name}.tidy.onnx")
