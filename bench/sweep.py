@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """One program at every size: a compiled encoder against ONNX Runtime.
 
-    bench/sweep.py MODEL.onnx PROGRAM.tern --dim sequence=1..512 --dim batch=1..8 [--step N]
+    bench/sweep.py MODEL.onnx PROGRAM.tern --dim sequence=1..512 --dim batch=1..8 [--step N] [--most 1024]
 
 PROGRAM has open dimensions (quant-compile MODEL.onnx --dim sequence=1..512 ...). Integer inputs are token numbers below --tokens, masks are ones. Prints the
 largest error relative to the spread of the output and where it is; exit code 1 when it is above --limit.
 """
 import argparse
 import itertools
+import math
 import pathlib
 import sys
 
@@ -23,6 +24,7 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--dim", action="append", default=[], metavar="NAME=LO..HI")
     parser.add_argument("--step", type=int, default=1, help="only every n-th combination")
+    parser.add_argument("--most", type=int, help="only combinations whose product is at most this, for instance tokens of a batch")
     parser.add_argument("--tokens", type=int, default=1000)
     parser.add_argument("--limit", type=float, default=1e-4)
     arguments = parser.parse_args()
@@ -35,7 +37,8 @@ def main():
         low, high = bounds.split("..")
         ranges[name] = range(int(low), int(high) + 1)
     worst, where, count = 0.0, None, 0
-    for combination in itertools.islice(itertools.product(*ranges.values()), 0, None, arguments.step):
+    combinations = (c for c in itertools.product(*ranges.values()) if not arguments.most or math.prod(c) <= arguments.most)
+    for combination in itertools.islice(combinations, 0, None, arguments.step):
         sizes, feeds = dict(zip(ranges, combination)), {}
         for tensor in session.get_inputs():
             shape = [sizes[d] if isinstance(d, str) else d for d in tensor.shape]

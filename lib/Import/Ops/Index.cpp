@@ -37,10 +37,38 @@ static LogicalResult importGatherElements(Node &n) {
   int64_t axis = n.axis(n.integer("axis", 0), n.rank(0));
   return n.result(n.create<GatherElementsOp>(n.operand(0), n.operand(1), axis, n.name()));
 }
+/// GatherND as rows of a table, which has a kernel for every size: the named dimensions are one, and so are their indices.
+static Value gatherRows(Node &n, int64_t batch, StringAttr name) {
+  Compose c{n};
+  nn::Sizes x = n.sizes(0), indices = n.sizes(1);
+  size_t named = size_t(n.type(1).getShape().back()), b = size_t(batch), last = indices.size() - 1;
+  nn::Sizes result(indices.begin(), indices.end() - 1), table{c.product(ArrayRef<nn::SizeExpr>(x).take_front(b + named))};
+  table.append(x.begin() + b + named, x.end());
+  Value all = c.cast(n.operand(1), n.builder().getI64Type()), row;
+  // The rows before those of this part of the batch.
+  if (b > 0) {
+    Shape lead(Ints(result.size(), 1));
+    std::copy(result.begin(), result.begin() + b, lead.begin());
+    row = c.reshape(c.places(c.product(ArrayRef<nn::SizeExpr>(x).take_front(b))), lead);
+  }
+  for (size_t i = 0; i < named; i++) {
+    nn::SizeExpr size = x[b + i];
+    Value column = c.reshape(c.slice(all, int64_t(last), int64_t(i), 1), result);
+    column = c.select(c.compare(CompareKind::lt, column, c.number(column, 0.0)), c.add(column, c.number(column, size)), column);
+    row = row ? c.add(c.mul(row, c.number(row, size)), column) : column;
+  }
+  return c.gather(c.reshape(n.operand(0), table), row, 0, name);
+}
+
 static LogicalResult importGatherND(Node &n) {
   if (n.rank(1) >= 1 && ShapedType::isDynamic(n.type(1).getShape().back()))
     return n.keepOpen("how many dimensions its indices name is only known at run time");
-  return n.result(n.create<GatherNdOp>(n.operand(0), n.operand(1), n.integer("batch_dims", 0), n.name()));
+  int64_t batch = n.integer("batch_dims", 0);
+  bool fits = n.rank(1) >= 1 && batch >= 0 && batch < n.rank(1) && n.type(1).getShape().back() >= 1 &&
+              batch + n.type(1).getShape().back() <= n.rank(0);
+  if (fits && (n.isOpen(0) || n.isOpen(1)))
+    return n.result(gatherRows(n, batch, n.name()));
+  return n.result(n.create<GatherNdOp>(n.operand(0), n.operand(1), batch, n.name()));
 }
 
 static std::optional<ScatterMode> modeOf(Node &n) {
