@@ -26,7 +26,7 @@ static std::optional<int64_t> leastOf(nn::SizeTable &table, SizeExpr size, Strin
 
 LogicalResult requireWindows(Node &node) {
   static const llvm::StringSet<> windows = {"Conv",        "ConvTranspose", "MaxPool",          "AveragePool",
-                                            "LpPool",      "QLinearConv",   "ConvInteger",      "QLinearAveragePool"};
+                                            "LpPool",      "QLinearConv",   "ConvInteger",      "QLinearAveragePool", "Resize", "Upsample"};
   const Known *result = node.outputCount() && windows.contains(node.opType()) ? node.importer.find(node.proto.output(0)) : nullptr;
   if (!result)
     return success();

@@ -20,6 +20,7 @@ class Graph:
     def __init__(self, seed):
         self.choice, self.numbers = random.Random(seed), np.random.default_rng(seed)
         self.nodes, self.constants, self.inputs, self.values, self.feeds = [], [], [], [], {}
+        self.open = False                                # sizes of the inputs are those of a run
 
     def name(self, stem):
         return f"{stem}{len(self.nodes) + len(self.constants)}"

@@ -29,6 +29,17 @@ def conv(g, x):
                 group=groups)
 
 
+def same(g, x):
+    r, (n, c, h, w) = g.choice, x.shape
+    k, stride, out = r.choice([1, 2, 3, 4, 5]), r.choice([1, 2, 3]), r.choice([1, 4, 17])
+    shape = (-(-h // stride), -(-w // stride))
+    more = dict(kernel_shape=[k, k], strides=[stride] * 2, auto_pad=r.choice(["SAME_UPPER", "SAME_LOWER"]))
+    kind = r.choice(["Conv", "MaxPool", "AveragePool"])
+    if kind == "Conv":
+        return g.op(kind, [x, g.normal((out, c, k, k), (c * k * k) ** -.5)], (n, out, *shape), **more)
+    return g.op(kind, [x], (n, c, *shape), **more)
+
+
 def conv_transpose(g, x):
     r, (n, c, h, w) = g.choice, x.shape
     k, stride, out = r.choice([2, 3, 4]), r.choice([1, 2, 3]), r.choice([1, 3, 8, 17])
@@ -78,7 +89,8 @@ def two_values(g, x):
 
 def with_constant(g, x):
     n, c, h, w = x.shape
-    shape = g.choice.choice([(1, c, 1, 1), (1,), (h, w), (1, 1, h, w), (w,), (c, h, w)])
+    shapes = [(1, c, 1, 1), (1,), (h, w), (1, 1, h, w), (w,), (c, h, w)]
+    shape = g.choice.choice(shapes[:2] if g.open else shapes)
     return g.op(g.choice.choice(["Add", "Sub", "Mul", "Div"]), [x, g.uniform(.5, 1.5, shape)], x.shape)
 
 
@@ -109,6 +121,14 @@ def resize(g, x):
     scale, mode = r.choice([2., 1.5, .5]), r.choice(["nearest", "linear"])
     more = {"nearest_mode": r.choice(["floor", "round_prefer_floor", "ceil"])} if mode == "nearest" else {}
     coordinates = r.choice(["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"])
+    if g.open and r.random() < .4:                       # to the size of an earlier value
+        other = r.choice(g.values) if g.values else None
+        if other is None or other.shape[2] * other.shape[3] > 2500:
+            return None
+        size = g.op("Slice", [g.op("Shape", [other], (4,)), np.array([2]), np.array([4])], (2,))
+        size = g.op("Concat", [np.array([n, c])[1:], size], (3,), axis=0)
+        size = g.op("Concat", [g.op("Slice", [g.op("Shape", [x], (4,)), np.array([0]), np.array([1])], (1,)), size], (4,), axis=0)
+        return g.op("Resize", [x, None, None, size], (n, c, *other.shape[2:]), mode=mode, coordinate_transformation_mode=coordinates, **more)
     return g.op("Resize", [x, None, np.array([1, 1, scale, scale], np.float32)], (n, c, int(h * scale), int(w * scale)), mode=mode,
                 coordinate_transformation_mode=coordinates, **more)
 
@@ -120,7 +140,7 @@ def pad(g, x):
 
 def crop(g, x):
     n, c, h, w = x.shape
-    return None if h < 3 or c < 2 else g.op("Slice", [x, np.array([1, 0]), np.array([h, c - 1]), np.array([2, 1])], (n, c - 1, h - 1, w))
+    return None if h < 3 or c < 2 else g.op("Slice", [x, np.array([1, 0]), np.array([2 ** 31 - 1, c - 1]), np.array([2, 1])], (n, c - 1, h - 1, w))
 
 
 def transpose(g, x):
@@ -137,7 +157,7 @@ STEPS = [conv, conv, conv, conv, conv_transpose, activation, activation, batch_n
 
 
 def classifier(g, x):
-    if g.choice.random() < .5:
+    if g.choice.random() < .5 or g.open:
         x = g.op("GlobalAveragePool", [x], (*x.shape[:2], 1, 1))
     k = int(np.prod(x.shape[1:]))
     x = g.op("Flatten", [x], (x.shape[0], k), axis=1)
@@ -148,17 +168,21 @@ def classifier(g, x):
     return g.op("Softmax", [x], x.shape, axis=1) if g.choice.random() < .5 else x
 
 
-def build(seed, dynamic=False):
-    """(model, feeds, feeds of other sizes); dynamic: the batch is open."""
-    def make(batch):
-        g = Graph(seed)
-        r = g.choice
-        c, h, w = r.choice([1, 2, 3, 4, 5, 7, 8, 13, 16]), r.choice([5, 8, 9, 12, 16, 23]), r.choice([4, 7, 8, 15, 17, 20])
-        n = r.choice([1, 1, 1, 2])
-        x = g.input("x", (batch or n, c, h, w), ["n", c, h, w] if dynamic else None)
-        x = g.grow(x, STEPS, r.randint(2, 8))
-        if r.random() < .6:
-            x = classifier(g, x)
-        return g, x
-    g, x = make(1 if dynamic else 0)
-    return g.model([x]), g.feeds, make(3)[0].feeds if dynamic else None
+def build(seed, dynamic=""):
+    """(model, feeds, feeds of other sizes); dynamic: "batch" or "sizes" (height and width, too) are open."""
+    sizes = dynamic == "sizes"
+    g = Graph(seed)
+    g.open = sizes
+    r = g.choice
+    c, h, w = r.choice([1, 2, 3, 4, 5, 7, 8, 13, 16]), r.choice([5, 8, 9, 12, 16, 23]), r.choice([4, 7, 8, 15, 17, 20])
+    n = r.choice([1, 1, 1, 2])
+    x = g.input("x", (1 if dynamic else n, c, h, w), ["n", c, "h" if sizes else h, "w" if sizes else w] if dynamic else None)
+    x = g.grow(x, STEPS + [same] if sizes else STEPS, r.randint(2, 8))
+    if r.random() < .6:
+        x = classifier(g, x)
+    others = []
+    if dynamic:
+        others.append((3, h, w))
+    if sizes:
+        others += [(1, 1, 1), (1, h, 1), (2, h + 1, w + 5), (1, h + 7, w + 2), (1, 2 * h, 3 * w + 1), (1, 3, 67)]
+    return g.model([x]), g.feeds, [{"x": g.normal((n, c, h, w))} for n, h, w in others]

@@ -176,8 +176,8 @@ def head(g, x):
     return x
 
 
-def build(seed, dynamic=False):
-    """(model, feeds, feeds of other sizes); dynamic: batch and length are open."""
+def build(seed, dynamic=""):
+    """(model, feeds, feeds of other sizes); dynamic: batch and length are open, whatever it says."""
     def make(sizes):
         g = Graph(seed)
         r = g.choice
@@ -193,4 +193,4 @@ def build(seed, dynamic=False):
         x = g.grow(x, STEPS, r.randint(2, 7))
         return g, head(g, x)
     g, x = make((1, 7) if dynamic else None)
-    return g.model([x]), g.feeds, make((3, 12))[0].feeds if dynamic else None
+    return g.model([x]), g.feeds, [make((3, 12))[0].feeds] if dynamic else []

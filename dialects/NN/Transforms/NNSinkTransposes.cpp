@@ -1,4 +1,5 @@
 //===- NNSinkTransposes.cpp - transposes move down until they cancel ------===//
+#include "dialects/NN/IR/SizeAnalysis.h"
 #include "dialects/NN/Transforms/Constants.h"
 #include "dialects/NN/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -27,6 +28,22 @@ static SmallVector<int64_t> inverse(ArrayRef<int64_t> perm) {
   return result;
 }
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// Brings the texts of open sizes (or starts), one for each `?` of `values`, into the order of the permuted axes.
+static void permuteTexts(OperationState &state, StringRef name, ArrayRef<int64_t> values, ArrayRef<int64_t> perm) {
+  auto texts = dyn_cast_or_null<ArrayAttr>(state.attributes.get(name));
+  if (!texts || int64_t(texts.size()) != llvm::count_if(values, ShapedType::isDynamic))
+    return;
+  SmallVector<Attribute> all(values.size()), moved;
+  size_t next = 0;
+  for (auto [axis, value] : llvm::enumerate(values))
+    if (ShapedType::isDynamic(value))
+      all[axis] = texts[next++];
+  for (int64_t axis : perm)
+    if (all[axis])
+      moved.push_back(all[axis]);
+  state.attributes.set(name, ArrayAttr::get(texts.getContext(), moved));
+}
 
 /// An op that a transpose can be moved behind, whatever its other operands are.
 static bool isSinkable(Operation *op) {
@@ -131,6 +148,7 @@ struct SinkThroughOp : RewritePattern {
     state.addAttributes(op->getAttrs());
     RankedTensorType type = typeOf(op->getResult(0));
     state.addTypes(type.clone(permuted(type.getShape(), inverse(perm))));
+    permuteTexts(state, kSizesAttr, type.getShape(), inverse(perm));
     if (isConcat)
       state.attributes.set("axis", rewriter.getI64IntegerAttr(perm[cast<ConcatOp>(op).getAxis()]));
     Operation *moved = rewriter.create(state);
@@ -160,6 +178,9 @@ struct SinkThroughAxes : RewritePattern {
     state.addAttributes(op->getAttrs());
     RankedTensorType type = typeOf(op->getResult(0));
     state.addTypes(type.clone(permuted(type.getShape(), back)));
+    permuteTexts(state, kSizesAttr, type.getShape(), back);
+    if (auto slice = dyn_cast<SliceOp>(op))
+      permuteTexts(state, kStartsAttr, slice.getStarts(), back);
     for (StringRef name : {"low", "high", "starts", "sizes", "steps"})
       if (auto values = op->getAttrOfType<DenseI64ArrayAttr>(name))
         state.attributes.set(name, rewriter.getDenseI64ArrayAttr(permuted(values.asArrayRef(), back)));

@@ -109,7 +109,11 @@ template <typename Fn> LogicalResult pooled(Node &n, Fn pool) {
 
 LogicalResult importAveragePool(Node &n) {
   return pooled(n, [&](Value x) {
-    WindowAttrs w = readWindow(n, tensorType(x).getShape().drop_front(2));
+    WindowAttrs w = readWindow(n, spatialSizes(n, x));
+    if (!w.openPads.empty()) {
+      n.error() << "auto_pad depends on sizes that are only known at run time; bind them with --dim, or write the pads out";
+      return Value();
+    }
     return n.create<PoolOp>(PoolKind::avg, x, w.kernel, w.strides, w.pads, w.dilations,
                             bool(n.integer("ceil_mode", 0)), bool(n.integer("count_include_pad", 0)), int64_t(2),
                             n.name());

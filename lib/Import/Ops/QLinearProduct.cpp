@@ -325,7 +325,12 @@ struct Convolution {
                 << "; both have batch or output channels, channels, and one to three spatial dimensions";
       return;
     }
-    WindowAttrs attrs = readWindow(n, xShape.drop_front(2), wShape.drop_front(2));
+    nn::Sizes xSizes = n.sizes(x.codes);
+    WindowAttrs attrs = readWindow(n, ArrayRef(xSizes).drop_front(2), wShape.drop_front(2));
+    if (!attrs.openPads.empty()) {
+      reason = "its auto_pad depends on sizes that are only known at run time";
+      return;
+    }
     int64_t group = n.integer("group", 1);
     auto perChannel = [&](int input) -> PlaneInput {
       if (!n.hasInput(input) || n.hasFailed())
@@ -361,7 +366,7 @@ struct Convolution {
     for (size_t d = 0; d < spatial && !n.hasFailed(); d++) {
       Window window{wShape[d + 2], attrs.strides[d], attrs.dilations[d], attrs.pads[d], attrs.pads[spatial + d]};
       std::optional<int64_t> size = windowCount(xShape[d + 2], window);
-      if (!size || *size < 1)
+      if (!size || (*size < 1 && !ShapedType::isDynamic(*size)))
         n.error() << "the window of " << n.type(w.codes) << " does not fit the padded input " << n.type(x.codes);
       shape.push_back(size.value_or(1));
     }

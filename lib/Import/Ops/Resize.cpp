@@ -11,6 +11,7 @@ namespace tern::importer {
 struct Resizing {
   SmallVector<double> scales; ///< one an axis
   Ints sizes;                 ///< of the result
+  nn::Sizes open;             ///< those of the result as expressions, if some are only known at run time
   ResizeMode mode = ResizeMode::nearest;
   ResizeCoord coord = ResizeCoord::half_pixel;
   NearestMode nearest = NearestMode::round_prefer_floor;
@@ -26,9 +27,9 @@ static LogicalResult emit(Node &n, const Resizing &r) {
     return n.error() << "the result has no elements, or more than 2^48";
   if (ArrayRef(r.sizes) == type.getShape() && llvm::all_of(r.scales, [](double s) { return s == 1; }))
     return n.forward();
-  return n.result(n.createTyped<ResizeOp>(type.clone(r.sizes), n.operand(0), ArrayRef(r.scales), r.mode, r.coord,
-                                          r.nearest, llvm::APFloat(double(r.cubic)), r.excludeOutside, r.antialias,
-                                          n.name()));
+  Value y = n.createTyped<ResizeOp>(type.clone(r.sizes), n.operand(0), ArrayRef(r.scales), r.mode, r.coord, r.nearest,
+                                    llvm::APFloat(double(r.cubic)), r.excludeOutside, r.antialias, n.name());
+  return n.result(y && !r.open.empty() ? n.withSizes(y, r.open) : y);
 }
 
 /// Sets scales and the sizes that follow; `scales` has one entry for each of `axes`.
@@ -57,8 +58,6 @@ static LogicalResult setSizes(Node &n, Resizing &r, ArrayRef<int64_t> sizes, Arr
   double common = 0;
   for (auto [axis, size] : llvm::zip(axes, sizes)) {
     int64_t from = type.getDimSize(axis);
-    if (ShapedType::isDynamic(from))
-      return n.keep("it resizes a dimension that is only known at run time to a fixed size");
     if (size <= 0 || size > (int64_t(1) << 31) || from == 0)
       return n.error() << "axis " << axis << " cannot be resized from " << from << " to " << size << " elements";
     double scale = double(size) / double(from);
@@ -76,6 +75,27 @@ static LogicalResult setSizes(Node &n, Resizing &r, ArrayRef<int64_t> sizes, Arr
     r.scales[size_t(axis)] = common;
     r.sizes[size_t(axis)] = int64_t(std::floor(common * double(type.getDimSize(axis)) + 0.5));
   }
+  return success();
+}
+
+/// Sizes that are expressions: what is no whole multiple of the input's has the ratio of the two as its scale.
+static LogicalResult setOpenSizes(Node &n, Resizing &r, const nn::Sizes &sizes, ArrayRef<int64_t> axes, StringRef policy) {
+  if (policy != "stretch")
+    return n.keepOpen("its keep_aspect_ratio_policy '" + policy + "' compares sizes");
+  nn::SizeTable &table = n.importer.sizeAnalysis.table;
+  r.open = n.sizes(0);
+  r.scales.assign(r.open.size(), 1.0);
+  for (auto [axis, size] : llvm::zip(axes, sizes)) {
+    nn::SizeExpr from = r.open[size_t(axis)];
+    std::optional<int64_t> fixed = from.constant(), wanted = size.constant(), factor = table.floorDiv(size, from).constant();
+    if (table.range(size).second < 1 || (fixed && *fixed < 1))
+      return n.error() << "axis " << axis << " cannot be resized from " << from.str() << " to " << size.str() << " elements";
+    bool whole = factor && *factor > 0 && table.mul(from, table.constant(*factor)) == size;
+    r.scales[size_t(axis)] = whole ? double(*factor) : fixed && wanted ? double(*wanted) / double(*fixed) : 0.0;
+    r.open[size_t(axis)] = size;
+  }
+  auto shape = nn::typeOf(r.open, n.type(0).getElementType()).getShape();
+  r.sizes.assign(shape.begin(), shape.end());
   return success();
 }
 
@@ -124,19 +144,9 @@ static LogicalResult importResize(Node &n) {
       return failure();
   } else if (given(3)) {
     auto sizes = n.constantInts(3);
-    if (std::optional<nn::Sizes> wanted = sizes ? std::nullopt : n.symbols(3); wanted && wanted->size() == axes.size()) {
-      // Sizes that are a whole multiple of the input's.
-      nn::SizeTable &table = n.importer.sizeAnalysis.table;
-      nn::Sizes from = n.sizes(0);
-      SmallVector<double> scales;
-      for (auto [axis, size] : llvm::zip(axes, *wanted)) {
-        std::optional<int64_t> factor = table.floorDiv(size, from[size_t(axis)]).constant();
-        if (!factor || table.mul(from[size_t(axis)], table.constant(*factor)) != size)
-          return n.keep("its sizes are no multiples of the input's");
-        scales.push_back(double(*factor));
-      }
-      return failed(setScales(n, r, scales, axes)) ? failure() : emit(n, r);
-    }
+    std::optional<nn::Sizes> wanted = !sizes || n.isOpen(0) ? n.symbols(3) : std::nullopt;
+    if (wanted && wanted->size() == axes.size())
+      return failed(setOpenSizes(n, r, *wanted, axes, n.string("keep_aspect_ratio_policy", "stretch"))) ? failure() : emit(n, r);
     if (!sizes)
       return n.keep("its sizes are computed from data");
     if (failed(setSizes(n, r, *sizes, axes, n.string("keep_aspect_ratio_policy", "stretch"))))
