@@ -64,9 +64,9 @@ func.func @kept(%x: tensor<1x2x4x4xf32>) -> (tensor<1x4x4x2xf32>, tensor<1x4x4x2
 
 // The texts of open sizes and starts move with their axes.
 // CHECK-LABEL: func.func @open
-// CHECK:         nn.slice %arg0 {nn.sizes = ["h", "w-a"], nn.starts = ["a"], sizes = array<i64: -1, -1, -9223372036854775808>, starts = array<i64: 0, 0, -9223372036854775808>, {{.*}}} : (tensor<4x?x?xf32>) -> tensor<4x?x?xf32>
+// CHECK:         nn.slice %arg0 {nn.sizes = ["h", "w-a"], nn.starts = ["a"], sizes = array<i64: 4, -1, -9223372036854775808>, starts = array<i64: 0, 0, -9223372036854775808>, {{.*}}} : (tensor<4x?x?xf32>) -> tensor<4x?x?xf32>
 func.func @open(%x: tensor<4x?x?xf32> {tern.dims = ["", "h", "w"]}) -> tensor<4x?x?xf32> {
   %t = nn.transpose %x {nn.sizes = ["w", "h"], perm = array<i64: 0, 2, 1>} : (tensor<4x?x?xf32>) -> tensor<4x?x?xf32>
-  %s = nn.slice %t {nn.sizes = ["w-a", "h"], nn.starts = ["a"], sizes = array<i64: -1, -9223372036854775808, -1>, starts = array<i64: 0, -9223372036854775808, 0>, steps = array<i64: 1, 1, 1>} : (tensor<4x?x?xf32>) -> tensor<4x?x?xf32>
+  %s = nn.slice %t {nn.sizes = ["w-a", "h"], nn.starts = ["a"], sizes = array<i64: 4, -9223372036854775808, -1>, starts = array<i64: 0, -9223372036854775808, 0>, steps = array<i64: 1, 1, 1>} : (tensor<4x?x?xf32>) -> tensor<4x?x?xf32>
   return %s : tensor<4x?x?xf32>
 }
