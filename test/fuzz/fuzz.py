@@ -3,7 +3,8 @@
 
     fuzz.py pictures|sequences FIRST LAST [--schemes=float,w8a8,w8a8+,w4a8+] [--dynamic[=sizes]]
 
---dynamic: the batch (and the length of sequences) is open; =sizes: height and width of pictures, too. One artifact runs all sizes. A scheme with + is calibrated with the case's own feeds (static activations). Prints one line a failure and, last, how many ran. A failing
+--dynamic: the batch (and the length of sequences) is open; =sizes: height and width of pictures, too. One artifact runs all sizes.
+A scheme with + is calibrated with the case's own feeds (static activations). Prints one line a failure and, last, how many ran. A failing
 model stays in the build folder (test/programs/fuzz). Needs a built tree (TERN_BUILD) and onnxruntime."""
 import argparse
 import os
