@@ -68,7 +68,8 @@ def float_bytes(path):
 MODELS = {m.name: m for m in (
     Model("ocr_cls", ("ocr", "data"), "ocr_cls", "accuracy", 32),
     Model("ocr_det", ("ocr", "data"), "ocr_det", "F-score", 32),
-    Model("ocr_rec", ("ocr", "data"), "ocr_rec", "character accuracy", 32, varying=True),
+    Model("ocr_rec", ("ocr", "data"), "ocr_rec", "character accuracy", 32, varying=True,
+          dims=(("p2o.DynamicDimension.0", 1), ("x.2", 48), ("p2o.DynamicDimension.1", "8..4096"))),
     Model("efficientnet_lite0", ("efficientnet", "data"), "imagenet20", "top-1", 32),
     Model("magika", ("magika", "data"), "filetype", "accuracy", 32),
     Model("minilm", ("minilm",), "retrieval", "MRR", 32, varying=True, dims=(("batch", "1..64"), ("sequence", "1..512"))),

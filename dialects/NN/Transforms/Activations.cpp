@@ -67,8 +67,9 @@ std::string whyNotQuantizable(Operation *op) {
     return "its tensors are not f32";
   if (x.getDefiningOp<DequantizeOp>() || w.getDefiningOp<DequantizeOp>())
     return "the model quantizes it already";
-  // The rows of a matrix product may be any number.
-  bool known = isa<MatmulOp>(op) ? typeOf(x).getRank() > 0 && !typeOf(x).isDynamicDim(typeOf(x).getRank() - 1) : typeOf(x).hasStaticShape();
+  // The rows of a matrix product may be any number, the pictures of a convolution of any size.
+  int64_t channels = isa<MatmulOp>(op) ? typeOf(x).getRank() - 1 : 1;
+  bool known = channels >= 0 && channels < typeOf(x).getRank() && !typeOf(x).isDynamicDim(channels);
   if (!known || !typeOf(w).hasStaticShape())
     return "its sizes are not known; bind them with --dim";
   if (!isConstantExpression(w))
@@ -202,7 +203,7 @@ private:
   /// as codes it is a quarter of the traffic. Gates and vectors stay float.
   bool crossesKernels(Value value) {
     RankedTensorType type = typeOf(value);
-    if (!isF32(value) || roots.contains(value) || !type.hasStaticShape() || type.getRank() < 3 || value.use_empty())
+    if (!isF32(value) || roots.contains(value) || type.getRank() < 3 || value.use_empty())
       return false;
     if (llvm::all_of(type.getShape().drop_front(2), [](int64_t size) { return size == 1; }) ||
         !endsIntegerKernel(value))

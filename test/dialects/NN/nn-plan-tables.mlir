@@ -5,7 +5,7 @@
 
 // Tables of embeddings have 8 bits unless an override says 4, and no activation; small ones, and gathers along other axes, stay as they are.
 // CHECK-LABEL: func.func @main(
-// CHECK:         nn.gather {{.*}}name = "words", tern.choice = #tern.choice<method = "rtn-mse", w = <si4, scale<f16, [1, 32]>>, w_encode = <signed_absmax, -8 to 7>, kernels = <"cpu.gather", 1 to -1>>
+// CHECK:         nn.gather {{.*}}name = "words", tern.choice = #tern.choice<method = "rtn", w = <si4, scale<f16, [1, 32]>>, w_encode = <signed_absmax, -8 to 7>, kernels = <"cpu.gather", 1 to -1>>
 // CHECK-NOT:     tern.choice
 func.func @main(%ids: tensor<1x4xi64>) -> (tensor<1x4x64xf32>, tensor<1x4x64xf32>, tensor<2048x1x4xf32>) {
   %t = arith.constant dense<0.5> : tensor<2048x64xf32>

@@ -15,7 +15,7 @@
 
 // A stem with two input channels keeps 8 bits; an override decides by name.
 // W4: nn.conv {{.*}}w = <si8, scale<f32, [1, *, *, *]>>
-// W4: nn.matmul {{.*}}tern.choice = #tern.choice<method = "rtn-mse", w = <si4, scale<f16, [1, 128]>>, w_encode = <signed_absmax, -8 to 7>, kernels = <"cpu.gemm.f32s4", 1 to -1>>
+// W4: nn.matmul {{.*}}tern.choice = #tern.choice<method = "rtn", w = <si4, scale<f16, [1, 128]>>, w_encode = <signed_absmax, -8 to 7>, kernels = <"cpu.gemm.f32s4", 1 to -1>>
 
 // EXCLUDE-NOT: group = "x"
 // EXCLUDE: nn.conv {{.*}}name = "c1"
