@@ -28,6 +28,25 @@ class Ranges(unittest.TestCase):
         got, want = programs.runner(folder)(feed)[0], programs.ort_runner(path)(feed)[0]
         self.assertLess(programs.relative_error(got, want), .02)
 
+    def test_norm_behind_a_sum_that_is_read_twice(self):
+        """The kernel of the norm yields the sum `h`, too, which is a fiftieth of what the product reads."""
+        rng = np.random.default_rng(1)
+        init = [numpy_helper.from_array((rng.standard_normal(shape) * scale).astype(np.float32), name)
+                for name, shape, scale in (("place", (6, 32), .02), ("gain", (32,), 1), ("shift", (32,), .1), ("w", (32, 32), .01))]
+        nodes = [helper.make_node("Add", ["x", "place"], ["h"], name="sum"),
+                 helper.make_node("LayerNormalization", ["h", "gain", "shift"], ["n"], name="norm"),
+                 helper.make_node("MatMul", ["n", "w"], ["m"], name="product"),
+                 helper.make_node("Add", ["h", "m"], ["y"], name="residual")]
+        graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 6, 32])],
+                                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], init)
+        programs.OUT.mkdir(parents=True, exist_ok=True)
+        path = programs.OUT / "norm_range.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+        feed = {"x": (rng.standard_normal((1, 6, 32)) * .02).astype(np.float32)}
+        folder = programs.compile_model(path, "norm_range", "w8a8", feed)
+        got, want = programs.runner(folder)(feed)[0], programs.ort_runner(path)(feed)[0]
+        self.assertLess(programs.relative_error(got, want), .02)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -26,9 +26,25 @@ static bool isConstant(Value value) {
   return op && isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(op);
 }
 
+static bool isGlobal(nn::ReduceOp op);
+static bool isReadable(Value operand, ArrayRef<int64_t> result);
+
+/// An elementwise op that the kernels of pictures and rows do not broadcast; the one that does reads and writes plain numbers.
+static bool broadcastsFreely(Operation *op) {
+  return isElementwise(op) && !isa<QuantizeOp, RequantizeOp>(op) &&
+         llvm::any_of(op->getOperands(), [&](Value operand) { return !isReadable(operand, shapeOf(op->getResult(0))); });
+}
+
 /// Kernels that read floats in memory only.
 static bool readsFloats(Operation *user) {
-  return isa<nn::AttentionOp, nn::RopeOp, nn::SoftmaxOp, nn::GroupNormOp, nn::ArgReduceOp>(user);
+  if (auto reduce = dyn_cast<nn::ReduceOp>(user))
+    return !isGlobal(reduce);
+  if (auto matmul = dyn_cast<nn::MatmulOp>(user)) {
+    Operation *rhs = matmul.getRhs().getDefiningOp();
+    return !isConstant(matmul.getRhs()) && !(rhs && isa<DequantizeOp>(rhs) && shapeOf(matmul.getRhs()).size() == 2);
+  }
+  return broadcastsFreely(user) || isa<nn::AttentionOp, nn::RopeOp, nn::SoftmaxOp, nn::GroupNormOp, nn::ArgReduceOp, nn::SelectOp, nn::CompareOp,
+                                       nn::TopkOp, nn::GatherElementsOp, nn::GatherNdOp, nn::ExpandOp>(user);
 }
 
 bool staysOutside(Operation *user) {
@@ -273,7 +289,7 @@ private:
         if (groupOf.lookup(user) != reader)
           return;
       for (Operation *op : reader->ops)
-        if (!fits(op, value, isProduct(*group)))
+        if (!fits(op, value, isProduct(*group)) || !mayQuantize(*group, op))
           return;
       for (Operation *op : reader->ops)
         groupOf[op] = group;
@@ -341,6 +357,10 @@ private:
     return shapeOf(value) == shape && llvm::all_of(op->getOperands(), [&](Value operand) {
              return operand == value || isReadable(operand, shape) || (rows && isReadableInRows(operand, shape));
            });
+  }
+  /// Kernels that broadcast freely yield plain numbers.
+  static bool mayQuantize(const Group &group, Operation *op) {
+    return !isa<QuantizeOp, RequantizeOp>(op) || llvm::none_of(group.ops, broadcastsFreely);
   }
   static bool isProduct(const Group &group) { return isa_and_nonnull<MatmulOp, nn::MatmulOp>(group.anchor); }
 
@@ -456,6 +476,8 @@ private:
   }
 
   bool canJoin(const Group &group, Value value, Operation *op) {
+    if (!mayQuantize(group, op))
+      return false;
     if (isProduct(group) &&
         !llvm::all_of(op->getOperands(), [&](Value operand) {
           return operand == value || isReadableInRows(operand, shapeOf(op->getResult(0)));

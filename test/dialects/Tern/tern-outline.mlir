@@ -169,6 +169,26 @@ func.func @outside(%c: tensor<2x6xi8>) -> (tensor<2x6xf32>, tensor<12xf32>, tens
 
 // -----
 
+// Reductions of other axes than those of a picture, and broadcasts that are no gate of one, read and write plain numbers: the dequantize is a
+// kernel, and so is the quantize behind.
+// CHECK-LABEL: func.func @plain_numbers
+// CHECK:         %[[F:.*]] = tern.call @k.d(%arg0) {name = "d"} : (tensor<1x2x3x4xi8>) -> tensor<1x2x3x4xf32>
+// CHECK:         %[[R:.*]] = tern.call @k.r(%[[F]]) {name = "r"} : (tensor<1x2x3x4xf32>) -> tensor<1x1x1x4xf32>
+// CHECK:         %[[M:.*]] = tern.call @k.m(%[[F]], %[[R]]) {name = "m"} : (tensor<1x2x3x4xf32>, tensor<1x1x1x4xf32>) -> tensor<1x2x3x4xf32>
+// CHECK:         tern.call @k.q(%[[M]]) {name = "q"} : (tensor<1x2x3x4xf32>) -> tensor<1x2x3x4xi8>
+func.func @plain_numbers(%c: tensor<1x2x3x4xi8>) -> tensor<1x2x3x4xi8> {
+  %s = arith.constant dense<0.5> : tensor<f32>
+  %b = tern.bundle %c, %s : (tensor<1x2x3x4xi8>, tensor<f32>) -> !tern.quant<1x2x3x4xf32, #tern.format<si8, scale<f32>>>
+  %d = tern.dequantize %b {name = "d"} : (!tern.quant<1x2x3x4xf32, #tern.format<si8, scale<f32>>>) -> tensor<1x2x3x4xf32>
+  %r = nn.reduce l2 %d {axes = array<i64: 1, 2>, keepdims, name = "r"} : (tensor<1x2x3x4xf32>) -> tensor<1x1x1x4xf32>
+  %m = nn.binary mul %d, %r {name = "m"} : (tensor<1x2x3x4xf32>, tensor<1x1x1x4xf32>) -> tensor<1x2x3x4xf32>
+  %q = tern.quantize %m, %s {name = "q"} : (tensor<1x2x3x4xf32>, tensor<f32>) -> !tern.quant<1x2x3x4xf32, #tern.format<si8, scale<f32>>>
+  %k, %s1 = tern.unbundle %q : (!tern.quant<1x2x3x4xf32, #tern.format<si8, scale<f32>>>) -> (tensor<1x2x3x4xi8>, tensor<f32>)
+  return %k : tensor<1x2x3x4xi8>
+}
+
+// -----
+
 // Halves of a product that meet in one elementwise program are its end, whatever else the program reads; a third reader keeps them apart.
 // CHECK-LABEL: func.func @halves
 // CHECK:         tern.call @k.both(%{{.*}}, %{{.*}}, %{{.*}}) {name = "both"}

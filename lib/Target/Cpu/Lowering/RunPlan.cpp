@@ -91,13 +91,13 @@ ArrayAttr sizesAttr(SizedType type) {
 }
 
 void RunPlanner::push(Step step, SmallVector<Storage> where, Location loc, StringRef name, std::optional<Placement> place, SizedType type,
-                      int64_t output, Codes codes, nn::SizeExpr pictures, SmallVector<nn::SizeExpr> strides) {
+                      int64_t output, Codes codes, nn::SizeExpr pictures, SmallVector<nn::SizeExpr> strides, unsigned named) {
   Builder b(main.getContext());
   int64_t bytes = 0, result = -1;
   for (auto [index, arg] : llvm::enumerate(step.args)) {
     if (arg.kind == KernelArg::Constant)
       bytes += arg.write ? arg.size : int64_t(arg.bytes.size());
-    if (arg.kind == KernelArg::Result && result < 0)
+    if (arg.kind == KernelArg::Result && arg.index == named && result < 0)
       result = index;
   }
   bytes += bytesTouched(step);
@@ -180,6 +180,18 @@ FailureOr<std::vector<Step>> RunPlanner::lower(PlacedCall &placed) {
   return lowered;
 }
 
+/// The result that a kernel is named after: that of its last op. Others are read outside, too, like the sum in front of a norm.
+static unsigned namedResult(func::FuncOp kernel) {
+  OperandRange results = kernel.getBody().front().getTerminator()->getOperands();
+  unsigned named = 0;
+  for (unsigned i = 1; i < results.size(); ++i) {
+    Operation *op = results[i].getDefiningOp(), *before = results[named].getDefiningOp();
+    if (op && (!before || before->isBeforeInBlock(op)))
+      named = i;
+  }
+  return named;
+}
+
 /// Appends the step, with the places of its arguments.
 LogicalResult RunPlanner::place(PlacedCall &placed, Step step, StringRef name, bool last) {
   CallOp call = placed.call;
@@ -206,6 +218,7 @@ LogicalResult RunPlanner::place(PlacedCall &placed, Step step, StringRef name, b
   }
   SmallVector<Storage> where;
   int64_t output = -1;
+  unsigned named = namedResult(placed.kernel);
   for (KernelArg &arg : step.args) {
     switch (arg.kind) {
     case KernelArg::Operand:
@@ -220,7 +233,7 @@ LogicalResult RunPlanner::place(PlacedCall &placed, Step step, StringRef name, b
       break;
     case KernelArg::Result:
       where.push_back(storageOf(call.getOuts()[arg.index], placed.results[arg.index].map));
-      if (arg.index == 0 && where.back().kind == Storage::Output)
+      if (arg.index == named && where.back().kind == Storage::Output)
         output = where.back().index;
       break;
     case KernelArg::Constant:
@@ -235,10 +248,10 @@ LogicalResult RunPlanner::place(PlacedCall &placed, Step step, StringRef name, b
       break;
     }
   }
-  Value result = placed.kernel.getBody().front().getTerminator()->getOperand(0);
+  Value result = placed.kernel.getBody().front().getTerminator()->getOperand(named);
   push(std::move(step), std::move(where), call.getLoc(), name,
-       last ? std::optional<Placement>(placed.results[0]) : std::nullopt, SizedType(call.getOuts()[0]), output,
-       last ? codesOf(result) : std::nullopt, pictures, strides);
+       last ? std::optional<Placement>(placed.results[named]) : std::nullopt, SizedType(call.getOuts()[named]), output,
+       last ? codesOf(result) : std::nullopt, pictures, strides, named);
   return success();
 }
 

@@ -70,7 +70,8 @@ private:
   void fillHalos(PlacedCall &placed, bool loaded);
   mlir::LogicalResult place(PlacedCall &placed, Step step, llvm::StringRef name, bool last);
   void push(Step step, llvm::SmallVector<Storage> where, mlir::Location loc, llvm::StringRef name, std::optional<Placement> place, SizedType type,
-            int64_t output, Codes codes, nn::SizeExpr pictures = {}, llvm::SmallVector<nn::SizeExpr> strides = {});
+            int64_t output, Codes codes, nn::SizeExpr pictures = {}, llvm::SmallVector<nn::SizeExpr> strides = {},
+            unsigned named = 0);
 
   mlir::func::FuncOp main;
   mlir::SymbolTable symbols;
