@@ -25,11 +25,15 @@ struct Product {
   QuantizeOp weight; ///< null: the weight stays float
 };
 
-/// A product whose result is only divided into heads: [.., H * D] -> [.., H, D].
+/// A product whose result is only divided into heads: [.., H * D] -> [.., H, D]. Of a single row, whose transposition is a reshape, the heads may lie in
+/// front of other dimensions: [1, 1, H * D] -> [1, H, 1, D].
 struct Projection : Product {
   SmallVector<nn::ReshapeOp, 1> splits;
-  int64_t heads() { return splits.front().getType().getShape().drop_back().back(); }
-  int64_t size() { return splits.front().getType().getShape().back(); }
+  int64_t axis = -1; ///< of the heads
+  ArrayRef<int64_t> shape() { return splits.front().getType().getShape(); }
+  int64_t heads() { return shape()[axis]; }
+  /// What the parts of a merged product share.
+  int64_t form() { return shape().back() | axis << 32 | int64_t(shape().size()) << 48; }
 };
 } // namespace
 
@@ -44,9 +48,11 @@ static bool hasRowsOfTheirOwn(QuantizeOp quantize) {
 }
 
 /// All readers are heads: attention, rotary embeddings, and transpositions in front of them, which read parts of a wider
-/// tensor where they lie.
-static bool isReadByHeads(Value value) {
-  return llvm::all_of(value.getUsers(), [](Operation *user) {
+/// tensor where they lie. Of a single row also caches, into which it is copied.
+static bool isReadByHeads(Value value, bool isRow) {
+  return llvm::all_of(value.getUsers(), [&](Operation *user) {
+    if (isRow && isa<nn::ConcatOp>(user))
+      return true;
     if (auto transpose = dyn_cast<nn::TransposeOp>(user)) {
       bool keepsHeads = transpose.getPerm().back() == int64_t(transpose.getPerm().size()) - 1;
       return keepsHeads && transpose->hasOneUse() && isa<nn::AttentionOp, nn::RopeOp>(*transpose->getUsers().begin());
@@ -75,32 +81,45 @@ static std::optional<Product> productOf(nn::MatmulOp op) {
   return product;
 }
 
+/// The dimension of `to` that the heads of `from` become; -1: there is none.
+static int64_t axisOfHeads(ArrayRef<int64_t> from, ArrayRef<int64_t> to, bool isRow) {
+  if (to.size() < 2 || ShapedType::isDynamic(to.back()))
+    return -1;
+  int64_t axis = int64_t(to.size()) - 2;
+  if (to.size() == from.size() + 1 && to.drop_back(2) == from.drop_back())
+    return to[axis] * to.back() == from.back() ? axis : -1;
+  while (axis >= 0 && to[axis] == 1)
+    --axis;
+  return isRow && axis >= 0 && to[axis] * to.back() == from.back() ? axis : -1;
+}
+
 static std::optional<Projection> projectionOf(nn::MatmulOp op) {
   std::optional<Product> product = productOf(op);
   if (!product)
     return std::nullopt;
   Projection projection{*product, {}};
+  ArrayRef<int64_t> from = op.getType().getShape();
+  bool isRow = llvm::all_of(from.drop_back(), [](int64_t size) { return size == 1; });
   for (Operation *user : op->getUsers()) {
     auto split = dyn_cast<nn::ReshapeOp>(user);
-    ArrayRef<int64_t> from = op.getType().getShape(), to = split ? split.getType().getShape() : ArrayRef<int64_t>();
-    if (!split || to.size() != from.size() + 1 || to.drop_back(2) != from.drop_back() || ShapedType::isDynamic(to.back()) ||
-        to[to.size() - 2] * to.back() != from.back() || !isReadByHeads(split.getResult()) || split->hasAttr("tern.codes") ||
-        split->hasAttr("tern.probe"))
+    int64_t axis = split ? axisOfHeads(from, split.getType().getShape(), isRow) : -1;
+    if (axis < 0 || !isReadByHeads(split.getResult(), isRow) || split->hasAttr("tern.codes") || split->hasAttr("tern.probe"))
       return std::nullopt;
     if (!projection.splits.empty() && split.getType() != projection.splits.front().getType())
       return std::nullopt;
+    projection.axis = axis;
     projection.splits.push_back(split);
   }
   return projection;
 }
 
-/// What two products must share to be one. size: of what their outputs are divided into.
-static SmallVector<const void *> keyOf(Product p, int64_t size) {
+/// What two products must share to be one. form: of what their outputs are divided into.
+static SmallVector<const void *> keyOf(Product p, int64_t form) {
   Value x = p.op.getLhs();
   if (auto dequantize = x.getDefiningOp<DequantizeOp>())
     x = dequantize.getQ();
   SmallVector<const void *> key{x.getAsOpaquePointer(), p.op->getBlock(), p.op->getAttr("tern.choice").getAsOpaquePointer(),
-                                reinterpret_cast<const void *>(uintptr_t(size)),
+                                reinterpret_cast<const void *>(uintptr_t(form)),
                                 reinterpret_cast<const void *>(uintptr_t(bool(p.op.getBias()))),
                                 p.op.getLhs().getType().getAsOpaquePointer()};
   if (QuantizeOp weight = p.weight) {
@@ -189,13 +208,14 @@ static void merge(MutableArrayRef<Projection> parts) {
     heads += part.heads();
   nn::ReshapeOp like = parts.front().splits.front();
   SmallVector<int64_t> shape(like.getType().getShape());
-  shape[shape.size() - 2] = heads;
+  int64_t axis = parts.front().axis;
+  shape[axis] = heads;
   auto split = nn::ReshapeOp::create(builder, product.getLoc(), like.getType().clone(shape), product.getResult(), StringAttr());
   copySizes(like, split);
   int64_t start = 0;
   for (Projection &part : parts) {
     for (nn::ReshapeOp old : part.splits) {
-      auto slice = sliceOf(builder, split.getResult(), int64_t(shape.size()) - 2, start, part.heads(), old.getNameAttr());
+      auto slice = sliceOf(builder, split.getResult(), axis, start, part.heads(), old.getNameAttr());
       copySizes(old, slice);
       old.getResult().replaceAllUsesWith(slice.getResult());
     }
@@ -251,7 +271,7 @@ struct TernMergeProducts : tern::impl::TernMergeProductsBase<TernMergeProducts> 
     llvm::MapVector<SmallVector<const void *>, SmallVector<Projection>, std::map<SmallVector<const void *>, unsigned>> groups;
     getOperation().walk([&](nn::MatmulOp op) {
       if (std::optional<Projection> projection = projectionOf(op))
-        groups[keyOf(*projection, projection->size())].push_back(*projection);
+        groups[keyOf(*projection, projection->form())].push_back(*projection);
     });
     for (auto &[key, parts] : groups) {
       if (parts.size() < 2)

@@ -107,3 +107,29 @@ func.func @no_gate(%x: tensor<1x5x8xf32>, %z: tensor<1x5x8xf32>) -> (tensor<1x5x
   %b = nn.binary mul %v, %a : (tensor<1x5x6xf32>, tensor<1x5x6xf32>) -> tensor<1x5x6xf32>
   return %a, %b, %v : tensor<1x5x6xf32>, tensor<1x5x6xf32>, tensor<1x5x6xf32>
 }
+
+// One row: its transposition into heads is a reshape, and the cache takes its part of the product.
+// CHECK-LABEL: func.func @one_row
+// CHECK: %[[Y:.*]] = nn.matmul %arg0, %{{.*}} {name = "q+k+v", transpose_b} : (tensor<1x1x8xf32>, tensor<32x8xf32>) -> tensor<1x1x32xf32>
+// CHECK: %[[H:.*]] = nn.reshape %[[Y]] : (tensor<1x1x32xf32>) -> tensor<1x8x1x4xf32>
+// CHECK: %[[Q:.*]] = nn.slice %[[H]] {sizes = array<i64: 1, 4, 1, 4>, starts = array<i64: 0, 0, 0, 0>
+// CHECK: %[[K:.*]] = nn.slice %[[H]] {sizes = array<i64: 1, 2, 1, 4>, starts = array<i64: 0, 4, 0, 0>
+// CHECK: %[[V:.*]] = nn.slice %[[H]] {sizes = array<i64: 1, 2, 1, 4>, starts = array<i64: 0, 6, 0, 0>
+// CHECK: nn.concat %arg1, %[[K]]
+// CHECK: nn.concat %arg2, %[[V]]
+// CHECK: nn.attention %[[Q]]
+func.func @one_row(%x: tensor<1x1x8xf32>, %pk: tensor<1x2x3x4xf32>, %pv: tensor<1x2x3x4xf32>) -> tensor<1x4x1x4xf32> {
+  %wq = arith.constant dense<0.1> : tensor<16x8xf32>
+  %q = nn.matmul %x, %wq {name = "q", transpose_b} : (tensor<1x1x8xf32>, tensor<16x8xf32>) -> tensor<1x1x16xf32>
+  %wk = arith.constant dense<0.2> : tensor<8x8xf32>
+  %k = nn.matmul %x, %wk {name = "k", transpose_b} : (tensor<1x1x8xf32>, tensor<8x8xf32>) -> tensor<1x1x8xf32>
+  %wv = arith.constant dense<0.3> : tensor<8x8xf32>
+  %v = nn.matmul %x, %wv {name = "v", transpose_b} : (tensor<1x1x8xf32>, tensor<8x8xf32>) -> tensor<1x1x8xf32>
+  %q1 = nn.reshape %q : (tensor<1x1x16xf32>) -> tensor<1x4x1x4xf32>
+  %k1 = nn.reshape %k : (tensor<1x1x8xf32>) -> tensor<1x2x1x4xf32>
+  %v1 = nn.reshape %v : (tensor<1x1x8xf32>) -> tensor<1x2x1x4xf32>
+  %k2 = nn.concat %pk, %k1 {axis = 2 : i64} : (tensor<1x2x3x4xf32>, tensor<1x2x1x4xf32>) -> tensor<1x2x4x4xf32>
+  %v2 = nn.concat %pv, %v1 {axis = 2 : i64} : (tensor<1x2x3x4xf32>, tensor<1x2x1x4xf32>) -> tensor<1x2x4x4xf32>
+  %y = nn.attention %q1, %k2, %v2 {scale = 0.5 : f32} : (tensor<1x4x1x4xf32>, tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x4x1x4xf32>
+  return %y : tensor<1x4x1x4xf32>
+}
