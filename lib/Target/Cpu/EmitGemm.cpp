@@ -42,8 +42,9 @@ Grid gridOf(const GemmProblem &p, const Isa &isa) {
   GemmLayout layout(p);
   Grid grid;
   // One row must not be cut into tasks that take less time than to hand them out; more rows only add tasks.
+  constexpr double shortest = 3;
   double us = std::max(double(layout.bytes()) / bytesPerUs, double(rowsOf(p) * layout.n * layout.k) / ratePerUs(p, isas().back()));
-  int64_t blocks = us < 5 ? 1 : std::clamp<int64_t>(int64_t(us / 5), 2, 64);
+  int64_t blocks = us < shortest ? 1 : std::clamp<int64_t>(int64_t(us / 5), 2, 64);
   grid.panels = ceilDiv(layout.panels, std::min(blocks, layout.panels));
   grid.panelBlocks = ceilDiv(layout.panels, grid.panels);
   int64_t tall = gemmShapes(p, isa).front().rows;
@@ -54,7 +55,7 @@ Grid gridOf(const GemmProblem &p, const Isa &isa) {
   if (!hasDynamicRows(p)) {
     int64_t rows = rowsOf(p), taskBlocks = ceilDiv(rows, grid.rows);
     grid.rows = ceilDiv(ceilDiv(rows, taskBlocks), tall) * tall;
-    if (taskBlocks * grid.panelBlocks > 1 && us < 5)
+    if (taskBlocks * grid.panelBlocks > 1 && us < shortest)
       grid.rows = ceilDiv(rows, tall) * tall;
   }
   return grid;
