@@ -84,20 +84,31 @@ static Result<ArrayStream> openNpzArray(const std::shared_ptr<File> &file, const
   return openNpy(std::move(*source), name, arrayIn(file->path(), name));
 }
 
-Result<std::vector<Array>> readNpz(const std::string &path) {
+/// Opens the arrays of a .npz one after the other.
+template <typename Look> static Status eachArray(const std::string &path, Look look) {
   Result<std::shared_ptr<File>> file = File::open(path);
   if (!file)
     return file.takeError();
   Result<std::vector<ZipEntry>> entries = npyEntries(*file);
   if (!entries)
     return entries.takeError();
+  for (const ZipEntry &entry : *entries)
+    if (Status s = look(entry, openNpzArray(*file, entry)); !s)
+      return s;
+  return {};
+}
+
+Result<std::vector<Array>> readNpz(const std::string &path) {
   std::vector<Array> arrays;
-  for (const ZipEntry &entry : *entries) {
-    Result<Array> array = arrayOf(openNpzArray(*file, entry));
+  Status status = eachArray(path, [&](const ZipEntry &, Result<ArrayStream> stream) -> Status {
+    Result<Array> array = arrayOf(std::move(stream));
     if (!array)
       return array.takeError();
     arrays.push_back(std::move(*array));
-  }
+    return {};
+  });
+  if (!status)
+    return status.takeError();
   return arrays;
 }
 
@@ -133,18 +144,14 @@ Result<std::vector<Array>> readArrays(const std::string &path) {
 Result<std::vector<ArrayLocation>> locateArrays(const std::string &path) {
   std::vector<ArrayLocation> locations;
   if (endsWith(path, ".npz")) {
-    Result<std::shared_ptr<File>> file = File::open(path);
-    if (!file)
-      return file.takeError();
-    Result<std::vector<ZipEntry>> entries = npyEntries(*file);
-    if (!entries)
-      return entries.takeError();
-    for (const ZipEntry &entry : *entries) {
-      Result<ArrayStream> stream = openNpzArray(*file, entry);
+    Status status = eachArray(path, [&](const ZipEntry &entry, Result<ArrayStream> stream) -> Status {
       if (!stream)
         return stream.takeError();
       locations.push_back({path, entry.name, stream->info});
-    }
+      return {};
+    });
+    if (!status)
+      return status.takeError();
   } else if (endsWith(path, ".npy")) {
     Result<ArrayStream> stream = openNpyFile(path);
     if (!stream)

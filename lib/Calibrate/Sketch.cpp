@@ -72,6 +72,17 @@ void Sketch::extend(float newLow, float newHigh) {
   base = newBase;
 }
 
+/// step(i, lane) for all i below count. Lanes do not wait for each other: the loop becomes vectors.
+template <typename Index, typename Step> static inline void inLanes(Index count, Step step) {
+  constexpr Index wide = kWide;
+  Index i = 0;
+  for (; i + wide <= count; i += wide)
+    for (Index lane = 0; lane < wide; ++lane)
+      step(i + lane, lane);
+  for (; i < count; ++i)
+    step(i, i % wide);
+}
+
 void Sketch::addMoments(const float *values, int count) {
   double sums[kWide] = {}, products[kWide] = {};
   auto step = [&](int i, int lane) {
@@ -79,12 +90,7 @@ void Sketch::addMoments(const float *values, int count) {
     sums[lane] += distance;
     products[lane] += distance * distance;
   };
-  int i = 0;
-  for (; i + kWide <= count; i += kWide)
-    for (int lane = 0; lane < kWide; ++lane)
-      step(i + lane, lane);
-  for (; i < count; ++i)
-    step(i, i % kWide);
+  inLanes(count, step);
   for (int lane = 0; lane < kWide; ++lane) {
     sum += sums[lane];
     squares += products[lane];
@@ -129,12 +135,7 @@ static BlockRange rangeOf(const float *values, int count) {
     zeros[lane] += x == 0;
     bad[lane] |= (bitsOf(x) & 0x7f800000) == 0x7f800000;
   };
-  int i = 0;
-  for (; i + kWide <= count; i += kWide)
-    for (int lane = 0; lane < kWide; ++lane)
-      step(i + lane, lane);
-  for (; i < count; ++i)
-    step(i, i % kWide);
+  inLanes(count, step);
   BlockRange range{lows[0], highs[0]};
   for (int lane = 0; lane < kWide; ++lane) {
     range.low = std::min(range.low, lows[lane]);
@@ -243,12 +244,7 @@ void ChannelSketch::add(const float *values, size_t outer, size_t inner) {
         highs[lane] = x > highs[lane] ? x : highs[lane];
         sums[lane] += static_cast<double>(x);
       };
-      size_t i = 0;
-      for (; i + kWide <= inner; i += kWide)
-        for (size_t lane = 0; lane < kWide; ++lane)
-          step(i + lane, lane);
-      for (; i < inner; ++i)
-        step(i, i % kWide);
+      inLanes(inner, step);
       for (size_t lane = 0; lane < kWide; ++lane) {
         low[c] = std::min(low[c], lows[lane]);
         high[c] = std::max(high[c], highs[lane]);

@@ -1,5 +1,6 @@
 //===- NNFoldPads.cpp - padding becomes pads of conv and pool -------------===//
 #include "dialects/NN/Transforms/Constants.h"
+#include "dialects/NN/Transforms/CountedPattern.h"
 #include "dialects/NN/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -52,8 +53,8 @@ static bool windowsTouch(ArrayRef<int64_t> kernel, ArrayRef<int64_t> dilations, 
 
 namespace {
 /// conv(pad(x)) -> conv(x) with larger pads
-struct PadOfConv : OpRewritePattern<ConvOp> {
-  PadOfConv(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct PadOfConv : CountedPattern<ConvOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
     auto pad = op.getX().getDefiningOp<PadOp>();
     if (!isSpatial(pad) || !pad.getValue().isZero())
@@ -65,12 +66,11 @@ struct PadOfConv : OpRewritePattern<ConvOp> {
     ++count;
     return success();
   }
-  Pass::Statistic &count;
 };
 
 /// pool(pad(x)) -> pool(x) with larger pads
-struct PadOfPool : OpRewritePattern<PoolOp> {
-  PadOfPool(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct PadOfPool : CountedPattern<PoolOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(PoolOp op, PatternRewriter &rewriter) const override {
     auto pad = op.getX().getDefiningOp<PadOp>();
     if (!isSpatial(pad))
@@ -102,7 +102,6 @@ struct PadOfPool : OpRewritePattern<PoolOp> {
     ++count;
     return success();
   }
-  Pass::Statistic &count;
 };
 
 struct NNFoldPads : tern::nn::impl::NNFoldPadsBase<NNFoldPads> {

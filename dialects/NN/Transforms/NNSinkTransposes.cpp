@@ -1,6 +1,7 @@
 //===- NNSinkTransposes.cpp - transposes move down until they cancel ------===//
 #include "dialects/NN/IR/SizeAnalysis.h"
 #include "dialects/NN/Transforms/Constants.h"
+#include "dialects/NN/Transforms/CountedPattern.h"
 #include "dialects/NN/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -104,6 +105,16 @@ Value before(PatternRewriter &rewriter, Location loc, Value value, ArrayRef<int6
   return TransposeOp::create(rewriter, loc, widened, rewriter.getDenseI64ArrayAttr(inverse(perm)), StringAttr());
 }
 
+/// The op of `state` has the result of `op` before a transposition: makes it, and the transpose behind it.
+static void replaceByTransposed(PatternRewriter &rewriter, Operation *op, OperationState &state, ArrayRef<int64_t> perm) {
+  RankedTensorType type = typeOf(op->getResult(0));
+  SmallVector<int64_t> back = inverse(perm);
+  state.addTypes(type.clone(permuted(type.getShape(), back)));
+  permuteTexts(state, kSizesAttr, type.getShape(), back);
+  Operation *moved = rewriter.create(state);
+  rewriter.replaceOpWithNewOp<TransposeOp>(op, moved->getResult(0), rewriter.getDenseI64ArrayAttr(perm), StringAttr());
+}
+
 /// op(transpose(x), ...) -> transpose(op(x, ...)) for elementwise ops and concat
 struct SinkThroughOp : RewritePattern {
   SinkThroughOp(MLIRContext *context, Pass::Statistic &count)
@@ -146,14 +157,9 @@ struct SinkThroughOp : RewritePattern {
     OperationState state(op->getLoc(), op->getName());
     state.addOperands(operands);
     state.addAttributes(op->getAttrs());
-    RankedTensorType type = typeOf(op->getResult(0));
-    state.addTypes(type.clone(permuted(type.getShape(), inverse(perm))));
-    permuteTexts(state, kSizesAttr, type.getShape(), inverse(perm));
     if (isConcat)
       state.attributes.set("axis", rewriter.getI64IntegerAttr(perm[cast<ConcatOp>(op).getAxis()]));
-    Operation *moved = rewriter.create(state);
-    rewriter.replaceOpWithNewOp<TransposeOp>(op, moved->getResult(0), rewriter.getDenseI64ArrayAttr(perm),
-                                             StringAttr());
+    replaceByTransposed(rewriter, op, state, perm);
     ++count;
     return success();
   }
@@ -176,9 +182,6 @@ struct SinkThroughAxes : RewritePattern {
     OperationState state(op->getLoc(), op->getName());
     state.addOperands(transpose.getX());
     state.addAttributes(op->getAttrs());
-    RankedTensorType type = typeOf(op->getResult(0));
-    state.addTypes(type.clone(permuted(type.getShape(), back)));
-    permuteTexts(state, kSizesAttr, type.getShape(), back);
     if (auto slice = dyn_cast<SliceOp>(op))
       permuteTexts(state, kStartsAttr, slice.getStarts(), back);
     for (StringRef name : {"low", "high", "starts", "sizes", "steps"})
@@ -186,9 +189,7 @@ struct SinkThroughAxes : RewritePattern {
         state.attributes.set(name, rewriter.getDenseI64ArrayAttr(permuted(values.asArrayRef(), back)));
     if (auto softmax = dyn_cast<SoftmaxOp>(op))
       state.attributes.set("axis", rewriter.getI64IntegerAttr(perm[softmax.getAxis()]));
-    Operation *moved = rewriter.create(state);
-    rewriter.replaceOpWithNewOp<TransposeOp>(op, moved->getResult(0), rewriter.getDenseI64ArrayAttr(perm),
-                                             StringAttr());
+    replaceByTransposed(rewriter, op, state, perm);
     ++count;
     return success();
   }
@@ -196,8 +197,8 @@ struct SinkThroughAxes : RewritePattern {
 };
 
 /// reduce(transpose(x)) -> reduce(x), with a transpose of the result when dimensions stay in another order
-struct SinkThroughReduce : OpRewritePattern<ReduceOp> {
-  SinkThroughReduce(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct SinkThroughReduce : CountedPattern<ReduceOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(ReduceOp op, PatternRewriter &rewriter) const override {
     auto transpose = op.getX().getDefiningOp<TransposeOp>();
     if (!transpose)
@@ -224,7 +225,6 @@ struct SinkThroughReduce : OpRewritePattern<ReduceOp> {
     ++count;
     return success();
   }
-  Pass::Statistic &count;
 };
 
 /// transpose of dimensions of which all but one are 1, or that keeps the order of the others -> reshape

@@ -5,8 +5,7 @@
 #define TERN_DIALECTS_NN_TRANSFORMS_RAISE_H
 
 #include "dialects/NN/Transforms/Constants.h"
-#include "mlir/IR/PatternMatch.h"
-#include "mlir/Pass/Pass.h"
+#include "dialects/NN/Transforms/CountedPattern.h"
 
 namespace tern::nn {
 
@@ -74,6 +73,8 @@ bool isSameValue(mlir::Value a, mlir::Value b);
 
 /// The value behind reshapes that only add or drop dimensions of size 1, and expands.
 mlir::Value withoutUnits(mlir::Value value);
+/// The value behind expands.
+mlir::Value withoutExpand(mlir::Value value);
 /// Whether a reshape only adds or drops dimensions of size 1.
 bool isUnitReshape(ReshapeOp op);
 /// The sizes without those of 1.

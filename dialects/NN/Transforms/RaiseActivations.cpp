@@ -184,8 +184,8 @@ Value logisticOf(Value value) {
 }
 
 /// 1 / (1 + exp(-x)) -> sigmoid(x)
-struct RaiseSigmoidQuotient : OpRewritePattern<BinaryOp> {
-  RaiseSigmoidQuotient(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct RaiseSigmoidQuotient : CountedPattern<BinaryOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     if (op.getKind() != BinaryKind::div || splatOf(op.getLhs()) != 1.0 || op.getRhs().getType() != op.getType())
       return rewriter.notifyMatchFailure(op, "no quotient of 1");
@@ -195,7 +195,6 @@ struct RaiseSigmoidQuotient : OpRewritePattern<BinaryOp> {
     replaceByUnary(rewriter, op, UnaryKind::sigmoid, x, count);
     return success();
   }
-  Pass::Statistic &count;
 };
 
 /// reciprocal(1 + exp(-x)) -> sigmoid(x); log(1 + exp(x)) -> softplus(x)
@@ -221,8 +220,8 @@ struct RaiseLogistic : OpRewritePattern<UnaryOp> {
 };
 
 /// 1 / sqrt(x), pow(x, -0.5) -> rsqrt(x); pow(x, 0.5) -> sqrt(x)
-struct RaiseRoot : OpRewritePattern<BinaryOp> {
-  RaiseRoot(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct RaiseRoot : CountedPattern<BinaryOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     if (!isFloat(op.getResult()))
       return rewriter.notifyMatchFailure(op, "not of floats");
@@ -239,12 +238,11 @@ struct RaiseRoot : OpRewritePattern<BinaryOp> {
     replaceByUnary(rewriter, op, UnaryKind::rsqrt, sqrt.getX(), count);
     return success();
   }
-  Pass::Statistic &count;
 };
 
 /// reciprocal(sqrt(x)) -> rsqrt(x)
-struct RaiseReciprocalRoot : OpRewritePattern<UnaryOp> {
-  RaiseReciprocalRoot(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct RaiseReciprocalRoot : CountedPattern<UnaryOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(UnaryOp op, PatternRewriter &rewriter) const override {
     auto sqrt = op.getKind() == UnaryKind::reciprocal ? unaryOf(op.getX(), UnaryKind::sqrt) : UnaryOp();
     if (!sqrt)
@@ -252,7 +250,6 @@ struct RaiseReciprocalRoot : OpRewritePattern<UnaryOp> {
     replaceByUnary(rewriter, op, UnaryKind::rsqrt, sqrt.getX(), count);
     return success();
   }
-  Pass::Statistic &count;
 };
 } // namespace
 

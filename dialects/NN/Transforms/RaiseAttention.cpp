@@ -392,8 +392,8 @@ Value Attention::build(OpBuilder &builder) {
 
 namespace {
 /// softmax(scale * q . k + mask) . v -> attention(q, k, v, mask)
-struct RaiseAttention : OpRewritePattern<MatmulOp> {
-  RaiseAttention(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct RaiseAttention : CountedPattern<MatmulOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
     Attention attention(op);
     if (failed(attention.match()))
@@ -406,7 +406,6 @@ struct RaiseAttention : OpRewritePattern<MatmulOp> {
     ++count;
     return success();
   }
-  Pass::Statistic &count;
 };
 } // namespace
 

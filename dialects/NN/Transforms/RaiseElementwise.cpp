@@ -8,8 +8,8 @@ static bool isF32(Value value) { return tensorOf(value).getElementType().isF32()
 
 namespace {
 /// min(x, c) -> clip(x){max = c}, max(x, c) -> clip(x){min = c}; max(x, 0) -> relu(x)
-struct MinMaxToClip : OpRewritePattern<BinaryOp> {
-  MinMaxToClip(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct MinMaxToClip : CountedPattern<BinaryOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     bool isMin = op.getKind() == BinaryKind::min;
     if (!isMin && op.getKind() != BinaryKind::max)
@@ -28,7 +28,6 @@ struct MinMaxToClip : OpRewritePattern<BinaryOp> {
     ++count;
     return success();
   }
-  Pass::Statistic &count;
 };
 
 /// Bounds of clip or relu.
@@ -71,8 +70,8 @@ struct MergeClips : RewritePattern {
 };
 
 /// cast(cast(x)) -> x or one cast, when the type in the middle holds every value of x
-struct CastOfCast : OpRewritePattern<CastOp> {
-  CastOfCast(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct CastOfCast : CountedPattern<CastOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(CastOp op, PatternRewriter &rewriter) const override {
     auto inner = op.getX().getDefiningOp<CastOp>();
     if (!inner)
@@ -101,7 +100,6 @@ private:
     return wideInt && narrowInt && wideInt.isUnsigned() == narrowInt.isUnsigned() && narrowInt.getWidth() != 1 &&
            wideInt.getWidth() >= narrowInt.getWidth();
   }
-  Pass::Statistic &count;
 };
 
 } // namespace

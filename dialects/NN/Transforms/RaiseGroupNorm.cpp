@@ -34,8 +34,8 @@ static Value channelParameter(OpBuilder &builder, Location loc, Value value, Ran
 
 namespace {
 /// reshape(norm(reshape(x))) with rows of whole groups of channels -> group_norm(x)
-struct RaiseGroupNorm : OpRewritePattern<ReshapeOp> {
-  RaiseGroupNorm(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct RaiseGroupNorm : CountedPattern<ReshapeOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
     Operation *norm = op.getX().getDefiningOp();
     if (!norm || !isa<LayerNormOp, GroupNormOp>(norm) || !op.getX().hasOneUse())
@@ -64,13 +64,12 @@ struct RaiseGroupNorm : OpRewritePattern<ReshapeOp> {
     ++count;
     return success();
   }
-  Pass::Statistic &count;
 };
 
 /// group_norm(x) * scale[c] -> group_norm(x, scale), the same for the bias; layer_norm over the positions of each channel, times
 /// a number a channel -> group_norm with one channel a group
-struct AbsorbChannelParameter : OpRewritePattern<BinaryOp> {
-  AbsorbChannelParameter(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct AbsorbChannelParameter : CountedPattern<BinaryOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     bool isScale = op.getKind() == BinaryKind::mul;
     if (!isScale && op.getKind() != BinaryKind::add)
@@ -104,7 +103,6 @@ struct AbsorbChannelParameter : OpRewritePattern<BinaryOp> {
     }
     return rewriter.notifyMatchFailure(op, "no parameter of a group norm");
   }
-  Pass::Statistic &count;
 };
 } // namespace
 

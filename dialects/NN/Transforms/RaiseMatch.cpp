@@ -182,6 +182,12 @@ bool isUnitReshape(ReshapeOp op) {
   return *given == *made;
 }
 
+Value withoutExpand(Value value) {
+  while (auto expand = value.getDefiningOp<ExpandOp>())
+    value = expand.getX();
+  return value;
+}
+
 Value withoutUnits(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     auto reshape = dyn_cast<ReshapeOp>(op);

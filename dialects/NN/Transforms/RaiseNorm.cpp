@@ -24,12 +24,6 @@ struct Factor {
 };
 } // namespace
 
-static Value withoutExpand(Value value) {
-  while (auto expand = value.getDefiningOp<ExpandOp>())
-    value = expand.getX();
-  return value;
-}
-
 /// u of u * u and pow(u, 2).
 static Value squaredOf(Value value) {
   if (auto product = binaryOf(value, BinaryKind::mul); product && isSameValue(product.getLhs(), product.getRhs()))
@@ -248,8 +242,8 @@ struct Term {
 
 /// x * f + (beta - mean * f) with f = factors / sqrt(variance + epsilon), in any order and with any signs: how TensorFlow and Keras
 /// normalize.
-struct RaiseShiftedNorm : OpRewritePattern<BinaryOp> {
-  RaiseShiftedNorm(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct RaiseShiftedNorm : CountedPattern<BinaryOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     if ((op.getKind() != BinaryKind::add && op.getKind() != BinaryKind::sub) || !isFloat(op.getResult()))
       return rewriter.notifyMatchFailure(op, "neither sum nor difference of floats");
@@ -343,7 +337,6 @@ private:
     rewriter.replaceOp(op, y);
     return success();
   }
-  Pass::Statistic &count;
 };
 
 //===-- scale and bias ------------------------------------------------------===//

@@ -280,8 +280,8 @@ static LogicalResult replaceByRope(PatternRewriter &rewriter, Operation *op, Val
 
 namespace {
 /// x * cos + (-second, first) * sin -> rope(x)
-struct RaiseTurned : OpRewritePattern<BinaryOp> {
-  RaiseTurned(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct RaiseTurned : CountedPattern<BinaryOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     auto lhs = binaryOf(op.getLhs(), BinaryKind::mul), rhs = binaryOf(op.getRhs(), BinaryKind::mul);
     if (op.getKind() != BinaryKind::add || !lhs || !rhs || !isFloat(op.getResult()))
@@ -303,7 +303,6 @@ struct RaiseTurned : OpRewritePattern<BinaryOp> {
         }
     return rewriter.notifyMatchFailure(op, "nothing is turned");
   }
-  Pass::Statistic &count;
 };
 
 /// a * c of which `a` is a part of something that is rotated.
@@ -330,8 +329,8 @@ std::optional<std::pair<Term, Term>> termsOf(Value value, BinaryKind kind) {
 }
 
 /// (first * cos - second * sin, second * cos + first * sin), side by side or as columns -> rope(x)
-struct RaisePairs : OpRewritePattern<ConcatOp> {
-  RaisePairs(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct RaisePairs : CountedPattern<ConcatOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(ConcatOp op, PatternRewriter &rewriter) const override {
     bool interleaved;
     auto pair = pairedBy(op, interleaved);
@@ -366,7 +365,6 @@ struct RaisePairs : OpRewritePattern<ConcatOp> {
     ++count;
     return success();
   }
-  Pass::Statistic &count;
 };
 
 /// concat(rope(first elements of x), the others) -> rope(x)

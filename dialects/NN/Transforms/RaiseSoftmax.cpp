@@ -12,12 +12,6 @@ struct Powers {
 };
 } // namespace
 
-static Value withoutExpand(Value value) {
-  while (auto expand = value.getDefiningOp<ExpandOp>())
-    value = expand.getX();
-  return value;
-}
-
 /// A reduction over one axis of `x`, in the shape that broadcasts against it.
 static std::optional<int64_t> reducedAxis(Value value, Value x, ReduceKind kind) {
   Value aligned = withoutExpand(value), inner = withoutUnits(aligned);
@@ -60,8 +54,8 @@ static std::optional<Powers> powersOf(Value powers, Value sum) {
 
 namespace {
 /// exp(x - max(x)) / sum(exp(x - max(x))) -> softmax(x); x - max(x) - log(sum(exp(x - max(x)))) -> its logarithm
-struct RaiseSoftmax : OpRewritePattern<BinaryOp> {
-  RaiseSoftmax(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct RaiseSoftmax : CountedPattern<BinaryOp> {
+  using CountedPattern::CountedPattern;
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     std::optional<Powers> match;
     bool log = false;
@@ -94,7 +88,6 @@ private:
     auto reduce = withoutUnits(value).getDefiningOp<ReduceOp>();
     return reduce && reduce.getKind() == ReduceKind::sum ? unaryOf(reduce.getX(), UnaryKind::exp) : UnaryOp();
   }
-  Pass::Statistic &count;
 };
 } // namespace
 

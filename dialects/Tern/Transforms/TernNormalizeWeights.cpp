@@ -1,5 +1,6 @@
 //===- TernNormalizeWeights.cpp - quantized weights as kernels read them ---===//
 #include "dialects/NN/Transforms/Constants.h"
+#include "dialects/NN/Transforms/CountedPattern.h"
 #include "dialects/Tern/Transforms/Passes.h"
 #include "dialects/Tern/Transforms/Planes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -46,8 +47,8 @@ static bool canMove(const Element &element) {
 
 namespace {
 /// transpose(dequantize(bundle(planes))) -> dequantize(bundle(transposed planes)), of constants
-struct TransposeCodes : OpRewritePattern<nn::TransposeOp> {
-  TransposeCodes(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct TransposeCodes : nn::CountedPattern<nn::TransposeOp> {
+  using CountedPattern::CountedPattern;
 
   LogicalResult matchAndRewrite(nn::TransposeOp op, PatternRewriter &rewriter) const override {
     auto dequantize = op.getX().getDefiningOp<DequantizeOp>();
@@ -83,7 +84,6 @@ struct TransposeCodes : OpRewritePattern<nn::TransposeOp> {
     ++count;
     return success();
   }
-  Pass::Statistic &count;
 };
 
 /// Whether all entries of a constant plane are the middle of unsigned codes.
@@ -115,8 +115,8 @@ bool isMiddle(Value plane, const Element &element, const PlaneShape &shape) {
 }
 
 /// bundle(ui, scale, zero = middle) -> bundle(ui ^ middle, scale) as si, of constants
-struct SignCodes : OpRewritePattern<BundleOp> {
-  SignCodes(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+struct SignCodes : nn::CountedPattern<BundleOp> {
+  using CountedPattern::CountedPattern;
 
   LogicalResult matchAndRewrite(BundleOp op, PatternRewriter &rewriter) const override {
     QuantType type = op.getType();
@@ -147,7 +147,6 @@ struct SignCodes : OpRewritePattern<BundleOp> {
     ++count;
     return success();
   }
-  Pass::Statistic &count;
 };
 
 struct TernNormalizeWeights : tern::impl::TernNormalizeWeightsBase<TernNormalizeWeights> {

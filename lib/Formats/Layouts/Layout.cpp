@@ -57,15 +57,22 @@ static std::string checkBuffers(const Layout &layout, const std::vector<Buffer> 
   return "";
 }
 
-std::string Layout::pack(const Format &format, Span<const int64_t> shape, Span<const ConstBytes> planes,
-                         Span<const Bytes> buffers) const {
-  if (std::string error = verify(format, shape); !error.empty())
+/// Why these bytes are none of a tensor in the layout; "": they are.
+template <typename P, typename B, typename List>
+static std::string mismatch(const Layout &layout, const Format &format, Span<const int64_t> shape, Span<const P> planes, Span<const B> buffers,
+                         List list) {
+  if (std::string error = layout.verify(format, shape); !error.empty())
     return error;
-  if (std::string error = isStatic(*this, shape); !error.empty())
+  if (std::string error = isStatic(layout, shape); !error.empty())
     return error;
   if (std::string error = checkPlaneBytes(format, shape, planes); !error.empty())
     return error;
-  if (std::string error = checkBuffers(*this, list(format, shape), buffers); !error.empty())
+  return checkBuffers(layout, list(), buffers);
+}
+
+std::string Layout::pack(const Format &format, Span<const int64_t> shape, Span<const ConstBytes> planes,
+                         Span<const Bytes> buffers) const {
+  if (std::string error = mismatch(*this, format, shape, planes, buffers, [&] { return list(format, shape); }); !error.empty())
     return error;
   std::string error = write(format, shape, planes, buffers);
   return error.empty() ? "" : str() + ": " + error;
@@ -73,13 +80,7 @@ std::string Layout::pack(const Format &format, Span<const int64_t> shape, Span<c
 
 std::string Layout::unpack(const Format &format, Span<const int64_t> shape, Span<const ConstBytes> buffers,
                            Span<const Bytes> planes) const {
-  if (std::string error = verify(format, shape); !error.empty())
-    return error;
-  if (std::string error = isStatic(*this, shape); !error.empty())
-    return error;
-  if (std::string error = checkPlaneBytes(format, shape, planes); !error.empty())
-    return error;
-  if (std::string error = checkBuffers(*this, list(format, shape), buffers); !error.empty())
+  if (std::string error = mismatch(*this, format, shape, planes, buffers, [&] { return list(format, shape); }); !error.empty())
     return error;
   std::string error = read(format, shape, buffers, planes);
   return error.empty() ? "" : str() + ": " + error;

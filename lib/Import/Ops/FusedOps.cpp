@@ -48,38 +48,20 @@ static Value unbatch(Node &n, Value x, bool yes) {
 
 /// FusedMatMul<alpha, transA, transB, transBatchA, transBatchB>(a, b)
 static LogicalResult importFusedMatMul(Node &n) {
-  if (n.rank(0) < 1 || n.rank(1) < 1)
-    return n.error() << "FusedMatMul does not take scalars";
-  bool row = n.rank(0) == 1, column = n.rank(1) == 1;
-  bool transA = n.integer("transA", 0) && !row, transB = n.integer("transB", 0) && !column;
+  bool transA = n.integer("transA", 0) && n.rank(0) > 1, transB = n.integer("transB", 0) && n.rank(1) > 1;
   float alpha = n.real("alpha", 1);
-  Value a = unbatch(n, n.operand(0), n.integer("transBatchA", 0)), b = unbatch(n, n.operand(1), n.integer("transBatchB", 0));
-  if (row)
-    a = n.reshapeTo(a, {n.importer.sizeAnalysis.table.constant(1), n.sizes(0)[0]});
-  if (column)
-    b = n.reshapeTo(b, {n.sizes(1)[0], n.importer.sizeAnalysis.table.constant(1)});
-  if (!a || !b)
-    return failure();
-  // As in Gemm: alpha belongs to a constant operand, where it can be folded into the weight.
-  Value *factor = !n.known(1)->value ? &b : !n.known(0)->value ? &a : nullptr;
-  auto scaled = [&](Value value) {
-    return n.create<BinaryOp>(BinaryKind::mul, value, n.scalar(tensorType(value).getElementType(), alpha), StringAttr());
-  };
-  if (alpha != 1 && factor)
-    *factor = scaled(*factor);
-  if (!a || !b)
-    return failure();
-  Value y = n.create<MatmulOp>(a, b, Value(), transA, transB, n.name());
-  if (y && alpha != 1 && !factor)
-    y = scaled(y);
-  if (!y || (!row && !column))
-    return n.result(y);
-  nn::Sizes shape = n.importer.sizeAnalysis.shapeOf(y);
-  if (column)
-    shape.pop_back();
-  if (row)
-    shape.erase(shape.end() - (column ? 1 : 2));
-  return n.result(n.reshapeTo(y, shape));
+  Value x = unbatch(n, n.operand(0), n.integer("transBatchA", 0)), w = unbatch(n, n.operand(1), n.integer("transBatchB", 0));
+  return importProduct(n, x, w, [&](Value a, Value b) {
+    // As in Gemm: alpha belongs to a constant operand, where it can be folded into the weight.
+    Value *factor = !n.known(1)->value ? &b : !n.known(0)->value ? &a : nullptr;
+    auto scaled = [&](Value value) {
+      return n.create<BinaryOp>(BinaryKind::mul, value, n.scalar(tensorType(value).getElementType(), alpha), StringAttr());
+    };
+    if (alpha != 1 && factor)
+      *factor = scaled(*factor);
+    Value y = a && b ? n.create<MatmulOp>(a, b, Value(), transA, transB, n.name()) : Value();
+    return y && alpha != 1 && !factor ? scaled(y) : y;
+  });
 }
 
 /// y after `activation`, whose parameters are `parameters`; null (and `known` false) for one that is not read.

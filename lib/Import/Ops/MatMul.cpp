@@ -6,17 +6,15 @@ using namespace tern::nn;
 
 namespace tern::importer {
 
-/// MatMul(a, b). A vector is a row on the left, a column on the right, and its dimension is dropped from the result.
-static LogicalResult importMatMul(Node &n) {
-  Value a = n.operand(0), b = n.operand(1);
+LogicalResult importProduct(Node &n, Value a, Value b, function_ref<Value(Value, Value)> multiply) {
   if (n.rank(0) == 0 || n.rank(1) == 0)
-    return n.error() << "MatMul does not take scalars";
+    return n.error() << n.proto.op_type() << " does not take scalars";
   bool row = n.rank(0) == 1, column = n.rank(1) == 1;
   if (row)
     a = n.reshapeTo(a, {n.importer.sizeAnalysis.table.constant(1), n.sizes(0)[0]});
   if (column)
     b = n.reshapeTo(b, {n.sizes(1)[0], n.importer.sizeAnalysis.table.constant(1)});
-  Value y = n.create<MatmulOp>(a, b, Value(), false, false, n.name());
+  Value y = a && b ? multiply(a, b) : Value();
   if (!y || (!row && !column))
     return n.result(y);
   nn::Sizes shape = n.importer.sizeAnalysis.shapeOf(y);
@@ -25,6 +23,11 @@ static LogicalResult importMatMul(Node &n) {
   if (row)
     shape.erase(shape.end() - (column ? 1 : 2));
   return n.result(n.reshapeTo(y, shape));
+}
+
+static LogicalResult importMatMul(Node &n) {
+  return importProduct(n, n.operand(0), n.operand(1),
+                       [&](Value a, Value b) { return n.create<MatmulOp>(a, b, Value(), false, false, n.name()); });
 }
 
 static Value scaled(Node &n, Value value, float factor) {

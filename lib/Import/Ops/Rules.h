@@ -49,6 +49,10 @@ llvm::ArrayRef<Rule> blockQuantizedRules();
 llvm::ArrayRef<Rule> qonnxRules();
 llvm::ArrayRef<Rule> dynamicLstmRules();
 
+/// Binds the result of a product as MatMul has it: a vector is a row on the left, a column on the right, and its dimension is
+/// dropped from the result. `multiply` makes the product of two matrices (or batches of them).
+mlir::LogicalResult importProduct(Node &n, mlir::Value a, mlir::Value b, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> multiply);
+
 /// The rule of an op that is a plain row of dialects/NN/IR/Elementwise.def; null when it is none.
 const Rule *findElementwise(llvm::StringRef opType);
 

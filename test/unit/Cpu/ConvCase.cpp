@@ -81,13 +81,6 @@ Sums accumulate(const ConvProblem &p, Activation &in, const ConvWeights &w, cons
 }
 } // namespace
 
-ExprNode tern::cpu::test::node(ExprOp op, llvm::ArrayRef<int> args, double a, double b) {
-  ExprNode e;
-  e.op = op, e.a = a, e.b = b;
-  e.args.assign(args.begin(), args.end());
-  return e;
-}
-
 ConvWeights::ConvWeights(const ConvProblem &p, Random &random) {
   int64_t count = p.out.c * (p.in.c / p.groups) * p.kh * p.kw;
   for (int64_t i = 0; i < count; i++)

@@ -25,7 +25,6 @@ ConvProblem conv(Arith arith, Shape in, int64_t outC, int64_t k, int64_t stride,
 ConvProblem depthwise(Arith arith, Shape in, int64_t k, int64_t stride, int64_t dilation = 1);
 ConvProblem transposed(Arith arith, Shape in, int64_t outC, int64_t k, int64_t stride, int64_t pad,
                        int64_t dilation = 1, int64_t groups = 1);
-ExprNode node(ExprOp op, llvm::ArrayRef<int> args, double a = 0, double b = 0);
 
 /// Runs the kernel on every level of this machine; integer results must be equal, floats within `tolerance` of the
 /// largest sum. `open`: the kernel is generated for any height or width and told those of `p`.

@@ -23,14 +23,6 @@ Map pictures(int64_t n, int64_t h, int64_t w, int64_t c, int64_t halo = 0, Elem 
   return m;
 }
 
-ExprNode node(ExprOp op, llvm::ArrayRef<int> args, double a = 0, double b = 0) {
-  ExprNode e;
-  e.op = op;
-  e.args.assign(args.begin(), args.end());
-  e.a = a, e.b = b;
-  return e;
-}
-
 TEST(Dynamic, EqualProblemsPrintAlike) {
   SoftmaxProblem p{rows(40, 50), rows(40, 50), false};
   std::vector<int64_t> sizes;
@@ -100,12 +92,7 @@ void eltwise(const EltwiseProblem &p, ArrayRef<int64_t> unknown, double toleranc
   ASSERT_EQ(refuse(problem), "");
   Random random(3);
   Operands operands(p.expr, p.out, random);
-  Activation want(p.out);
-  for (int64_t n = 0; n < p.out.n; n++)
-    for (int64_t y = 0; y < p.out.h; y++)
-      for (int64_t x = 0; x < p.out.w; x++)
-        for (int64_t c = 0; c < p.out.c; c++)
-          want.set(n, y, x, c, evaluate(p.expr, operands.at({}, n, y, x, c)));
+  Activation want = evaluate(p, operands);
   for (const Isa &isa : hostIsas()) {
     CompiledKernel kernel(isa, [&, &problem = problem](ModuleOp m, const Isa &isa) { return emitEltwise(m, "eltwise", problem, isa); });
     ASSERT_TRUE(kernel.ok());

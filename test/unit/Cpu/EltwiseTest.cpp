@@ -8,13 +8,6 @@ using namespace tern::cpu::test;
 
 namespace {
 
-Map image(Elem elem, int64_t n, int64_t h, int64_t w, int64_t c) {
-  Map m;
-  m.elem = elem;
-  m.n = n, m.h = h, m.w = w, m.c = m.cs = c;
-  return m;
-}
-
 Map withHalo(Map m, int64_t halo) {
   m.top = m.left = m.bottom = m.right = halo;
   return m;
@@ -27,24 +20,11 @@ Map view(Map m, int64_t cs, int64_t base) {
   return m;
 }
 
-ExprNode node(ExprOp op, llvm::ArrayRef<int> args, double a = 0, double b = 0) {
-  ExprNode e;
-  e.op = op;
-  e.args.assign(args.begin(), args.end());
-  e.a = a, e.b = b;
-  return e;
-}
-
 void run(const EltwiseProblem &p, double tolerance) {
   ASSERT_EQ(refuse(p), "");
   Random random(3);
   Operands operands(p.expr, p.out, random);
-  Activation want(p.out);
-  for (int64_t n = 0; n < p.out.n; n++)
-    for (int64_t y = 0; y < p.out.h; y++)
-      for (int64_t x = 0; x < p.out.w; x++)
-        for (int64_t c = 0; c < p.out.c; c++)
-          want.set(n, y, x, c, evaluate(p.expr, operands.at({}, n, y, x, c)));
+  Activation want = evaluate(p, operands);
   for (const Isa &isa : hostIsas()) {
     CompiledKernel kernel(isa, [&](ModuleOp m, const Isa &isa) { return emitEltwise(m, "eltwise", p, isa); });
     ASSERT_TRUE(kernel.ok());

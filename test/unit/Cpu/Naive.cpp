@@ -4,6 +4,22 @@
 
 namespace tern::cpu::test {
 
+Map image(Elem elem, int64_t n, int64_t h, int64_t w, int64_t c, int64_t halo) {
+  Map m;
+  m.elem = elem;
+  m.n = n, m.h = h, m.w = w, m.c = m.cs = c;
+  m.top = m.left = m.bottom = m.right = halo;
+  return m;
+}
+
+ExprNode node(ExprOp op, llvm::ArrayRef<int> args, double a, double b) {
+  ExprNode e;
+  e.op = op;
+  e.args.assign(args.begin(), args.end());
+  e.a = a, e.b = b;
+  return e;
+}
+
 Number readElement(Buffer &b, Elem elem, int64_t at) {
   switch (elem) {
   case Elem::F32:
@@ -209,6 +225,16 @@ std::vector<Number> Operands::at(std::optional<Number> acc, int64_t n, int64_t y
   if (values.empty())
     values.push_back(*acc);
   return values;
+}
+
+Activation evaluate(const EltwiseProblem &p, Operands &operands) {
+  Activation want(p.out);
+  for (int64_t n = 0; n < p.out.n; n++)
+    for (int64_t y = 0; y < p.out.h; y++)
+      for (int64_t x = 0; x < p.out.w; x++)
+        for (int64_t c = 0; c < p.out.c; c++)
+          want.set(n, y, x, c, evaluate(p.expr, operands.at({}, n, y, x, c)));
+  return want;
 }
 
 void expectEqual(Activation &got, Activation &want, double tolerance, const std::string &what) {

@@ -7,6 +7,10 @@
 
 namespace tern::cpu::test {
 
+/// Pictures, dense but for a halo of the same width on all sides.
+Map image(Elem elem, int64_t n, int64_t h, int64_t w, int64_t c, int64_t halo = 0);
+ExprNode node(ExprOp op, llvm::ArrayRef<int> args, double a = 0, double b = 0);
+
 /// A value of a program: an integer or a float.
 struct Number {
   bool integer = false;
@@ -44,6 +48,9 @@ struct Operands {
   const Expr &expr;
   std::vector<std::unique_ptr<Activation>> inputs; ///< null for Acc
 };
+
+/// What an elementwise kernel computes from these inputs.
+Activation evaluate(const EltwiseProblem &problem, Operands &operands);
 
 /// Compares the whole buffers byte for byte outside of the view, and every element of the view: codes exactly, floats
 /// within `tolerance` * max(1, |want|).

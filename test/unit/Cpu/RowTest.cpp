@@ -8,14 +8,6 @@ using namespace tern::cpu::test;
 
 namespace {
 
-Map image(Elem elem, int64_t n, int64_t h, int64_t w, int64_t c, int64_t halo = 0) {
-  Map m;
-  m.elem = elem;
-  m.n = n, m.h = h, m.w = w, m.c = m.cs = c;
-  m.top = m.left = m.bottom = m.right = halo;
-  return m;
-}
-
 TEST(Softmax, RowsOfAnyLength) {
   for (bool log : {false, true})
     for (auto [in, out] : {std::pair(image(Elem::F32, 1, 1, 3, 10), image(Elem::F32, 1, 1, 3, 10)),

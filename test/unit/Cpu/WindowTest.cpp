@@ -12,14 +12,6 @@ using namespace tern::cpu::test;
 
 namespace {
 
-Map image(Elem elem, int64_t n, int64_t h, int64_t w, int64_t c, int64_t halo = 0) {
-  Map m;
-  m.elem = elem;
-  m.n = n, m.h = h, m.w = w, m.c = m.cs = c;
-  m.top = m.left = m.bottom = m.right = halo;
-  return m;
-}
-
 Map view(Map m, int64_t cs, int64_t base) {
   m.cs = cs, m.base = base;
   return m;

@@ -246,14 +246,6 @@ bool ConvLowering::run() {
   return packInteger(biasValue);
 }
 
-static KernelArg constantArg(Elem elem, std::vector<char> bytes) {
-  KernelArg arg;
-  arg.kind = KernelArg::Constant;
-  arg.elem = elem;
-  arg.bytes = std::move(bytes);
-  return arg;
-}
-
 /// Group scales, one for every tap of the window.
 std::vector<float> ConvLowering::groupScales() const {
   std::vector<float> scales;
@@ -288,11 +280,6 @@ bool ConvLowering::packFloat() {
   return true;
 }
 
-template <typename T> static std::vector<char> bytesOfArray(const std::vector<T> &values) {
-  const char *begin = reinterpret_cast<const char *>(values.data());
-  return std::vector<char>(begin, begin + values.size() * sizeof(T));
-}
-
 /// A constant bias of f32 accumulators starts them, in units of the activation's scale: no array and no addition of its own.
 void ConvLowering::addBias(std::vector<float> &start) {
   std::optional<double> scale = xScale ? scalarConstant(xScale) : std::nullopt;
@@ -317,7 +304,7 @@ bool ConvLowering::packInteger(Value bias) {
   if (conv.group) {
     std::vector<float> start = scaledAccumulatorInit(conv, plain, int32_t(zeros.known()));
     addBias(start);
-    kernelArgs.push_back(constantArg(Elem::F32, bytesOfArray(start)));
+    kernelArgs.push_back(arrayArg(Elem::F32, start));
     return true;
   }
   std::vector<int32_t> start;

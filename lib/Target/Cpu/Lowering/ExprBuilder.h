@@ -29,6 +29,19 @@ struct KernelArg {
   std::function<void(char *)> write = {}; ///< writes `size` bytes
 };
 
+inline KernelArg constantArg(Elem elem, std::vector<char> bytes) {
+  KernelArg arg;
+  arg.kind = KernelArg::Constant;
+  arg.elem = elem;
+  arg.bytes = std::move(bytes);
+  return arg;
+}
+
+template <typename T> KernelArg arrayArg(Elem elem, const std::vector<T> &values) {
+  const char *begin = reinterpret_cast<const char *>(values.data());
+  return constantArg(elem, std::vector<char>(begin, begin + values.size() * sizeof(T)));
+}
+
 /// The operands of a call as the target has placed them.
 struct CallOperand {
   SizedType type;

@@ -30,9 +30,7 @@ bool RowLowering::gather() {
     std::optional<Elem> elem = elemOf(inside.getElementType());
     if (!bytes || !elem)
       return refuse("indices whose data is gone");
-    indexArg.kind = KernelArg::Constant;
-    indexArg.elem = *elem;
-    indexArg.bytes = std::move(*bytes);
+    indexArg = constantArg(*elem, std::move(*bytes));
   } else {
     if (!strided(op.getIndices(), indices))
       return false;

@@ -92,19 +92,6 @@ bool GemmLowering::run() {
   return pack();
 }
 
-static KernelArg constantArg(Elem elem, std::vector<char> bytes) {
-  KernelArg arg;
-  arg.kind = KernelArg::Constant;
-  arg.elem = elem;
-  arg.bytes = std::move(bytes);
-  return arg;
-}
-
-template <typename T> static std::vector<char> bytesOfArray(const std::vector<T> &values) {
-  const char *begin = reinterpret_cast<const char *>(values.data());
-  return std::vector<char>(begin, begin + values.size() * sizeof(T));
-}
-
 std::optional<std::vector<double>> GemmLowering::constantBias() const {
   int index = operandIndex(bias);
   ElementsAttr attr = index >= 0 ? operands[index].constant : constantOf(bias);
@@ -135,7 +122,7 @@ bool GemmLowering::pack() {
     if (gemm.hasInit() && gemm.accElem() == Elem::I32)
       kernelArgs.push_back(zeros.start(gemmInit(gemm, weight.plain(gemm), start, int32_t(zeros.known())), gemmInit(gemm, weight.plain(gemm), {}, -1)));
     else if (gemm.hasInit())
-      kernelArgs.push_back(constantArg(Elem::F32, bytesOfArray(scaledGemmInit(gemm, weight.plain(gemm), int32_t(zeros.known())))));
+      kernelArgs.push_back(arrayArg(Elem::F32, scaledGemmInit(gemm, weight.plain(gemm), int32_t(zeros.known()))));
   }
   if (gemm.xGroup) {
     KernelArg scales;

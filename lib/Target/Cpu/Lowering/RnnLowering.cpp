@@ -16,16 +16,8 @@ struct RnnWeights {
   std::vector<double> scales; ///< [directions][outputs] of s8 codes; empty: values are values
 };
 
-template <typename T> KernelArg constantArg(const std::vector<double> &values, Elem elem) {
-  KernelArg arg;
-  arg.kind = KernelArg::Constant;
-  arg.elem = elem;
-  arg.bytes.resize(values.size() * sizeof(T));
-  for (size_t i = 0; i < values.size(); ++i) {
-    T v = T(values[i]);
-    std::memcpy(arg.bytes.data() + i * sizeof(T), &v, sizeof(T));
-  }
-  return arg;
+template <typename T> KernelArg numbersArg(const std::vector<double> &values, Elem elem) {
+  return arrayArg(elem, std::vector<T>(values.begin(), values.end()));
 }
 
 /// [directions][outputs][inputs] -> [directions][inputs][outputs].
@@ -176,10 +168,10 @@ bool RowLowering::rnn() {
   SmallVector<KernelArg> args{operandArg(x)};
   std::vector<double> packedW = turned(w.values, D, GH, problem.inputs), packedR = turned(r.values, D, GH, H);
   if (codes) {
-    args.append({constantArg<int8_t>(packedW, Elem::S8), constantArg<int8_t>(packedR, Elem::S8)});
-    args.append({constantArg<float>(w.scales, Elem::F32), constantArg<float>(r.scales, Elem::F32)});
+    args.append({numbersArg<int8_t>(packedW, Elem::S8), numbersArg<int8_t>(packedR, Elem::S8)});
+    args.append({numbersArg<float>(w.scales, Elem::F32), numbersArg<float>(r.scales, Elem::F32)});
   } else {
-    args.append({constantArg<float>(packedW, Elem::F32), constantArg<float>(packedR, Elem::F32)});
+    args.append({numbersArg<float>(packedW, Elem::F32), numbersArg<float>(packedR, Elem::F32)});
   }
   bool apart = problem.kind == RnnKind::Gru && problem.linearBeforeReset;
   int64_t biasSize = GH + (apart ? H : 0);
@@ -199,7 +191,7 @@ bool RowLowering::rnn() {
           bias[d * biasSize + GH + i - 2 * H] = ofR;
       }
   }
-  args.push_back(constantArg<float>(bias, Elem::F32));
+  args.push_back(numbersArg<float>(bias, Elem::F32));
   if (op.getPeephole()) {
     Strided peephole;
     if (!strided(op.getPeephole(), peephole))
