@@ -140,14 +140,15 @@ public:
       fail("'" + key + "': " + why);
     return why.empty() ? std::optional<Format>(*format) : std::nullopt;
   }
-  std::optional<Encode> encode(StringRef key) {
+  std::optional<Encode> encode(StringRef key, const std::optional<Format> &codes) {
     std::string spelled = text(key, false);
     if (spelled.empty())
       return std::nullopt;
     Result<Encode> encode = parseEncode(spelled);
-    if (!encode)
-      fail("'" + key + "': " + encode.error);
-    return encode ? std::optional<Encode>(*encode) : std::nullopt;
+    std::string why = !encode ? encode.error : codes ? verify(*encode, *codes) : "";
+    if (!why.empty())
+      fail("'" + key + "': " + why);
+    return why.empty() ? std::optional<Encode>(*encode) : std::nullopt;
   }
   const json::Value *get(StringRef key, bool required) {
     const json::Value *value = object ? object->get(key) : nullptr;
@@ -176,10 +177,10 @@ static PlanOp readOp(const json::Value &value, size_t index, std::string &error)
   op.n = fields.integer("n", false);
   op.k = fields.integer("k", false);
   op.x = fields.format("x");
-  op.xEncode = fields.encode("x_encode");
+  op.xEncode = fields.encode("x_encode", op.x);
   op.xStatic = fields.boolean("x_static");
   op.w = fields.format("w");
-  op.wEncode = fields.encode("w_encode");
+  op.wEncode = fields.encode("w_encode", op.w);
   op.method = fields.text("method", false);
   op.why = fields.text("why", false);
   op.locked = fields.boolean("locked");
@@ -237,6 +238,9 @@ Expected<Plan> parsePlan(StringRef text, StringRef file) {
       known.hi = tensor.number("hi");
       if (error.empty() && !(known.scale > 0))
         tensor.fail("has a scale that is not positive");
+      if (const Element &codes = known.format.elem; error.empty() && codes.isInteger() && (known.zero < codes.minCode() || known.zero > codes.maxCode()))
+        tensor.fail("has the zero point " + std::to_string(known.zero) + "; codes of " + codes.str() + " are " +
+                    std::to_string(codes.minCode()) + " to " + std::to_string(codes.maxCode()));
       plan.tensors.push_back(std::move(known));
     }
   if (!error.empty())

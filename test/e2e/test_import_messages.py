@@ -284,7 +284,7 @@ class Messages(unittest.TestCase):
         path = self.folder / f"{number}.onnx"
         onnx.save(model, str(path))
         run = subprocess.run([str(programs.BUILD / "bin" / "quant-compile"), str(path), "--scheme=float", "-q"], capture_output=True, text=True,
-                             errors="replace", timeout=60)
+                             errors="replace", timeout=60, cwd=self.folder)
         return run.returncode, run.stderr
 
     def check(self, rows):

@@ -1,4 +1,5 @@
 """quant-run and quant-opt with damaged programs, inputs that do not fit and odd flags: exit code 1, one located message."""
+import json
 import os
 import pathlib
 import shutil
@@ -146,6 +147,47 @@ class Flags(Case):
         cut.write_bytes(MODEL.read_bytes()[:200])
         for arguments, text in ((["cut.onnx"], "bytes, "), (["none.onnx"], "cannot read the model"), (["fixed.onnx", "--input=none.npz"], "cannot be opened")):
             self.refused("quant-run", *arguments, "--reference", text=text)
+
+
+class Plans(Case):
+    """Plans that somebody has edited."""
+
+    def setUp(self):
+        net = Net("plans", 17, 8, "test")
+        x = net.op("Conv", net.input("x", [1, 8, 6, 6]), net.random("w", 8, 8, 3, 3), pads=[1] * 4, name="conv")
+        x = net.op("ConvTranspose", x, net.random("t", 8, 8, 2, 2), strides=[2, 2], name="up")
+        x = net.op("Reshape", x, net.ints("s", [1, 8, 144]))
+        net.op("MatMul", x, net.op("Transpose", x, perm=[0, 2, 1]), name="product", out="y")
+        net.output("y", [1, 8, 8])
+        (FOLDER / "plans.onnx").write_bytes(net.model().SerializeToString())
+        np.savez(FOLDER / "plans.npz", x=np.random.default_rng(0).normal(size=(4, 8, 6, 6)).astype(np.float32))
+        for name, flags in (("dynamic.json", []), ("static.json", ["--calib=plans.npz"])):
+            subprocess.run([str(BIN / "quant-compile"), "plans.onnx", "--plan-only", "-o", name, "-q", *flags], check=True, cwd=FOLDER)
+
+    def edited(self, name, text, edit):
+        plan = json.loads((FOLDER / name).read_text())
+        edit(plan, {op["name"]: op for op in plan["ops"]})
+        (FOLDER / "edited.json").write_text(json.dumps(plan))
+        flags = ["--calib=plans.npz"] if name == "static.json" else []
+        self.refused("quant-compile", "plans.onnx", "--plan=edited.json", "-o", "edited.tern", *flags, text=text)
+        self.assertFalse((FOLDER / "edited.tern").exists())
+
+    def test_ops(self):
+        def codes(plan, ops):
+            ops["up"].update({key: ops["conv"][key] for key in ("x", "x_encode")})
+        self.edited("dynamic.json", "quantizes the activation of 'up' at run time", codes)
+        self.edited("dynamic.json", "quantizes 'product', but its weight is not constant", lambda p, ops: ops["product"].update(w=ops["conv"]["w"]))
+        for key, value, text in (("w", "<si3, scale<f32>>", "the codes of si3 are -4 to 3"), ("w", "codes", "expected '<' at 'codes'"),
+                                 ("w_encode", "<absmax, 3 to 1>", "from the smaller to the larger code"), ("w_encode", "", "a weight format but no w_encode"),
+                                 ("method", "guess", "unknown quantization method 'guess'")):
+            self.edited("static.json", text, lambda p, ops, key=key, value=value: ops["conv"].update({key: value}))
+        self.edited("static.json", "names 'conv' twice", lambda p, ops: p["ops"].append(ops["conv"]))
+
+    def test_tensors(self):
+        self.edited("static.json", "stores the tensor 'x' as <si4, scale<f32>>", lambda p, ops: p["tensors"][0].update(format="<si4, scale<f32>>", zero=0))
+        for key, value, text in (("name", "z", "no scale for the tensor 'x'"),
+                                 ("scale", 0, "a scale that is not positive"), ("zero", 999, "the zero point 999; codes of ui8 are 0 to 255")):
+            self.edited("static.json", text, lambda p, ops, key=key, value=value: p["tensors"][0].update({key: value}))
 
 
 class Optimizer(Case):

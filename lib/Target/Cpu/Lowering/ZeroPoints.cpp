@@ -47,22 +47,13 @@ KernelArg ZeroPoints::temporary(int64_t bytes) {
   return arg;
 }
 
-static KernelArg constantArg(const std::vector<int32_t> &values) {
-  KernelArg arg;
-  arg.kind = KernelArg::Constant;
-  arg.elem = Elem::I32;
-  const char *begin = reinterpret_cast<const char *>(values.data());
-  arg.bytes.assign(begin, begin + values.size() * sizeof(int32_t));
-  return arg;
-}
-
 KernelArg ZeroPoints::start(const std::vector<int32_t> &start, const std::vector<int32_t> &sums) {
   if (!runtime)
-    return constantArg(start);
+    return arrayArg(Elem::I32, start);
   KernelArg made = temporary(int64_t(start.size()) * 4);
   Step step;
   step.problem = StartProblem{int64_t(start.size())};
-  step.args = {constantArg(start), constantArg(sums), zeroArg(), made};
+  step.args = {arrayArg(Elem::I32, start), arrayArg(Elem::I32, sums), zeroArg(), made};
   step.row = "cpu.dynamic_quant";
   steps.push_back(std::move(step));
   return made;
