@@ -181,7 +181,7 @@ LogicalResult Importer::importNode(const GraphNode &graphNode) {
 
 /// Replaces new ops on small constants by their values, so that the shape operands of later nodes are constants.
 void Importer::fold(Operation *last, const GraphNode &node) {
-  Block &block = function.getBody().front();
+  Block &block = *builder.getInsertionBlock();
   SmallVector<Operation *> created;
   for (auto it = last ? std::next(Block::iterator(last)) : block.begin(); it != block.end(); ++it)
     created.push_back(&*it);
@@ -214,25 +214,28 @@ LogicalResult Importer::finish() {
   }
   func::ReturnOp::create(builder, model.loc(), results);
   function.setType(builder.getFunctionType(function.getArgumentTypes(), ValueRange(results).getTypes()));
-  removeDeadOps();
+  removeDeadOps(function.getBody().front());
+  llvm::StringSet<> loaded;
+  function.walk([&](ml_program::GlobalLoadConstOp load) { loaded.insert(load.getGlobal().getLeafReference()); });
+  for (auto global : llvm::make_early_inc_range(module->getOps<ml_program::GlobalOp>()))
+    if (!loaded.contains(global.getSymName()))
+      global.erase();
   if (failed(finishSizes()))
     return failure();
   describe();
   return verify(*module);
 }
 
-void Importer::removeDeadOps() {
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front())))
+void Importer::removeDeadOps(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    if (auto loop = dyn_cast<nn::LoopOp>(op))
+      removeDeadOps(loop.block());
     if (isOpTriviallyDead(&op)) {
       for (Value result : op.getResults())
         sizeAnalysis.forget(result);
       op.erase();
     }
-  llvm::StringSet<> loaded;
-  function.walk([&](ml_program::GlobalLoadConstOp load) { loaded.insert(load.getGlobal().getLeafReference()); });
-  for (auto global : llvm::make_early_inc_range(module->getOps<ml_program::GlobalOp>()))
-    if (!loaded.contains(global.getSymName()))
-      global.erase();
+  }
 }
 
 /// Keeps what the file says about the borders of the model, for data files, the runtime and export.

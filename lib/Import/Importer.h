@@ -103,8 +103,9 @@ private:
   mlir::LogicalResult importNode(const GraphNode &node);
   void fold(mlir::Operation *last, const GraphNode &node);
   mlir::LogicalResult finish();
-  void removeDeadOps();
+  void removeDeadOps(mlir::Block &block);
   mlir::LogicalResult finishSizes();
+  void numbersToSizes(mlir::Block &block);
   void describe();
 
   // Nodes of bodies that importSubgraph has made, and the bodies, whose names they use.

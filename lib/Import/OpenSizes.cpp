@@ -116,17 +116,20 @@ void Importer::settleType(const Known &known) {
     value.setType(nn::typeOf(sizeAnalysis.shapeOf(value), type.getElementType()));
 }
 
-/// Replacements found on the way are written everywhere; numbers that are data become nn.sizes; what has to hold at run
-/// time goes to the module.
-LogicalResult Importer::finishSizes() {
-  nn::SizeTable &table = sizeAnalysis.table;
-  Block &block = function.getBody().front();
-  // A dimension that has to be a number is one.
+/// Replacements found on the way are written everywhere; numbers that are data become nn.sizes.
+void Importer::numbersToSizes(Block &block) {
   for (BlockArgument argument : block.getArguments())
     if (auto type = dyn_cast<RankedTensorType>(argument.getType()); type && !type.hasStaticShape())
-      argument.setType(nn::typeOf(sizeAnalysis.shapeOf(argument), type.getElementType()));
-  for (Operation &op : block)
+      if (Sizes sizes = sizeAnalysis.shapeOf(argument); !llvm::is_contained(sizes, SizeExpr())) // a dimension that has to be a number is one
+        argument.setType(nn::typeOf(sizes, type.getElementType()));
+  for (Operation &op : block) {
+    if (auto loop = dyn_cast<nn::LoopOp>(op)) {
+      if (loop.getCount())
+        loop.setCount(sizeAnalysis.resolve(sizeAnalysis.table.parse(*loop.getCount())).str());
+      numbersToSizes(loop.block());
+    }
     recordSizes(&op);
+  }
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
     if (isOpTriviallyDead(&op)) {
       for (Value result : op.getResults())
@@ -155,6 +158,13 @@ LogicalResult Importer::finishSizes() {
     sizeAnalysis.forget(result);
     op.erase();
   }
+}
+
+/// What has to hold at run time goes to the module.
+LogicalResult Importer::finishSizes() {
+  nn::SizeTable &table = sizeAnalysis.table;
+  Block &block = function.getBody().front();
+  numbersToSizes(block);
   function.setType(builder.getFunctionType(block.getArgumentTypes(), block.getTerminator()->getOperandTypes()));
 
   // Dimensions in the order of the inputs.

@@ -113,7 +113,7 @@ FailureOr<SmallVector<Known>> Importer::importSubgraph(const onnx::GraphProto &b
     used.insert(n->captures.begin(), n->captures.end());
   }
   used.insert(outputs.begin(), outputs.end());
-  Block &block = function.getBody().front();
+  Block &block = *builder.getInsertionBlock();
   for (const GraphNode *n : *nodes) {
     GraphNode renamed = *n;
     renamed.name = graph.uniqueName((prefix + "/" + n->name).str());
@@ -134,14 +134,23 @@ FailureOr<SmallVector<Known>> Importer::importSubgraph(const onnx::GraphProto &b
 }
 
 Importer::Checkpoint Importer::checkpoint() {
-  Block &block = function.getBody().front();
+  Block &block = *builder.getInsertionBlock();
   return {block.empty() ? nullptr : &block.back(), subgraphNodes};
 }
 
 void Importer::rollback(const Checkpoint &to) {
-  Block &block = function.getBody().front();
-  while (!block.empty() && &block.back() != to.last)
+  Block &block = *builder.getInsertionBlock();
+  while (!block.empty() && &block.back() != to.last) {
+    // The addresses of values may become those of others.
+    block.back().walk([&](Operation *op) {
+      for (Value result : op->getResults())
+        sizeAnalysis.forget(result);
+      for (Region &region : op->getRegions())
+        for (Value argument : region.getArguments())
+          sizeAnalysis.forget(argument);
+    });
     block.back().erase();
+  }
   builder.setInsertionPointToEnd(&block);
   subgraphNodes = to.nodes;
 }

@@ -35,7 +35,10 @@ static LogicalResult checkInputs(func::FuncOp function, ArrayRef<Value> inputs) 
 FailureOr<SmallVector<Value>> Interpreter::runBody(func::FuncOp function, ArrayRef<Value> inputs) {
   if (failed(checkInputs(function, inputs)))
     return failure();
-  Block &block = function.getBody().front();
+  return runBlock(function.getBody().front(), inputs);
+}
+
+FailureOr<SmallVector<Value>> Interpreter::runBlock(Block &block, ArrayRef<Value> inputs) {
   // How many operands still read each value; at zero it is freed.
   DenseMap<mlir::Value, int64_t> uses;
   for (Operation &op : block)
@@ -56,7 +59,7 @@ FailureOr<SmallVector<Value>> Interpreter::runBody(func::FuncOp function, ArrayR
     for (mlir::Value operand : op.getOperands())
       if (--uses[operand] == 0)
         values.erase(operand);
-    if (isa<func::ReturnOp>(op))
+    if (isa<func::ReturnOp, nn::YieldOp>(op))
       return operands;
     FailureOr<SmallVector<Value>> results = runOp(&op, operands);
     if (failed(results))
@@ -67,7 +70,7 @@ FailureOr<SmallVector<Value>> Interpreter::runBody(func::FuncOp function, ArrayR
       if (uses.count(result))
         values[result] = value;
   }
-  return function.emitOpError("does not end in func.return; it cannot be evaluated");
+  return block.getParentOp()->emitOpError("does not end in func.return; it cannot be evaluated");
 }
 
 FailureOr<SmallVector<Value>> Interpreter::runOp(Operation *op, ArrayRef<Value> operands) {
@@ -77,6 +80,8 @@ FailureOr<SmallVector<Value>> Interpreter::runOp(Operation *op, ArrayRef<Value> 
       return op->emitOpError("calls no function of this module");
     return runBody(callee, operands);
   }
+  if (auto loop = dyn_cast<nn::LoopOp>(op))
+    return runLoop(loop, operands);
   // One tensor a global, however often it is loaded.
   if (auto load = dyn_cast<ml_program::GlobalLoadConstOp>(op)) {
     auto [it, isNew] = globals.try_emplace(load.getGlobal().getLeafReference().getValue());

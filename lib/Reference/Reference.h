@@ -43,6 +43,8 @@ public:
 
 private:
   llvm::FailureOr<llvm::SmallVector<Value>> runBody(mlir::func::FuncOp function, llvm::ArrayRef<Value> inputs);
+  llvm::FailureOr<llvm::SmallVector<Value>> runBlock(mlir::Block &block, llvm::ArrayRef<Value> inputs);
+  llvm::FailureOr<llvm::SmallVector<Value>> runLoop(nn::LoopOp loop, llvm::ArrayRef<Value> operands);
   llvm::FailureOr<llvm::SmallVector<Value>> runOp(mlir::Operation *op, llvm::ArrayRef<Value> operands);
 
   mlir::ModuleOp module;

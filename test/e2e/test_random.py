@@ -6,7 +6,8 @@ import unittest
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "fuzz"))
 import fuzz  # noqa: E402
 
-CASES = {"pictures": (range(1, 13), ["float", "w8a8+", "w4a8+"]), "sequences": (range(1, 13), ["float", "w8a8"])}
+CASES = {"pictures": (range(1, 13), ["float", "w8a8+", "w4a8+"]), "sequences": (range(1, 13), ["float", "w8a8"]),
+         "control": (range(1, 13), ["float", "w8a8"])}
 
 
 class RandomGraphs(unittest.TestCase):

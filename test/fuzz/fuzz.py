@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random graphs against ONNX Runtime: every scheme, every instruction set.
 
-    fuzz.py pictures|sequences FIRST LAST [--schemes=float,w8a8,w8a8+,w4a8+] [--dynamic[=sizes]]
+    fuzz.py pictures|sequences|control FIRST LAST [--schemes=float,w8a8,w8a8+,w4a8+] [--dynamic[=sizes]]
 
 --dynamic: the batch (and the length of sequences) is open; =sizes: height and width of pictures, too. One artifact runs all sizes.
 A scheme with + is calibrated with the case's own feeds (static activations). Prints one line a failure and, last, how many ran. A failing
@@ -15,11 +15,12 @@ import numpy as np
 import onnx
 
 sys.path += [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).resolve().parents[1] / "support")]
+import control  # noqa: E402
 import pictures  # noqa: E402
 import programs  # noqa: E402
 import sequences  # noqa: E402
 
-FAMILIES = {"pictures": pictures, "sequences": sequences}
+FAMILIES = {"pictures": pictures, "sequences": sequences, "control": control}
 ISAS = ["avx512vnni", "avx2", "portable"]
 SCHEMES = ["float", "w8a8", "w8a8+", "w4a8+"]
 # Largest difference relative to the largest output. Quantized: coarse, tiny random nets amplify roundings; levels must agree, though a sum

@@ -1,4 +1,4 @@
-"""Random ONNX graphs: what both families of them share."""
+"""Random ONNX graphs: what all families of them share."""
 import math
 import random
 

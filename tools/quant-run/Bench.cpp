@@ -57,8 +57,11 @@ static std::string rate(double amount, double seconds, StringRef unit) {
 }
 
 namespace {
+/// Of a kernel call: steps of a loop run it more than once, branches that are not taken never.
 struct StepTime {
-  std::vector<double> seconds;
+  std::vector<double> seconds; ///< of each run
+  double sum = 0;              ///< of this run
+  int64_t calls = 0;           ///< in this run
   double median() const { return quantile(seconds, 0.5); }
 };
 } // namespace
@@ -67,22 +70,26 @@ struct StepTime {
 static Error benchSteps(Artifact &artifact, const Buffers &inputs, double budget) {
   std::vector<StepTime> times(artifact.getSteps().size());
   artifact.setHook(
-      [&](size_t index, const tern_step &, double seconds, const void *) { times[index].seconds.push_back(seconds); });
+      [&](size_t index, const tern_step &, double seconds, const void *) { times[index].sum += seconds, ++times[index].calls; });
   Buffers outputs;
   double total = 0;
   for (int i = 0; i < 5000 && (i < 12 || total < budget); ++i) {
+    for (StepTime &step : times)
+      step.sum = 0, step.calls = 0;
     auto start = std::chrono::steady_clock::now();
     if (Error error = runOnce(artifact, inputs, outputs))
       return error;
     total += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (i == 1) // the first ones warm the caches up
-      for (StepTime &step : times)
-        step.seconds.clear();
+    for (StepTime &step : times)
+      if (i > 1 && step.calls) // the first ones warm the caches up
+        step.seconds.push_back(step.sum);
   }
   artifact.setHook({});
   double sum = 0;
   std::vector<std::pair<double, size_t>> order; // the slowest first, then by position
   for (size_t i = 0; i < times.size(); ++i) {
+    if (times[i].seconds.empty())
+      continue;
     order.emplace_back(-times[i].median(), i);
     sum += times[i].median();
   }
@@ -91,10 +98,12 @@ static Error benchSteps(Artifact &artifact, const Buffers &inputs, double budget
   for (auto [negative, i] : order) {
     const tern_step &step = artifact.getSteps()[i];
     double t = -negative;
-    std::string macs = step.macs && t > 0 ? formatv("{0:f1}", double(step.macs) / t / 1e9).str() : "-";
-    std::string bytes = t > 0 ? formatv("{0:f1}", double(step.bytes) / t / 1e9).str() : "-";
-    outs() << formatv("{0,9:f1}  {1,5:f1}  {2,7}  {3,8:f1}  {4,7}  {5} ({6})\n", t * 1e6, sum > 0 ? 100 * t / sum : 0,
-                      macs, double(step.bytes) / 1e3, bytes, step.name, step.row);
+    double calls = double(times[i].calls);
+    std::string macs = step.macs && t > 0 ? formatv("{0:f1}", calls * double(step.macs) / t / 1e9).str() : "-";
+    std::string bytes = t > 0 ? formatv("{0:f1}", calls * double(step.bytes) / t / 1e9).str() : "-";
+    std::string often = calls > 1 ? formatv(", {0} times", times[i].calls).str() : "";
+    outs() << formatv("{0,9:f1}  {1,5:f1}  {2,7}  {3,8:f1}  {4,7}  {5} ({6}{7})\n", t * 1e6, sum > 0 ? 100 * t / sum : 0,
+                      macs, double(step.bytes) / 1e3, bytes, step.name, step.row, often);
   }
   return Error::success();
 }

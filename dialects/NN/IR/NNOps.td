@@ -446,6 +446,56 @@ def NN_SizeOp : NN_Op<"size"> {
   let assemblyFormat = "$value attr-dict";
 }
 
+//===-- control -----------------------------------------------------------------===//
+def NN_LoopOp : NN_Op<"loop", [AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock]> {
+  let summary = "A body that runs once a step, on states that it hands on and on elements of sequences";
+  let description = [{
+    ```
+    %y, %all = nn.loop count "seq" states(%h) over(%x) captures(%w) {reversed = array<i1: false, false>} : (...) -> (tensor<1x8xf32>, tensor<?x1x8xf32>) {
+    ^bb0(%step: tensor<i64>, %state: tensor<1x8xf32>, %element: tensor<1x4xf32>, %weight: tensor<8x4xf32>):
+      ...
+      nn.yield %next, %next : tensor<1x8xf32>, tensor<1x8xf32>
+    }
+    ```
+    Steps: `count` (a size expression), at most `trips` (one i64), as long as `condition` (one i1) holds, which the body yields anew; at least one of
+    `count` and `condition` or `trips` says when it ends. The body gets the number of the step, the states, one element along the first axis of each
+    sequence, and the captures. It yields the next condition, if there is one, the next states, and one element of each collected result. Results are
+    the last states and the collected tensors, whose first axis is the steps; only a loop of exactly `count` steps collects.
+    `reversed`: one entry for each sequence, then for each collected result; the last element belongs to the first step.
+  }];
+  let arguments = (ins OptionalAttr<StrAttr>:$count, Optional<NN_Tensor>:$trips, Optional<NN_Tensor>:$condition, Variadic<NN_Tensor>:$states,
+                       Variadic<NN_Tensor>:$sequences, Variadic<NN_Tensor>:$captures, OptionalAttr<DenseBoolArrayAttr>:$reversed, NN_Name:$name);
+  let results = (outs Variadic<NN_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    (`count` $count^)? (`trips` `(` $trips^ `)`)? (`while` `(` $condition^ `)`)? `states` `(` $states `)` `over` `(` $sequences `)`
+    `captures` `(` $captures `)` attr-dict `:` functional-type(operands, results) $body
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::Block &block() { return getBody().front(); }
+    ::mlir::BlockArgument stepArgument() { return block().getArgument(0); }
+    ::llvm::ArrayRef<::mlir::BlockArgument> stateArguments() { return block().getArguments().slice(1, getStates().size()); }
+    ::llvm::ArrayRef<::mlir::BlockArgument> elementArguments() { return block().getArguments().slice(1 + getStates().size(), getSequences().size()); }
+    ::llvm::ArrayRef<::mlir::BlockArgument> captureArguments() { return block().getArguments().take_back(getCaptures().size()); }
+    /// What the body yields: the next condition (null: there is none), the next states, elements of collected results.
+    ::mlir::Value yieldedCondition();
+    ::mlir::OperandRange yieldedStates();
+    ::mlir::OperandRange yieldedElements();
+    ::mlir::ResultRange stateResults() { return getResults().take_front(getStates().size()); }
+    ::mlir::ResultRange collectedResults() { return getResults().drop_front(getStates().size()); }
+    bool isReversed(unsigned sequence) { return getReversed() && (*getReversed())[sequence]; }
+    bool isCollectedReversed(unsigned result) { return getReversed() && (*getReversed())[getSequences().size() + result]; }
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
+def NN_YieldOp : NN_Op<"yield", [Terminator, HasParent<"LoopOp">]> {
+  let summary = "Ends the body of an nn.loop";
+  let arguments = (ins Variadic<NN_Tensor>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
 //===-- anything else ---------------------------------------------------------===//
 def NN_OnnxOp : Op<NN_Dialect, "onnx"> {
   let summary = "An ONNX op that Tern does not know, kept as it is; lowering it is an error";

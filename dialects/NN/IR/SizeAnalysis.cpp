@@ -235,8 +235,10 @@ Sizes SizeAnalysis::shapeOf(Value value) {
     return it->second;
   Sizes sizes = fromType(value.getType());
   bool isTensor = isa<RankedTensorType>(value.getType());
-  if ((isTensor && !llvm::is_contained(sizes, SizeExpr())) || !value.getDefiningOp())
+  if (isTensor && !llvm::is_contained(sizes, SizeExpr()))
     return shapes[value] = sizes;
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return shapes[value] = ofArgument(argument, sizes);
   Operation *op = value.getDefiningOp();
   for (Value result : op->getResults())
     shapes[result] = fromType(result.getType());
@@ -251,6 +253,22 @@ Sizes SizeAnalysis::shapeOf(Value value) {
   if (!isTensor || llvm::is_contained(shapes[value], SizeExpr()))
     infer(op);
   return shapes[value];
+}
+
+/// What the body of a loop gets is what the loop was given.
+Sizes SizeAnalysis::ofArgument(BlockArgument argument, Sizes sizes) {
+  auto loop = dyn_cast_or_null<LoopOp>(argument.getOwner()->getParentOp());
+  if (!loop || argument.getArgNumber() == 0)
+    return sizes;
+  unsigned first = argument.getArgNumber() - 1, states = loop.getStates().size(), sequences = loop.getSequences().size();
+  Sizes known;
+  if (first < states)
+    known = shapeOf(loop.getStates()[first]);
+  else if (first < states + sequences)
+    known = llvm::to_vector_of<SizeExpr, 6>(llvm::drop_begin(shapeOf(loop.getSequences()[first - states])));
+  else if (first - states - sequences < loop.getCaptures().size())
+    known = shapeOf(loop.getCaptures()[first - states - sequences]);
+  return known.size() == sizes.size() ? known : sizes;
 }
 
 } // namespace tern::nn

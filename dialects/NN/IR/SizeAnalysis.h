@@ -63,6 +63,7 @@ public:
 private:
   void infer(mlir::Operation *op);
   bool inferByProbing(mlir::Operation *op);
+  Sizes ofArgument(mlir::BlockArgument argument, Sizes sizes);
   Sizes fromType(mlir::Type type);
   std::optional<Sizes> follow(mlir::Value value);
   bool limit(SizeExpr e, SizeExpr smallest);

@@ -207,6 +207,15 @@ void SizeAnalysis::infer(Operation *op) {
         if (start && limit && delta && delta->front().constant() && *delta->front().constant() > 0)
           set({table.max(table.constant(0), table.ceilDiv(table.sub(limit->front(), start->front()), delta->front()))});
       })
+      .Case([&](LoopOp loop) {
+        for (auto [i, state] : llvm::enumerate(loop.getStates()))
+          shapes[loop.stateResults()[i]] = shapeOf(state);
+        for (auto [i, element] : llvm::enumerate(loop.yieldedElements())) {
+          Sizes sizes{table.parse(loop.getCount().value_or(""))};
+          llvm::append_range(sizes, shapeOf(element));
+          shapes[loop.collectedResults()[i]] = sizes;
+        }
+      })
       .Default([&](Operation *) { inferByProbing(op); });
 }
 

@@ -98,7 +98,23 @@ static func::FuncOp functionOf(BlockArgument argument) {
   return dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
 }
 
+/// The loop whose argument or result a value is, and the attribute of the loop that describes such values: a dictionary by
+/// number.
+static std::pair<LoopOp, std::string> loopOf(Value value, StringRef name) {
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return {dyn_cast<LoopOp>(argument.getOwner()->getParentOp()), (name + ".arguments").str()};
+  return {value.getDefiningOp<LoopOp>(), (name + ".results").str()};
+}
+static std::string numberOf(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  return std::to_string(argument ? argument.getArgNumber() : cast<OpResult>(value).getResultNumber());
+}
+
 Attribute getValueAttr(Value value, StringRef name) {
+  if (auto [loop, all] = loopOf(value, name); loop) {
+    auto known = loop->getAttrOfType<DictionaryAttr>(all);
+    return known ? known.get(numberOf(value)) : Attribute();
+  }
   if (Operation *op = value.getDefiningOp())
     return op->getAttr(name);
   auto argument = cast<BlockArgument>(value);
@@ -107,6 +123,12 @@ Attribute getValueAttr(Value value, StringRef name) {
 }
 
 void setValueAttr(Value value, StringRef name, Attribute attr) {
+  if (auto [loop, all] = loopOf(value, name); loop) {
+    NamedAttrList known(loop->getAttrOfType<DictionaryAttr>(all));
+    known.set(numberOf(value), attr);
+    loop->setAttr(all, known.getDictionary(loop.getContext()));
+    return;
+  }
   if (Operation *op = value.getDefiningOp())
     return op->setAttr(name, attr);
   auto argument = cast<BlockArgument>(value);
@@ -115,6 +137,15 @@ void setValueAttr(Value value, StringRef name, Attribute attr) {
 }
 
 void removeValueAttr(Value value, StringRef name) {
+  if (auto [loop, all] = loopOf(value, name); loop) {
+    NamedAttrList known(loop->getAttrOfType<DictionaryAttr>(all));
+    known.erase(numberOf(value));
+    if (known.empty())
+      loop->removeAttr(all);
+    else
+      loop->setAttr(all, known.getDictionary(loop.getContext()));
+    return;
+  }
   if (Operation *op = value.getDefiningOp()) {
     op->removeAttr(name);
     return;
@@ -124,7 +155,20 @@ void removeValueAttr(Value value, StringRef name) {
     function.removeArgAttr(argument.getArgNumber(), name);
 }
 
+void walkValues(func::FuncOp function, function_ref<void(Value)> visit) {
+  for (BlockArgument argument : function.getArguments())
+    visit(argument);
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    auto loop = dyn_cast<LoopOp>(op);
+    if (loop)
+      llvm::for_each(loop.block().getArguments(), visit);
+    llvm::for_each(op->getResults(), visit);
+  });
+}
+
 std::string nameOfValue(Value value) {
+  if (auto loop = value.getDefiningOp<LoopOp>())
+    return (loop.getName().value_or("loop") + ".result" + Twine(cast<OpResult>(value).getResultNumber())).str();
   if (Operation *op = value.getDefiningOp()) {
     if (StringRef name = nameOf(op); !name.empty())
       return name.str();
@@ -138,6 +182,8 @@ std::string nameOfValue(Value value) {
     return (op->getName().stripDialect() + "_" + Twine(index)).str();
   }
   auto argument = cast<BlockArgument>(value);
+  if (auto loop = dyn_cast<LoopOp>(argument.getOwner()->getParentOp()))
+    return (loop.getName().value_or("loop") + ".argument" + Twine(argument.getArgNumber())).str();
   if (func::FuncOp function = functionOf(argument))
     if (auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "tern.name"))
       return name.str();
@@ -280,13 +326,9 @@ private:
   std::vector<ActivationGroup> collect() {
     // Program order: arguments first.
     SmallVector<Value> ordered;
-    for (BlockArgument argument : function.getArguments())
-      if (roots.contains(argument))
-        ordered.push_back(argument);
-    function.walk([&](Operation *op) {
-      for (Value result : op->getResults())
-        if (roots.contains(result))
-          ordered.push_back(result);
+    walkValues(function, [&](Value value) {
+      if (roots.contains(value))
+        ordered.push_back(value);
     });
     llvm::MapVector<Value, ActivationGroup> groups;
     for (Value root : ordered) {

@@ -42,10 +42,13 @@ struct ActivationGroup {
 std::vector<ActivationGroup> findActivations(mlir::func::FuncOp function,
                                              llvm::function_ref<bool(mlir::Operation *)> isStatic);
 
-/// Attribute of the op or argument that defines a value.
+/// Attribute of the op or argument that defines a value. Values of a loop have theirs in dictionaries of the loop, by number:
+/// "<name>.arguments", "<name>.results".
 mlir::Attribute getValueAttr(mlir::Value value, llvm::StringRef name);
 void setValueAttr(mlir::Value value, llvm::StringRef name, mlir::Attribute attr);
 void removeValueAttr(mlir::Value value, llvm::StringRef name);
+/// All arguments and results in program order, those of loops included.
+void walkValues(mlir::func::FuncOp function, llvm::function_ref<void(mlir::Value)> visit);
 /// The name of the op or argument that defines a value.
 std::string nameOfValue(mlir::Value value);
 

@@ -31,7 +31,7 @@ struct NNFoldConstants : tern::nn::impl::NNFoldConstantsBase<NNFoldConstants> {
       fold(op);
     // Folded ops, and operands that lost their last user.
     ops.clear();
-    getOperation().walk([&](Operation *op) { ops.push_back(op); });
+    getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) { ops.push_back(op); });
     for (Operation *op : llvm::reverse(ops))
       if (isOpTriviallyDead(op))
         op->erase();

@@ -39,13 +39,14 @@ struct NNQuantize : tern::nn::impl::NNQuantizeBase<NNQuantize> {
     if (!function)
       return;
     SmallVector<Value> stored;
-    for (BlockArgument argument : function.getArguments())
-      if (getValueAttr(argument, kCodes))
-        stored.push_back(argument);
+    walkValues(function, [&](Value value) {
+      auto result = dyn_cast<OpResult>(value);
+      bool isSecond = result && result.getResultNumber() > 0 && !isa<nn::LoopOp>(result.getOwner());
+      if (!isSecond && getValueAttr(value, kCodes))
+        stored.push_back(value);
+    });
     SmallVector<Operation *> planned;
     function.walk([&](Operation *op) {
-      if (op->hasAttr(kCodes))
-        stored.push_back(op->getResult(0));
       if (op->getAttrOfType<ChoiceAttr>("tern.choice"))
         planned.push_back(op);
     });
@@ -57,7 +58,7 @@ struct NNQuantize : tern::nn::impl::NNQuantizeBase<NNQuantize> {
   }
 
 private:
-  /// x -> dequantize(quantize(x)) for all users but the results of the program
+  /// x -> dequantize(quantize(x)) for all users but the results of the program and what loops take and hand on
   void roundOnce(Value value) {
     auto codes = cast<DictionaryAttr>(getValueAttr(value, kCodes));
     removeValueAttr(value, kCodes);
@@ -75,7 +76,7 @@ private:
     bool isNorm = isa_and_nonnull<nn::LayerNormOp, nn::RmsNormOp>(value.getDefiningOp());
     value.replaceUsesWithIf(restored, [&](OpOperand &use) {
       Operation *reader = use.getOwner();
-      if (reader == quantized || isa<func::ReturnOp>(reader))
+      if (reader == quantized || isa<func::ReturnOp, nn::YieldOp, nn::LoopOp>(reader))
         return false;
       return !isNorm || nn::movesCodes(reader) || isa<nn::MatmulOp, nn::ConvOp, nn::ConvTransposeOp>(reader);
     });

@@ -116,12 +116,8 @@ std::vector<Operation *> plannedOps(func::FuncOp function) {
 }
 
 void clearDecisions(func::FuncOp function) {
-  for (BlockArgument argument : function.getArguments())
-    removeValueAttr(argument, kCodes);
-  function.walk([](Operation *op) {
-    op->removeAttr("tern.choice");
-    op->removeAttr(kCodes);
-  });
+  walkValues(function, [](Value value) { removeValueAttr(value, kCodes); });
+  function.walk([](Operation *op) { op->removeAttr("tern.choice"); });
 }
 
 } // namespace tern::nn

@@ -35,12 +35,7 @@ void attachRanges(func::FuncOp function, function_ref<std::optional<ObservedRang
                  builder.getDictionaryAttr({number("hi", range->hi), number("lo", range->lo), number("max", range->max),
                                             number("min", range->min)}));
   };
-  for (BlockArgument argument : function.getArguments())
-    attach(argument);
-  function.walk([&](Operation *op) {
-    if (op->getNumResults())
-      attach(op->getResult(0));
-  });
+  walkValues(function, attach);
 }
 
 } // namespace tern::nn

@@ -48,7 +48,7 @@ static bool readsFloats(Operation *user) {
 }
 
 bool staysOutside(Operation *user) {
-  return isa<nn::ReshapeOp>(user) || user->hasTrait<OpTrait::IsTerminator>() || readsFloats(user);
+  return isa<nn::ReshapeOp, nn::LoopOp>(user) || user->hasTrait<OpTrait::IsTerminator>() || readsFloats(user);
 }
 
 bool isOutsideDequantize(Operation *op) {
@@ -203,9 +203,9 @@ static bool isReadableInRows(Value operand, ArrayRef<int64_t> result) {
 namespace {
 class Grouping {
 public:
-  std::vector<std::unique_ptr<Group>> run(func::FuncOp function) {
-    for (Operation &op : function.getBody().front().without_terminator())
-      if (!isView(&op) && !isa<arith::ConstantOp, ml_program::GlobalLoadConstOp, nn::ReshapeOp, CallOp>(op))
+  std::vector<std::unique_ptr<Group>> run(Block &block) {
+    for (Operation &op : block.without_terminator())
+      if (!isView(&op) && !isa<arith::ConstantOp, ml_program::GlobalLoadConstOp, nn::ReshapeOp, nn::LoopOp, CallOp>(op))
         add(&op);
     llvm::erase_if(groups, [](const auto &group) { return group->ops.empty(); });
     for (auto &group : groups)
@@ -492,6 +492,6 @@ private:
 };
 } // namespace
 
-std::vector<std::unique_ptr<Group>> groupOps(func::FuncOp function) { return Grouping().run(function); }
+std::vector<std::unique_ptr<Group>> groupOps(Block &block) { return Grouping().run(block); }
 
 } // namespace tern

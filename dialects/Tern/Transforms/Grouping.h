@@ -21,7 +21,7 @@ struct Group {
 bool isElementwise(mlir::Operation *op);
 /// bundle, unbundle, dequantize: they say how codes are read and are repeated wherever it matters.
 bool isView(mlir::Operation *op);
-/// A user that stays in the function and reads tensors in memory: reshapes and the terminator; also kernels that read floats only.
+/// A user that stays in the function and reads tensors in memory: reshapes, loops and the terminator; also kernels that read floats only.
 bool staysOutside(mlir::Operation *user);
 /// A dequantize whose users all stay outside: real numbers that must lie in memory, so it is a kernel and no view.
 bool isOutsideDequantize(mlir::Operation *op);
@@ -32,9 +32,8 @@ llvm::SmallVector<mlir::Value, 2> halvesOf(mlir::Value value);
 /// The attribute on ops and function arguments whose values calibration observes.
 constexpr llvm::StringLiteral kProbe = "tern.probe";
 
-/// Groups of a function's body in the order of their last ops. Constants, views, reshapes and the terminator belong to
-/// none.
-std::vector<std::unique_ptr<Group>> groupOps(mlir::func::FuncOp function);
+/// Groups of a block in the order of their last ops. Constants, views, reshapes, loops and the terminator belong to none.
+std::vector<std::unique_ptr<Group>> groupOps(mlir::Block &block);
 
 } // namespace tern
 #endif

@@ -2,6 +2,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/NN/Transforms/Constants.h"
 #include "dialects/Tern/IR/Tern.h"
+#include "dialects/Tern/Transforms/Conditions.h"
 #include "dialects/Tern/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
@@ -269,9 +270,20 @@ namespace {
 struct TernMergeProducts : tern::impl::TernMergeProductsBase<TernMergeProducts> {
   void runOnOperation() override {
     llvm::MapVector<SmallVector<const void *>, SmallVector<Projection>, std::map<SmallVector<const void *>, unsigned>> groups;
-    getOperation().walk([&](nn::MatmulOp op) {
-      if (std::optional<Projection> projection = projectionOf(op))
-        groups[keyOf(*projection, projection->form())].push_back(*projection);
+    getOperation().walk([&](Block *block) {
+      Conditions conditions(*block);
+      for (auto op : block->getOps<nn::MatmulOp>()) {
+        std::optional<Projection> projection = projectionOf(op);
+        if (!projection)
+          continue;
+        // They are one when they matter under the same conditions.
+        SmallVector<const void *> key = keyOf(*projection, projection->form());
+        for (const Literal &literal : conditions.of(op)) {
+          key.push_back(literal.condition.getAsOpaquePointer());
+          key.push_back(reinterpret_cast<const void *>(uintptr_t(literal.on)));
+        }
+        groups[key].push_back(*projection);
+      }
     });
     for (auto &[key, parts] : groups) {
       if (parts.size() < 2)

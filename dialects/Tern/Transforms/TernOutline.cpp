@@ -192,27 +192,69 @@ private:
   LogicalResult outline(func::FuncOp function, SymbolTable &symbols) {
     if (!function.getBody().hasOneBlock())
       return function.emitError("has more than one block; kernels can only be outlined of straight-line programs");
-    removeDead(function);
-    for (Operation &op : function.getBody().front())
-      if (op.getNumRegions())
-        return op.emitError("has a region; kernels can only be outlined of straight-line programs");
-    splitDequantizes(function);
-    std::vector<std::unique_ptr<Group>> groups = groupOps(function);
-    llvm::DenseMap<Value, SmallVector<Value>> planesOf;
     llvm::StringMap<unsigned> unnamed;
+    return outline(function.getBody().front(), symbols, unnamed);
+  }
+
+  /// The function, or the body of a loop in it.
+  LogicalResult outline(Block &block, SymbolTable &symbols, llvm::StringMap<unsigned> &unnamed) {
+    removeDead(block);
+    for (Operation &op : block) {
+      auto loop = dyn_cast<nn::LoopOp>(op);
+      if (op.getNumRegions() && !loop)
+        return op.emitError("has a region; kernels can only be outlined of straight-line programs and of nn.loop");
+      if (loop && failed(outline(loop.block(), symbols, unnamed)))
+        return failure();
+      if (loop)
+        observe(loop, symbols);
+    }
+    splitDequantizes(block);
+    std::vector<std::unique_ptr<Group>> groups = groupOps(block);
+    llvm::DenseMap<Value, SmallVector<Value>> planesOf;
     for (const auto &group : groups)
       if (failed(KernelMaker(*group, symbols, planesOf).run(nameOf(*group, unnamed))))
         return failure();
     for (const auto &group : groups)
       grouped.insert(group->ops.begin(), group->ops.end());
-    removeDead(function);
+    removeDead(block);
     grouped.clear();
     return success();
   }
 
+  /// What calibration looks at is the result of a kernel: arguments and results of loops are copied by one.
+  static void observe(nn::LoopOp loop, SymbolTable &symbols) {
+    auto copy = [&](OpBuilder builder, Value value, StringRef kind, NamedAttribute probe) {
+      Location loc = loop.getLoc();
+      std::string name = ("k." + loop.getName().value_or("loop") + "." + kind + probe.getName().getValue()).str();
+      auto kernel = func::FuncOp::create(loc, name, builder.getFunctionType(value.getType(), value.getType()));
+      kernel.setPrivate();
+      auto body = OpBuilder::atBlockEnd(kernel.addEntryBlock());
+      auto scalar = RankedTensorType::get({}, cast<RankedTensorType>(value.getType()).getElementType());
+      Value one = arith::ConstantOp::create(body, loc, DenseElementsAttr::get(scalar, body.getFloatAttr(scalar.getElementType(), 1)));
+      Value same = nn::BinaryOp::create(body, loc, value.getType(), nn::BinaryKind::mul, kernel.getArgument(0), one, StringAttr());
+      func::ReturnOp::create(body, loc, same);
+      symbols.insert(kernel);
+      auto call = CallOp::create(builder, loc, value.getType(), FlatSymbolRefAttr::get(kernel.getSymNameAttr()), value, StringAttr(),
+                                 builder.getStringAttr(kernel.getSymName().drop_front(2)), ArrayAttr(), ArrayAttr());
+      call->setAttr(kProbe, probe.getValue());
+    };
+    auto probes = [&](StringRef suffix) { return loop->getAttrOfType<DictionaryAttr>((kProbe + suffix).str()); };
+    unsigned number;
+    if (DictionaryAttr arguments = probes(".arguments"))
+      for (NamedAttribute probe : arguments)
+        if (!probe.getName().getValue().getAsInteger(10, number) && number < loop.block().getNumArguments())
+          copy(OpBuilder::atBlockBegin(&loop.block()), loop.block().getArgument(number), "argument", probe);
+    OpBuilder behind(loop);
+    behind.setInsertionPointAfter(loop);
+    if (DictionaryAttr results = probes(".results"))
+      for (NamedAttribute probe : results)
+        if (!probe.getName().getValue().getAsInteger(10, number) && number < loop.getNumResults())
+          copy(behind, loop.getResult(number), "result", probe);
+  }
+
   /// Users that stay outside get a dequantize of their own, which becomes a kernel; kernels go on reading the codes.
-  static void splitDequantizes(func::FuncOp function) {
-    for (auto dequantize : llvm::make_early_inc_range(function.getBody().front().getOps<DequantizeOp>())) {
+  static void splitDequantizes(Block &block) {
+    for (auto dequantize : llvm::make_early_inc_range(block.getOps<DequantizeOp>())) {
       if (isOutsideDequantize(dequantize) || llvm::none_of(dequantize->getUsers(), staysOutside))
         continue;
       OpBuilder builder(dequantize);
@@ -236,9 +278,9 @@ private:
   }
 
   /// Ops without users, and those that now live in kernels.
-  void removeDead(func::FuncOp function) {
+  void removeDead(Block &block) {
     SmallVector<Operation *> ops;
-    for (Operation &op : function.getBody().front().without_terminator())
+    for (Operation &op : block.without_terminator())
       ops.push_back(&op);
     for (Operation *op : llvm::reverse(ops))
       if (isOpTriviallyDead(op) || grouped.contains(op))

@@ -287,6 +287,7 @@ LogicalResult tern::lowerToLinalg(Operation *root, bool keepSizes) {
   populateResize(types, patterns);
   populateIndex(types, patterns);
   populateRnn(types, patterns);
+  populateLoops(types, patterns);
   populateQuantization(types, patterns);
   patterns.add<Constant, LoadConstant, Call>(types, context);
   populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns, types);

@@ -26,6 +26,7 @@ void populateMovement(const TypeConverter &types, RewritePatternSet &patterns);
 void populateResize(const TypeConverter &types, RewritePatternSet &patterns);
 void populateIndex(const TypeConverter &types, RewritePatternSet &patterns);
 void populateRnn(const TypeConverter &types, RewritePatternSet &patterns);
+void populateLoops(const TypeConverter &types, RewritePatternSet &patterns);
 void populateQuantization(const TypeConverter &types, RewritePatternSet &patterns);
 
 /// The type of plain tensors: integers without sign; elements of fewer than 8 bits and floats of 8 are bytes (lib/Reference's

@@ -1,6 +1,6 @@
-// If, Loop and Scan. A program is a straight line: a branch that is known is taken, one that is not is computed beside
-// the other and selected, and a loop of a known number of steps is written out.
-#include "lib/Import/Ops/Compose.h"
+// If, Loop and Scan. A branch that is known is taken, one that is not lies beside the other and is selected. A loop of a few
+// steps is written out, others become nn.loop.
+#include "lib/Import/Ops/RolledLoop.h"
 
 using namespace mlir;
 using namespace tern::nn;
@@ -8,7 +8,9 @@ using namespace tern::nn;
 namespace tern::importer {
 namespace {
 
-// More steps than this are not written out.
+// A loop of at most so many nodes, all steps together, is written out: steps can be fused and their numbers are constants.
+constexpr int64_t kFewNodes = 256;
+// One that has no form as nn.loop is written out up to so many steps.
 constexpr int64_t kMaxSteps = 4096;
 
 const onnx::GraphProto *body(Node &n, StringRef name) {
@@ -17,24 +19,6 @@ const onnx::GraphProto *body(Node &n, StringRef name) {
     return &a->g();
   n.error() << "attribute '" << name << "' is missing; it is the graph that " << n.opType() << " runs";
   return nullptr;
-}
-
-/// The one number of a constant.
-std::optional<int64_t> numberOf(const Importer &importer, const Known &known) {
-  DenseElementsAttr attr = importer.constantOf(known);
-  if (!attr || attr.getNumElements() != 1 || !isa<IntegerType>(attr.getElementType()))
-    return std::nullopt;
-  APInt value = *attr.getValues<APInt>().begin();
-  return attr.getElementType().isInteger(1) ? int64_t(value.getZExtValue()) : value.getSExtValue();
-}
-
-/// The SSA value of something that a body returned.
-Value valueOf(Node &n, const Known &known) {
-  std::string name = (n.name().getValue() + "/value").str();
-  if (known.value)
-    return known.value;
-  n.importer.bind(name, known);
-  return n.importer.materialize(name, n.loc());
 }
 
 /// Imports a body and takes back whatever it added when that fails. `why`: the first error.
@@ -66,7 +50,7 @@ LogicalResult bindAll(Node &n, ArrayRef<Known> results) {
   return success();
 }
 
-/// Both branches are computed: nn ops have no effects and never trap. A branch that is malformed for the sizes of this
+/// Both branches are imported: nn ops have no effects. Which kernels run is found out by cpu-guard-calls. A branch that is malformed for the sizes of this
 /// program cannot be meant to run.
 LogicalResult convertIf(Node &n, const onnx::GraphProto &thenBody, const onnx::GraphProto &elseBody) {
   Importer::Checkpoint before = n.importer.checkpoint();
@@ -85,9 +69,11 @@ LogicalResult convertIf(Node &n, const onnx::GraphProto &thenBody, const onnx::G
                      << n.outputCount() << " outputs";
   for (int i = 0; i < n.outputCount(); i++) {
     RankedTensorType a = n.importer.typeOf((*yes)[size_t(i)]), b = n.importer.typeOf((*no)[size_t(i)]);
-    if (!a || !b || a != b) {
+    Sizes left = n.importer.sizesOf((*yes)[size_t(i)]), right = n.importer.sizesOf((*no)[size_t(i)]);
+    if (!a || !b || a.getElementType() != b.getElementType() || left != right) {
       n.importer.rollback(before);
-      return n.keep("its condition is computed from data and its branches give values of different types");
+      return n.keep("its condition is computed from data and its branches give values of different types" +
+                    (a && b ? ": " + nn::print(left) + " and " + nn::print(right) : std::string()));
     }
   }
   Compose c{n};
@@ -140,6 +126,45 @@ Value stack(Node &n, ArrayRef<Known> steps, int64_t axis, bool reverse, StringAt
   return c.concat(parts, axis, name);
 }
 
+/// Element `at` along an axis.
+Value element(Node &n, Value x, int64_t axis, int64_t at) {
+  if (!x)
+    return {};
+  Compose c{n};
+  Shape shape(c.sizes(x));
+  shape.erase(shape.begin() + axis);
+  return c.reshape(c.slice(x, axis, at, 1), shape);
+}
+
+/// The results of a loop as those of the node. `axes`: where the steps of collected ones lie; the loop has them in front.
+LogicalResult bindRolled(Node &n, ArrayRef<Value> results, size_t states, ArrayRef<bool> collected, ArrayRef<int64_t> axes) {
+  Compose c{n};
+  size_t next = states;
+  for (int i = 0; i < n.outputCount(); i++) {
+    size_t number = size_t(i);
+    if (number >= states + collected.size())
+      return n.proto.output(i).empty() ? success() : LogicalResult(n.error() << "its body has no output for output " << i);
+    if (number >= states && !collected[number - states])
+      continue;
+    Value value = number < states ? results[number] : results[next++];
+    if (number >= states) {
+      int64_t rank = Compose::shapeOf(value).size(), axis = axes[number - states];
+      axis = n.axis(axis, rank);
+      Ints perm;
+      for (int64_t d = 1; d < rank; d++)
+        perm.push_back(d);
+      if (n.hasFailed())
+        return failure();
+      perm.insert(perm.begin() + axis, 0);
+      if (axis != 0)
+        value = c.transpose(value, perm);
+    }
+    if (!n.proto.output(i).empty() && failed(n.result(value, i)))
+      return failure();
+  }
+  return success();
+}
+
 /// Inputs from `first` on are all there.
 LogicalResult needInputs(Node &n, int first) {
   for (int i = first; i < n.inputCount(); i++)
@@ -158,6 +183,11 @@ Known stateOf(Node &n, int i) {
   return known.data && isWeight(*known.data) ? Known{n.operand(i), {}, {}} : known;
 }
 
+/// A loop that is written out.
+bool isFew(int64_t steps, const onnx::GraphProto &body) {
+  return steps <= kFewNodes && steps * std::max<int64_t>(countNodes(body), 1) <= kFewNodes;
+}
+
 /// Loop(M, cond, state...). A condition that is computed from data keeps the state of the steps behind it.
 LogicalResult importLoop(Node &n) {
   const onnx::GraphProto *steps = body(n, "body");
@@ -170,24 +200,51 @@ LogicalResult importLoop(Node &n) {
     return n.error() << "its body returns " << steps->output_size() << " values; a condition and " << states
                      << " states are needed";
   std::optional<int64_t> most = n.hasInput(0) ? numberOf(n.importer, *n.known(0)) : std::nullopt;
-  if (n.hasInput(0) && !most)
-    return n.keep("its number of steps is computed from data");
   Type boolean = n.builder().getI1Type();
   Known condition = n.hasInput(1) ? *n.known(1) : Known{{}, scalarAttr(n, boolean, 1), {}};
-  SmallVector<Known> state;
-  for (int i = 0; i < states; i++)
-    state.push_back(stateOf(n, i + 2));
-  std::vector<SmallVector<Known>> scans(size_t(outputs - states));
   bool scansUsed = false;
   for (int i = states; i < n.outputCount(); i++)
     scansUsed |= n.isOutputUsed(i);
   Importer::Checkpoint before = n.importer.checkpoint();
   Compose c{n};
-  Value active; // i1: no step has ended the loop; null: known to be true
-  auto keep = [&](const Twine &why) {
+  bool never = numberOf(n.importer, condition) == 0;
+  std::string why;
+  if (!never && !(most && isFew(*most, *steps))) {
+    RolledLoop loop;
+    if (n.hasInput(0)) {
+      std::optional<Sizes> symbols = n.symbols(0);
+      loop.count = symbols && symbols->size() == 1 ? symbols->front() : SizeExpr();
+      // A negative number of steps is none.
+      if (loop.count)
+        loop.count = c.table().max(loop.count, c.table().constant(0));
+      else
+        loop.trips = c.reshape(c.cast(n.operand(0), n.builder().getI64Type()), {});
+    }
+    loop.condition = condition;
+    loop.fewNodes = kFewNodes;
+    loop.ownsCounter = true;
+    for (int i = 0; i < states; i++)
+      loop.states.push_back(n.operand(i + 2));
+    loop.reversed.assign(size_t(outputs - states), false);
+    for (int i = states; i < outputs; i++)
+      loop.collected.push_back(n.isOutputUsed(i));
+    if (n.hasFailed())
+      return failure();
+    if (std::optional<SmallVector<Value>> results = importRolled(n, *steps, loop, why))
+      return bindRolled(n, *results, size_t(states), loop.collected, Ints(size_t(outputs - states), 0));
     n.importer.rollback(before);
-    return n.keep(why);
+  }
+  SmallVector<Known> state;
+  for (int i = 0; i < states; i++)
+    state.push_back(stateOf(n, i + 2));
+  std::vector<SmallVector<Known>> scans(size_t(outputs - states));
+  Value active; // i1: no step has ended the loop; null: known to be true
+  auto keep = [&](const Twine &otherwise) {
+    n.importer.rollback(before);
+    return why.empty() ? n.keep(otherwise) : n.keep(why);
   };
+  if (n.hasInput(0) && !most)
+    return keep("its number of steps is computed from data");
   for (int64_t i = 0; !most || i < *most; i++) {
     std::optional<int64_t> goes = numberOf(n.importer, condition);
     if (goes && !*goes)
@@ -260,31 +317,54 @@ LogicalResult importScan(Node &n) {
   };
   Ints axes = list("scan_input_axes", sequences), backward = list("scan_input_directions", sequences);
   Ints outAxes = list("scan_output_axes", scans), outBackward = list("scan_output_directions", scans);
-  int64_t length = -1;
+  Compose c{n};
+  SizeExpr length;
   for (int i = 0; i < sequences && !n.hasFailed(); i++) {
     axes[size_t(i)] = n.axis(axes[size_t(i)], n.rank(states + i));
-    int64_t size = n.hasFailed() ? 0 : n.type(states + i).getDimSize(axes[size_t(i)]);
-    if (length >= 0 && size != length && !n.hasFailed())
-      return n.error() << "its sequences have " << length << " and " << size << " elements";
+    SizeExpr size = n.hasFailed() ? SizeExpr() : n.sizes(states + i)[size_t(axes[size_t(i)])];
+    if (length && size && !c.unify(length, size))
+      return n.error() << "its sequences have " << length.str() << " and " << size.str() << " elements";
     length = size;
   }
   if (n.hasFailed())
     return failure();
-  if (length > kMaxSteps || length <= 0)
-    return ShapedType::isDynamic(length) ? n.keepOpen("its number of steps is only known at run time")
-           : n.keep(length ? "it has more than " + Twine(kMaxSteps) + " steps" : Twine("it has no steps"));
-  Compose c{n};
+  std::optional<int64_t> steps = length.constant();
+  std::string why;
+  if (!steps || (*steps > 0 && !isFew(*steps, *step))) {
+    RolledLoop loop;
+    Importer::Checkpoint before = n.importer.checkpoint();
+    loop.count = n.importer.sizeAnalysis.resolve(length);
+    for (int i = 0; i < states; i++)
+      loop.states.push_back(n.operand(i));
+    for (int i = 0; i < sequences; i++) {
+      Ints perm = allAxes(n.rank(states + i));
+      std::rotate(perm.begin(), perm.begin() + axes[size_t(i)], perm.begin() + axes[size_t(i)] + 1);
+      loop.sequences.push_back(axes[size_t(i)] == 0 ? n.operand(states + i) : c.transpose(n.operand(states + i), perm));
+      loop.reversed.push_back(backward[size_t(i)] != 0);
+    }
+    for (int i = 0; i < scans; i++) {
+      loop.collected.push_back(n.isOutputUsed(states + i));
+      loop.reversed.push_back(outBackward[size_t(i)] != 0);
+    }
+    if (n.hasFailed())
+      return failure();
+    if (std::optional<SmallVector<Value>> results = importRolled(n, *step, loop, why))
+      return bindRolled(n, *results, size_t(states), loop.collected, outAxes);
+    n.importer.rollback(before);
+  }
+  if (!steps)
+    return n.keep(why);
+  if (*steps > kMaxSteps || *steps == 0)
+    return n.keep(!why.empty() ? Twine(why) : *steps ? "it has more than " + Twine(kMaxSteps) + " steps" : Twine("it has no steps"));
   SmallVector<Known> state;
   for (int i = 0; i < states; i++)
     state.push_back(stateOf(n, i));
   std::vector<SmallVector<Known>> collected(static_cast<size_t>(scans));
-  for (int64_t t = 0; t < length; t++) {
+  for (int64_t t = 0; t < *steps; t++) {
     SmallVector<Known> arguments(state);
     for (int i = 0; i < sequences; i++) {
-      int64_t axis = axes[size_t(i)], at = backward[size_t(i)] ? length - 1 - t : t;
-      Shape shape(n.sizes(states + i));
-      shape.erase(shape.begin() + axis);
-      arguments.push_back({c.reshape(c.slice(n.operand(states + i), axis, at, 1), shape), {}, {}});
+      int64_t axis = axes[size_t(i)], at = backward[size_t(i)] ? *steps - 1 - t : t;
+      arguments.push_back({element(n, n.operand(states + i), axis, at), {}, {}});
       if (!arguments.back().value)
         return failure();
     }
@@ -335,26 +415,18 @@ LogicalResult importBatchedScan(Node &n) {
     return n.keepOpen("its number of steps is only known at run time");
   if (length < 1 || batch < 1 || length * batch > kMaxSteps)
     return n.keep("it has no steps or more than " + Twine(kMaxSteps));
-  Compose c{n};
-  auto element = [&](Value x, int64_t axis, int64_t at) {
-    if (!x)
-      return Value();
-    Shape shape(c.sizes(x));
-    shape.erase(shape.begin() + axis);
-    return c.reshape(c.slice(x, axis, at, 1), shape);
-  };
   int outputs = step->output_size();
   std::vector<SmallVector<Known>> rows(static_cast<size_t>(outputs));
   for (int64_t b = 0; b < batch; b++) {
     SmallVector<Known> state;
     for (int i = 0; i < states; i++)
-      state.push_back({element(n.operand(1 + i), 0, b), {}, {}});
+      state.push_back({element(n, n.operand(1 + i), 0, b), {}, {}});
     std::vector<SmallVector<Known>> collected(size_t(outputs - states));
     for (int64_t t = 0; t < length; t++) {
       SmallVector<Known> arguments(state);
       for (int i = 0; i < sequences; i++)
         arguments.push_back(
-            {element(element(n.operand(1 + states + i), 0, b), 0, backward[size_t(i)] ? length - 1 - t : t), {}, {}});
+            {element(n, element(n, n.operand(1 + states + i), 0, b), 0, backward[size_t(i)] ? length - 1 - t : t), {}, {}});
       if (llvm::any_of(arguments, [](const Known &k) { return !k.value && !k.attr && !k.data; }))
         return failure();
       auto results = n.importer.importSubgraph(*step, n.name().getValue() + "/" + Twine(b * length + t),

@@ -11,7 +11,7 @@ module @no_main {
 // -----
 
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
-  // expected-error @below {{is left in @main; after tern-outline only calls, reshapes and constants are}}
+  // expected-error @below {{is left in @main; after tern-outline only calls, reshapes, loops and constants are}}
   %0 = nn.unary relu %x : (tensor<4xf32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }

@@ -23,6 +23,7 @@ namespace tern::cpu {
 void buildCpuPipeline(OpPassManager &pm, const std::string &isas, bool layouts) {
   if (layouts)
     pm.addPass(createCpuAssignLayouts());
+  pm.addPass(createCpuGuardCalls());
   CpuEmitKernelsOptions emit;
   emit.isas = isas;
   pm.addPass(createCpuEmitKernels(emit));

@@ -1,6 +1,7 @@
 //===- AssignLayouts.cpp - physical forms of the values of @main ------------===//
 #include "dialects/NN/IR/NN.h"
 #include "dialects/NN/IR/SizeAnalysis.h"
+#include "dialects/Tern/Transforms/Conditions.h"
 #include "lib/Target/Cpu/Lowering/Constants.h"
 #include "lib/Target/Cpu/Lowering/KernelLowering.h"
 #include "lib/Target/Cpu/Lowering/LayoutNeeds.h"
@@ -33,9 +34,15 @@ public:
     if (known.wasInterrupted() || failed(bindSizes(module)))
       return failure();
     findEmbeddings();
-    for (BlockArgument argument : main.getArguments())
+    return assign(main.getBody().front());
+  }
+
+private:
+  /// @main or the body of a loop. What enters and leaves them is plain.
+  LogicalResult assign(Block &block) {
+    for (BlockArgument argument : block.getArguments())
       places[argument] = plainPlace(typeOf(argument));
-    for (Operation &op : llvm::make_early_inc_range(main.getBody().front())) {
+    for (Operation &op : llvm::make_early_inc_range(block)) {
       if (auto call = dyn_cast<CallOp>(op)) {
         if (failed(assign(call)))
           return failure();
@@ -44,19 +51,23 @@ public:
         if (!isAlias(reshape.getX()))
           reshape->setOperand(0, moved(b, reshape.getX(), plainPlace(typeOf(reshape.getX()))));
         places[reshape.getResult()] = plainPlace(typeOf(reshape.getResult()));
-      } else if (auto ret = dyn_cast<func::ReturnOp>(op)) {
-        OpBuilder b(ret);
-        for (OpOperand &operand : ret->getOpOperands())
+      } else if (isa<func::ReturnOp, nn::YieldOp, nn::LoopOp>(op)) {
+        OpBuilder b(&op);
+        for (OpOperand &operand : op.getOpOperands())
           if (!constantOf(operand.get()) && !isAlias(operand.get()))
             operand.set(moved(b, operand.get(), plainPlace(typeOf(operand.get()))));
+        for (Value result : op.getResults())
+          places[result] = plainPlace(typeOf(result));
+        auto loop = dyn_cast<nn::LoopOp>(op);
+        if (loop && failed(assign(loop.block())))
+          return failure();
       } else if (!isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(op)) {
-        return op.emitOpError("is left in @main; after tern-outline only calls, reshapes and constants are");
+        return op.emitOpError("is left in @main; after tern-outline only calls, reshapes, loops and constants are");
       }
     }
     return success();
   }
 
-private:
   static Placement plainPlace(SizedType type) { return {Form::Plain, plainMap(type)}; }
 
   /// The bytes of the value are those of its ONNX order.
@@ -86,7 +97,7 @@ private:
         continue;
       Value result = call.getOuts().front();
       int64_t rank = typeOf(result).getRank();
-      bool returned = llvm::any_of(result.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
+      bool returned = llvm::any_of(result.getUsers(), [](Operation *user) { return isa<func::ReturnOp, nn::LoopOp>(user); });
       if (rank < 3 || rank > 4 || returned || !prefersChannels(result))
         continue;
       int64_t channel = 0;
@@ -97,7 +108,7 @@ private:
         bool writes = source && infoOf(source).kind != KernelClass::Portable && infoOf(source).kind != KernelClass::DynamicQuant && !isConcat;
         // The kernel's arguments are in the order of the concat: no operand twice, none reordered.
         writes &= concat.getXs()[index] == kernel.getArgument(index) && !embeddings.count(operand);
-        writes &= llvm::none_of(operand.getUsers(), [](Operation *user) { return isa<func::ReturnOp, nn::ReshapeOp>(user); });
+        writes &= llvm::none_of(operand.getUsers(), [](Operation *user) { return isa<func::ReturnOp, nn::ReshapeOp, nn::LoopOp>(user); });
         if (writes)
           embeddings[operand] = {result, channel};
         channel += typeOf(operand).getDimSize(1);
@@ -134,7 +145,7 @@ private:
   Placement placeFor(Value value, Form form) {
     SizedType type = typeOf(value);
     Placement place{form, form == Form::Plain ? plainMap(type) : channelsMap(type)};
-    bool isOutput = llvm::any_of(value.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
+    bool isOutput = llvm::any_of(value.getUsers(), [](Operation *user) { return isa<func::ReturnOp, nn::YieldOp, nn::LoopOp>(user); });
     bool quads = readInQuads(value) && !isOutput;
     if (form == Form::Channels) {
       if (auto embedded = embeddings.find(value); embedded != embeddings.end()) {
@@ -337,6 +348,29 @@ private:
       call->setAttr("cpu.embedded", DenseBoolArrayAttr::get(call.getContext(), embedded));
   }
 
+  /// A side is copied from wherever it lies; the result lies as its readers want it, and so do sides that are computed for it.
+  void assignBranch(CallOp call) {
+    Branch branch = *branchOf(call, &symbols);
+    OpBuilder b(call);
+    Value result = call.getOuts().front();
+    auto isPicture = [&](int side) {
+      Value value = call.getIns()[side];
+      return !constantOf(value) && places[value].form == Form::Channels && !formsCoincide(places[value].map);
+    };
+    int64_t rank = typeOf(result).getRank();
+    bool channels = rank >= 3 && rank <= 4 && (isPicture(branch.yes) || isPicture(branch.no) || prefersChannels(result));
+    SmallVector<std::optional<Placement>> operands;
+    for (OpOperand &operand : call->getOpOperands()) {
+      Value value = operand.get();
+      if (int(operand.getOperandNumber()) == branch.condition && !isAlias(value))
+        call->setOperand(operand.getOperandNumber(), moved(b, value, plainPlace(typeOf(value))));
+      operands.push_back(constantOf(value) ? std::nullopt : std::optional<Placement>(places[operand.get()]));
+    }
+    places[result] = placeFor(result, channels ? Form::Channels : Form::Plain);
+    Placement place = places[result];
+    annotate(call, operands, {place});
+  }
+
   LogicalResult assign(CallOp call) {
     func::FuncOp kernel = kernelOf(call);
     if (!kernel || kernel.isExternal())
@@ -346,6 +380,10 @@ private:
     for (Value value : call->getOperands())
       if (!constantOf(value) && !elemOf(typeOf(value).getElementType()))
         return call.emitOpError() << "has an operand of type " << value.getType() << ", which no CPU kernel reads";
+    if (!call.getIns().empty() && llvm::any_of(call.getIns(), [&](Value operand) { return bool(branchResult(call, operand)); })) {
+      assignBranch(call);
+      return success();
+    }
     reason.clear();
     Form form = Form::Plain;
     KernelClass kind = infoOf(kernel).kind;

@@ -4,7 +4,7 @@
 #include "lib/Target/Cpu/EmitGemm.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"
 #include "lib/Target/Cpu/Lowering/Portable.h"
-#include "lib/Target/Cpu/Lowering/RunPlan.h"
+#include "lib/Target/Cpu/Lowering/RunFunction.h"
 #include "lib/Target/Cpu/LowerToLLVM.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -25,37 +25,6 @@ namespace tern::cpu {
 #include "lib/Target/Cpu/Lowering/Passes.h.inc"
 
 namespace {
-
-/// The numbers of a program with open sizes: each once, and lists of them that lie together.
-class SizeNumbers {
-public:
-  int64_t slot(nn::SizeExpr e) {
-    auto [it, isNew] = slots.try_emplace(e.node, int64_t(all.size()));
-    if (isNew)
-      all.push_back(e);
-    return it->second;
-  }
-  /// First slot of the list.
-  int64_t list(ArrayRef<nn::SizeExpr> list) {
-    auto *at = std::search(all.begin(), all.end(), list.begin(), list.end());
-    if (at != all.end())
-      return at - all.begin();
-    int64_t first = all.size();
-    for (nn::SizeExpr e : list) {
-      slots.try_emplace(e.node, int64_t(all.size()));
-      all.push_back(e);
-    }
-    return first;
-  }
-  ArrayRef<nn::SizeExpr> entries() const { return all; }
-
-private:
-  SmallVector<nn::SizeExpr> all;
-  DenseMap<const nn::SizeNode *, int64_t> slots;
-};
-
-/// Static types of buffers whose size is only known at run time: what matters is the pointer.
-constexpr int64_t kOpenBytes = int64_t(1) << 40;
 
 class Emission {
 public:
@@ -137,114 +106,13 @@ private:
   }
 
   LogicalResult emit(const Isa &isa) {
-    MLIRContext *context = main.getContext();
-    OpBuilder b(context);
-    Location loc = main.getLoc();
     // Kernels first: their scratch decides how large the buffers of the run function are.
     auto used = generateAll(isa);
     if (failed(used))
       return failure();
-
-    // A program with open sizes gets them as its last argument: numbers, that the runtime computes once for a context.
-    SmallVector<Type> types{LLVM::LLVMPointerType::get(context)};
-    auto bytesType = [&](int64_t bytes) { return MemRefType::get({std::max<int64_t>(bytes, 1)}, b.getI8Type()); };
-    auto tensorBytes = [](Type type) -> int64_t {
-      auto tensor = cast<RankedTensorType>(type);
-      if (!tensor.hasStaticShape())
-        return kOpenBytes;
-      return tensor.getNumElements() * bytesOf(elemOf(tensor.getElementType()).value_or(Elem::U8));
-    };
-    for (Type type : main.getArgumentTypes())
-      types.push_back(bytesType(tensorBytes(type)));
-    for (Type type : main.getResultTypes())
-      types.push_back(bytesType(tensorBytes(type)));
-    if (open)
-      types.push_back(MemRefType::get({kOpenBytes}, b.getI8Type()));
-    types.push_back(bytesType(plan.weights.size()));
-    b.setInsertionPointToEnd(module.getBody());
-    auto function = func::FuncOp::create(b, loc, ("run_" + isa.name).str(), b.getFunctionType(types, {}));
+    func::FuncOp function = RunFunction(main, plan, sizes, open).emit(isa, *used);
     setFeatures(function, isa);
     generated.insert(function);
-    Block *body = function.addEntryBlock();
-    b.setInsertionPointToStart(body);
-    unsigned inputs = main.getNumArguments();
-    auto base = [&](Storage where) -> Value {
-      switch (where.kind) {
-      case Storage::Input:
-        return body->getArgument(1 + where.index);
-      case Storage::Output:
-        return body->getArgument(1 + inputs + where.index);
-      case Storage::Weights:
-        return body->getArguments().back();
-      case Storage::Buffer:
-        break;
-      }
-      return allocations[where.index];
-    };
-    allocations.clear();
-    Value numbers = open ? body->getArgument(body->getNumArguments() - 2) : Value();
-    auto viewNumbers = [&](Location loc, int64_t slot) -> Value {
-      Value shift = arith::ConstantIndexOp::create(b, loc, 8 * slot);
-      return memref::ViewOp::create(b, loc, MemRefType::get({int64_t(1) << 30}, b.getIndexType()), numbers, shift, ValueRange());
-    };
-    Value firstNumber = open ? viewNumbers(loc, 0) : Value();
-    auto number = [&](Location loc, nn::SizeExpr e) -> Value {
-      if (std::optional<int64_t> constant = e.constant())
-        return arith::ConstantIndexOp::create(b, loc, *constant);
-      Value at = arith::ConstantIndexOp::create(b, loc, sizes.slot(e));
-      return memref::LoadOp::create(b, loc, firstNumber, at);
-    };
-    auto allocate = [&](Location loc, nn::SizeExpr bytes) -> Value {
-      if (std::optional<int64_t> constant = bytes.constant(); constant && !open)
-        return memref::AllocOp::create(b, loc, bytesType(*constant));
-      auto alloc = memref::AllocOp::create(b, loc, MemRefType::get({kOpenBytes}, b.getI8Type()));
-      alloc->setAttr("cpu.bytes", b.getI64IntegerAttr(sizes.slot(bytes)));
-      return alloc;
-    };
-    for (nn::SizeExpr bytes : plan.buffers)
-      allocations.push_back(allocate(loc, bytes));
-    nn::SizeTable &table = SizeScope::table();
-    for (auto [index, planned] : llvm::enumerate(plan.steps)) {
-      const Kernel &kernel = *(*used)[index];
-      func::FuncOp callee = kernel.function;
-      SmallVector<Value> args;
-      OpBuilder::InsertionGuard guard(b);
-      scf::ForOp loop;
-      if (planned.pictures) {
-        Value zero = arith::ConstantIndexOp::create(b, planned.loc, 0), one = arith::ConstantIndexOp::create(b, planned.loc, 1);
-        loop = scf::ForOp::create(b, planned.loc, zero, number(planned.loc, planned.pictures), one);
-        b.setInsertionPoint(loop.getBody()->getTerminator());
-      }
-      auto pass = [&](Value memref, int64_t offset) {
-        Value shift = arith::ConstantIndexOp::create(b, planned.loc, offset);
-        nn::SizeExpr stride = loop && args.size() < planned.strides.size() ? planned.strides[args.size()] : nn::SizeExpr();
-        if (stride && !stride.isConstant(0)) {
-          Value step = arith::MulIOp::create(b, planned.loc, loop.getInductionVar(), number(planned.loc, stride));
-          shift = offset ? arith::AddIOp::create(b, planned.loc, shift, step).getResult() : step;
-        }
-        args.push_back(memref::ViewOp::create(b, planned.loc, cast<MemRefType>(callee.getArgumentTypes()[args.size()]), memref, shift, ValueRange()));
-      };
-      for (Storage where : planned.storage)
-        pass(base(where), where.kind == Storage::Weights ? where.index : 0);
-      const nn::Sizes &own = planned.sizes;
-      nn::SizeExpr tasks = table.constant(kernel.tasks.constant);
-      for (const TaskCount::Factor &factor : kernel.tasks.factors) {
-        nn::SizeExpr all = table.constant(1);
-        for (int64_t size : factor.sizes)
-          all = table.mul(all, isDynamic(size) ? own[size_t(slotOf(size))] : table.constant(size));
-        tasks = table.mul(tasks, table.ceilDiv(all, table.constant(factor.chunk)));
-      }
-      if (!own.empty())
-        args.push_back(viewNumbers(planned.loc, sizes.list(own)));
-      // The scratch has the same size at every level of a static program, so that all levels share one arena plan.
-      if (kernel.scratchBytes)
-        pass(allocate(planned.loc, table.mul(table.constant(kernel.scratchBytes), tasks)), 0);
-      args.push_back(number(planned.loc, tasks));
-      auto call = func::CallOp::create(b, planned.loc, callee, args);
-      call->setAttr(parallelAttr, b.getI32IntegerAttr(index));
-      call->setAttr("cpu.step", planned.info);
-    }
-    func::ReturnOp::create(b, loc);
     return success();
   }
 
@@ -321,7 +189,6 @@ private:
   RunPlan plan;
   SizeNumbers sizes;
   bool open = false; ///< some sizes are only known at run time
-  SmallVector<Value> allocations;
   llvm::StringMap<unsigned> kernelIds;
   llvm::StringMap<Kernel> kernels;
   DenseSet<Operation *> generated; ///< kernels and run functions

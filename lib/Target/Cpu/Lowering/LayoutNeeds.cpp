@@ -1,5 +1,7 @@
 //===- LayoutNeeds.cpp - what kernels want of the places of their operands --===//
 #include "lib/Target/Cpu/Lowering/LayoutNeeds.h"
+#include "dialects/Tern/Transforms/Conditions.h"
+#include "lib/Target/Cpu/Lowering/Constants.h"
 #include "dialects/NN/IR/NN.h"
 #include "lib/Target/Cpu/Lowering/SizedType.h"
 
@@ -51,6 +53,10 @@ bool LayoutNeeds::prefersChannels(Value value) {
     auto call = dyn_cast<CallOp>(user);
     if (!call)
       continue;
+    if (Value result = branchResult(call, value)) {
+      prefers |= SizedType(result).getRank() >= 3 && prefersChannels(result);
+      continue;
+    }
     func::FuncOp kernel = kernelOf(call);
     std::optional<Form> form = strictForm(kernel, value);
     if (form)
@@ -64,20 +70,31 @@ bool LayoutNeeds::prefersChannels(Value value) {
 
 bool LayoutNeeds::keepsAxes(func::FuncOp kernel) { return !isa<nn::TransposeOp, nn::ReshapeOp, nn::ExpandOp>(infoOf(kernel).anchor); }
 
+Value LayoutNeeds::branchResult(CallOp call, Value operand) {
+  std::optional<Branch> branch = branchOf(call, &symbols);
+  if (!branch || branch->yes < 0 || branch->no < 0 || constantOf(rootOf(call.getIns()[branch->condition])))
+    return {};
+  Value yes = call.getIns()[branch->yes], no = call.getIns()[branch->no], result = call.getOuts().front();
+  return (operand == yes || operand == no) && yes.getType() == result.getType() && no.getType() == result.getType() ? result : Value();
+}
+
+static Halo widest(Halo a, Halo b) {
+  return {std::max(a.top, b.top), std::max(a.left, b.left), std::max(a.bottom, b.bottom), std::max(a.right, b.right)};
+}
+
 Halo LayoutNeeds::haloFor(Value value) {
   Halo halo;
   for (Operation *user : value.getUsers()) {
     auto call = dyn_cast<CallOp>(user);
     if (!call)
       continue;
-    const KernelInfo &info = infoOf(kernelOf(call));
-    if (info.kind != KernelClass::Conv || call.getIns().front() != value)
+    if (Value result = branchResult(call, value)) {
+      halo = widest(halo, haloFor(result));
       continue;
-    Halo need = ConvLowering::haloOf(info.anchor);
-    halo.top = std::max(halo.top, need.top);
-    halo.left = std::max(halo.left, need.left);
-    halo.bottom = std::max(halo.bottom, need.bottom);
-    halo.right = std::max(halo.right, need.right);
+    }
+    const KernelInfo &info = infoOf(kernelOf(call));
+    if (info.kind == KernelClass::Conv && call.getIns().front() == value)
+      halo = widest(halo, ConvLowering::haloOf(info.anchor));
   }
   return halo;
 }
@@ -89,6 +106,8 @@ bool LayoutNeeds::readInQuads(Value value) {
     auto call = dyn_cast<CallOp>(user);
     if (!call)
       return false;
+    if (Value result = branchResult(call, value))
+      return readInQuads(result);
     KernelClass kind = infoOf(kernelOf(call)).kind;
     return kind == KernelClass::Conv || kind == KernelClass::Matmul;
   });

@@ -21,6 +21,9 @@ public:
 
   mlir::func::FuncOp kernelOf(CallOp call);
   const KernelInfo &infoOf(mlir::func::FuncOp kernel);
+  /// The result of a selection by one truth value whose side the operand is; null: it is none. Such a call only copies the side
+  /// that is taken: what the readers of the result want, they want of both sides.
+  mlir::Value branchResult(CallOp call, mlir::Value operand);
   /// The form an operand must have; nullopt: the kernel takes any.
   std::optional<Form> strictForm(mlir::func::FuncOp kernel, mlir::Value operand);
   /// Reductions of all pixels and softmax over channels have a kernel for either form.

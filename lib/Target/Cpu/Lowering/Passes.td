@@ -13,11 +13,29 @@ def CpuAssignLayouts : Pass<"cpu-assign-layouts", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::func::FuncDialect"];
 }
 
+def CpuGuardCalls : Pass<"cpu-guard-calls", "::mlir::ModuleOp"> {
+  let summary = "Say under which conditions each call of @main has to run: only the taken branch of an If does";
+  let description = [{
+    A call whose results are only read on one side of selections by single truth values gets `cpu.guard`, the numbers of the conditions (Guards.h),
+    and is moved behind what computes them. Selections get `cpu.branch`: they copy one side, or nothing where `cpu.embedded` says that the side is
+    computed at the place of the result. Before:
+    ```
+    %t = tern.call @k.then(%x) ...
+    %e = tern.call @k.else(%x) ...
+    %y = tern.call @k.select(%c, %t, %e) ...
+    ```
+    After: `@k.then` has `cpu.guard = array<i64: 1>`, `@k.else` `array<i64: -1>`, and both write where %y lies.
+    Example: test/target/cpu/cpu-guard-calls.mlir
+  }];
+  let dependentDialects = ["::tern::TernDialect", "::tern::nn::NNDialect", "::mlir::func::FuncDialect"];
+}
+
 def CpuEmitKernels : Pass<"cpu-emit-kernels", "::mlir::ModuleOp"> {
-  let summary = "Generate the kernels of all instruction sets and one straight-line run function for each";
+  let summary = "Generate the kernels of all instruction sets and one run function for each";
   let description = [{
     Replaces @main and the kernel functions by @run_<isa>(%context, inputs..., outputs..., %weights) on memrefs: buffers are memref.alloc, weights are
     views of one constant (`cpu.weights`, a resource), calls carry `tern.parallel` = step number and `cpu.step`. Equal problems share a kernel.
+    Guarded calls lie in scf.if, those of an nn.loop in scf.while.
     Example: test/target/cpu/cpu-emit-kernels.mlir
   }];
   let options = [Option<"isas", "isas", "std::string", "\"portable,avx2,avx512vnni\"", "instruction sets, separated by commas">];

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 
@@ -19,11 +20,48 @@ struct Lifetime {
   int64_t slot = -1; ///< where the size is among the numbers of a program with open sizes
 };
 
+/// Ops of a run function in program order, and the loops around them.
+class Order {
+public:
+  explicit Order(func::FuncOp function) { number(function.getBody().front()); }
+
+  /// The first and the last op that need a buffer which these ops use. What lives before or behind a loop lives in all of its
+  /// steps; so does what a step finds as an earlier one left it, which is why that is written before the loop (RunLoops.cpp).
+  std::pair<int64_t, int64_t> spanOf(ArrayRef<Operation *> users) const {
+    int64_t first = INT64_MAX, last = -1;
+    for (Operation *user : users) {
+      first = std::min(first, numbers.lookup(user));
+      last = std::max(last, numbers.lookup(user));
+    }
+    for (auto [begin, end] : loops) // inner loops come first
+      if (first <= end && begin <= last && !(begin <= first && last <= end)) {
+        first = std::min(first, begin);
+        last = std::max(last, end);
+      }
+    return {first, last};
+  }
+
+private:
+  void number(Block &block) {
+    for (Operation &op : block) {
+      int64_t begin = next++;
+      numbers[&op] = begin;
+      for (Region &region : op.getRegions())
+        for (Block &inner : region)
+          number(inner);
+      if (isa<scf::ForOp, scf::WhileOp>(op))
+        loops.push_back({begin, next - 1});
+    }
+  }
+
+  DenseMap<Operation *, int64_t> numbers;
+  SmallVector<std::pair<int64_t, int64_t>> loops;
+  int64_t next = 0;
+};
+
 /// Buffers of one run function with their lifetimes, views included.
 SmallVector<Lifetime> lifetimesOf(func::FuncOp function) {
-  DenseMap<Operation *, int64_t> numbers;
-  for (Operation &op : function.getBody().front())
-    numbers[&op] = numbers.size();
+  Order order(function);
   SmallVector<Lifetime> lifetimes;
   function.walk([&](memref::AllocOp alloc) {
     Lifetime life;
@@ -32,13 +70,11 @@ SmallVector<Lifetime> lifetimesOf(func::FuncOp function) {
       life.slot = slot.getInt();
     else
       life.size = llvm::alignTo(alloc.getType().getNumElements(), 64) + TERN_SLACK;
+    SmallVector<Operation *> users;
     for (Operation *view : alloc->getUsers())
-      for (Operation *user : view->getUsers()) {
-        // A kernel that runs for each picture is in a loop.
-        int64_t number = numbers.lookup(function.getBody().front().findAncestorOpInBlock(*user));
-        life.first = life.first < 0 ? number : std::min(life.first, number);
-        life.last = std::max(life.last, number);
-      }
+      llvm::append_range(users, view->getUsers());
+    if (!users.empty())
+      std::tie(life.first, life.last) = order.spanOf(users);
     lifetimes.push_back(life);
   });
   return lifetimes;
@@ -147,11 +183,10 @@ struct PlanMemoryPass : impl::CpuPlanMemoryBase<PlanMemoryPass> {
           }
           b.setInsertionPoint(view);
           APInt inner;
-          if (!matchPattern(view.getByteShift(), m_ConstantInt(&inner))) {
-            view.emitOpError("has an offset that is not constant");
-            return signalPassFailure();
-          }
-          Value shift = arith::ConstantIndexOp::create(b, view.getLoc(), life.offset + inner.getSExtValue());
+          bool isConstant = matchPattern(view.getByteShift(), m_ConstantInt(&inner));
+          Value shift = arith::ConstantIndexOp::create(b, view.getLoc(), life.offset + (isConstant ? inner.getSExtValue() : 0));
+          if (!isConstant) // an element of a sequence
+            shift = arith::AddIOp::create(b, view.getLoc(), shift, view.getByteShift());
           view->setOperands({base, shift});
         }
         life.alloc.erase();

@@ -1,6 +1,7 @@
 //===- RunPlan.cpp - calls -> steps of the run functions --------------------===//
 #include "lib/Target/Cpu/Lowering/RunPlan.h"
 #include "lib/Target/Cpu/Lowering/Constants.h"
+#include "lib/Target/Cpu/Lowering/Guards.h"
 #include "lib/Target/Cpu/Lowering/ProblemQueries.h"
 
 using namespace mlir;
@@ -11,11 +12,23 @@ LogicalResult RunPlanner::run(RunPlan &into) {
   made = &into;
   placeOutputs();
   findEmbedded();
-  for (Operation &op : main.getBody().front())
-    if (auto call = dyn_cast<CallOp>(op))
-      if (failed(plan(call)))
-        return failure();
+  if (failed(plan(main.getBody().front())))
+    return failure();
   copyOutputs();
+  return success();
+}
+
+LogicalResult RunPlanner::plan(Block &block) {
+  readConditions(block);
+  for (Operation &op : block) {
+    if (!isa<CallOp, nn::LoopOp>(op))
+      continue;
+    size_t outer = enterGuards(&op);
+    auto call = dyn_cast<CallOp>(op);
+    if (failed(call ? plan(call) : plan(cast<nn::LoopOp>(op))))
+      return failure();
+    open.resize(outer);
+  }
   return success();
 }
 
@@ -97,7 +110,8 @@ void RunPlanner::push(Step step, SmallVector<Storage> where, Location loc, Strin
   for (auto [index, arg] : llvm::enumerate(step.args)) {
     if (arg.kind == KernelArg::Constant)
       bytes += arg.write ? arg.size : int64_t(arg.bytes.size());
-    if (arg.kind == KernelArg::Result && arg.index == named && result < 0)
+    // What a loop collects has another place in every step.
+    if (arg.kind == KernelArg::Result && arg.index == named && result < 0 && where[index].slices.empty())
       result = index;
   }
   bytes += bytesTouched(step);
@@ -124,7 +138,7 @@ void RunPlanner::push(Step step, SmallVector<Storage> where, Location loc, Strin
     std::vector<char>().swap(arg.bytes);
     arg.write = nullptr;
   }
-  made->steps.push_back({std::move(step), std::move(sizes), pictures, strides, std::move(where), loc, b.getDictionaryAttr(info)});
+  made->steps.push_back({std::move(step), std::move(sizes), pictures, strides, std::move(where), open, loc, b.getDictionaryAttr(info)});
 }
 
 /// Writes the padding around pictures: constants, or zero points of this run.
@@ -226,18 +240,18 @@ LogicalResult RunPlanner::place(PlacedCall &placed, Step step, StringRef name, b
         std::optional<int64_t> offset = addConstant(constant);
         if (!offset)
           return call.emitOpError() << "operand " << arg.index << " is a constant whose data is gone";
-        where.push_back({Storage::Weights, *offset});
+        where.push_back({Storage::Weights, *offset, {}});
       } else {
         where.push_back(storageOf(call.getIns()[arg.index], placed.operands[arg.index].place.map));
       }
       break;
     case KernelArg::Result:
       where.push_back(storageOf(call.getOuts()[arg.index], placed.results[arg.index].map));
-      if (arg.index == named && where.back().kind == Storage::Output)
+      if (arg.index == named && where.back().kind == Storage::Output && where.back().slices.empty())
         output = where.back().index;
       break;
     case KernelArg::Constant:
-      where.push_back({Storage::Weights, arg.write ? made->weights.add(arg.size, arg.write) : made->weights.add(arg.bytes)});
+      where.push_back({Storage::Weights, arg.write ? made->weights.add(arg.size, arg.write) : made->weights.add(arg.bytes), {}});
       if (where.back().index < 0)
         return call.emitOpError("has a weight for which there is neither disk space nor memory");
       break;
@@ -260,6 +274,8 @@ LogicalResult RunPlanner::plan(CallOp call) {
   placed.call = call;
   placed.kernel = symbols.lookup<func::FuncOp>(call.getCallee());
   placed.name = call.getName().value_or(call.getCallee()).str();
+  if (auto parts = call->getAttrOfType<DenseI64ArrayAttr>(kBranchAttr))
+    return planBranch(call, parts);
   if (failed(readPlaces(placed)))
     return failure();
   auto lowered = lower(placed);

@@ -1,44 +1,33 @@
 //===- RunStorage.cpp - where the values of the run functions lie -----------===//
 #include "lib/Target/Cpu/Lowering/RunPlan.h"
-#include "dialects/NN/IR/NN.h"
+#include "dialects/Tern/Transforms/Conditions.h"
 #include "lib/Target/Cpu/Lowering/Constants.h"
 
 using namespace mlir;
 
 namespace tern::cpu {
 
-/// A reshape shares the bytes of its operand.
-static Value root(Value value) {
-  while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
-    value = reshape.getX();
-  return value;
-}
-
 /// A value that @main returns is computed in the caller's memory; one that is an input, a constant or returned before is copied.
 void RunPlanner::placeOutputs() {
   for (auto [index, value] : llvm::enumerate(main.getBody().front().getTerminator()->getOperands())) {
-    Value source = root(value);
-    if (source.getDefiningOp<CallOp>() && !storage.count(source))
-      storage[source] = {Storage::Output, int64_t(index)};
+    Value source = rootOf(value);
+    if (isa_and_nonnull<CallOp, nn::LoopOp>(source.getDefiningOp()) && !storage.count(source))
+      storage[source] = {Storage::Output, int64_t(index), {}};
     else
       copied.push_back(index);
   }
   for (BlockArgument argument : main.getArguments())
-    storage[argument] = {Storage::Input, argument.getArgNumber()};
+    storage[argument] = {Storage::Input, argument.getArgNumber(), {}};
 }
 
 void RunPlanner::copyOutputs() {
   for (unsigned index : copied) {
-    Value value = main.getBody().front().getTerminator()->getOperand(index), source = root(value);
+    Value value = main.getBody().front().getTerminator()->getOperand(index), source = rootOf(value);
     SizedType type(value);
     Placement place{Form::Plain, flatMap(type)};
     Step step = relayoutStep(SizedType({type.getNumElements()}, type.getElementType()), place, place);
-    Storage from;
-    if (ElementsAttr constant = constantOf(source))
-      from = {Storage::Weights, addConstant(constant).value_or(0)};
-    else
-      from = storage[source];
-    push(std::move(step), {from, {Storage::Output, int64_t(index)}}, value.getLoc(), "output_" + std::to_string(index), place, type, index, std::nullopt);
+    FailureOr<Storage> from = sourceOf(value);
+    push(std::move(step), {from.value_or(Storage()), {Storage::Output, int64_t(index), {}}}, value.getLoc(), "output_" + std::to_string(index), place, type, index, std::nullopt);
   }
 }
 
@@ -52,20 +41,21 @@ std::optional<int64_t> RunPlanner::addConstant(ElementsAttr constant) {
 
 Storage RunPlanner::newBuffer(nn::SizeExpr bytes) {
   made->buffers.push_back(SizeScope::table().max(bytes, SizeScope::table().constant(1)));
-  return {Storage::Buffer, int64_t(made->buffers.size()) - 1};
+  return {Storage::Buffer, int64_t(made->buffers.size()) - 1, {}};
 }
 
-/// An operand of a concat that is computed in place shares the buffer of the result.
+/// An operand of a concat, or the side of a selection, that is computed in place shares the buffer of the result.
 void RunPlanner::findEmbedded() {
-  for (auto call : main.getOps<CallOp>())
+  main.walk([&](CallOp call) {
     if (auto embedded = call->getAttrOfType<DenseBoolArrayAttr>("cpu.embedded"))
       for (auto [operand, inside] : llvm::zip(call.getIns(), embedded.asArrayRef()))
         if (inside)
-          embeddedIn[operand] = call.getOuts().front();
+          embeddedIn[rootOf(operand)] = call.getOuts().front();
+  });
 }
 
 Storage RunPlanner::storageOf(Value value, const Map &map) {
-  Value source = root(value);
+  Value source = rootOf(value);
   if (Value concat = embeddedIn.lookup(source)) {
     Map whole = map; // the strides of the result; its base is 0
     whole.base = 0;
@@ -77,6 +67,18 @@ Storage RunPlanner::storageOf(Value value, const Map &map) {
   nn::SizeTable &table = SizeScope::table();
   nn::SizeExpr elements = table.add(offsetExpr(map.base), elementsOf(map));
   return storage[source] = newBuffer(table.mul(elements, table.constant(bytesOf(map.elem))));
+}
+
+/// Where a value lies that is plain and dense, or a constant. Failure is reported at its op.
+FailureOr<Storage> RunPlanner::sourceOf(Value value) {
+  Value source = rootOf(value);
+  ElementsAttr constant = constantOf(source);
+  if (!constant)
+    return storageOf(source, flatMap(SizedType(source)));
+  std::optional<int64_t> offset = addConstant(constant);
+  if (!offset)
+    return emitError(source.getLoc()) << "is a constant whose data is gone";
+  return Storage{Storage::Weights, *offset, {}};
 }
 
 /// What the padding around a picture holds: the zero point of its codes, or 0.

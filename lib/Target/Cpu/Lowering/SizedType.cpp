@@ -1,4 +1,5 @@
 #include "lib/Target/Cpu/Lowering/SizedType.h"
+#include "dialects/NN/IR/NN.h"
 #include "dialects/NN/IR/SizeAnalysis.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Problem.h"
@@ -94,10 +95,26 @@ static SmallVector<StringRef> textsOf(Value value) {
   return texts;
 }
 
+/// What the body of a loop gets has the sizes of what the loop was given.
+static SizedType ofBody(BlockArgument argument, nn::LoopOp loop) {
+  unsigned number = argument.getArgNumber() - 1, states = loop.getStates().size(), sequences = loop.getSequences().size();
+  if (number < states)
+    return SizedType(loop.getStates()[number]);
+  if (number >= states + sequences)
+    return SizedType(loop.getCaptures()[number - states - sequences]);
+  SizedType whole(loop.getSequences()[number - states]);
+  return SizedType(whole.getShape().drop_front(), whole.getElementType());
+}
+
 SizedType::SizedType(Value value) : SizedType(cast<RankedTensorType>(value.getType())) {
   auto type = cast<RankedTensorType>(value.getType());
   if (type.hasStaticShape())
     return;
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (auto loop = argument ? dyn_cast<nn::LoopOp>(argument.getOwner()->getParentOp()) : nn::LoopOp()) {
+    *this = ofBody(argument, loop);
+    return;
+  }
   SmallVector<StringRef> texts = textsOf(value);
   SmallVector<SizeCode> codes(type.getShape());
   size_t next = 0;
@@ -154,16 +171,10 @@ static LogicalResult record(nn::SizeAnalysis &sizes, Operation *op) {
   return success();
 }
 
-LogicalResult bindSizes(ModuleOp module) {
-  if (!hasOpenSizes(module))
-    return success();
-  auto main = module.lookupSymbol<func::FuncOp>("main");
-  nn::SizeAnalysis sizes(module.getContext());
-  if (failed(sizes.readArguments(cast<FunctionOpInterface>(main.getOperation()))))
-    return failure();
-  SymbolTable symbols(module);
-  Builder b(module.getContext());
-  for (Operation &op : main.getBody().front()) {
+/// The values of a block, of its loops and of the kernels it calls.
+static LogicalResult bindSizes(Block &block, nn::SizeAnalysis &sizes, SymbolTable &symbols) {
+  Builder b(block.getParentOp()->getContext());
+  for (Operation &op : block) {
     auto call = dyn_cast<CallOp>(op);
     auto kernel = call ? symbols.lookup<func::FuncOp>(call.getCallee()) : func::FuncOp();
     if (kernel && !kernel.isExternal()) {
@@ -185,10 +196,23 @@ LogicalResult bindSizes(ModuleOp module) {
       for (auto [result, inside] : llvm::zip(call.getOuts(), kernel.getBody().front().getTerminator()->getOperands()))
         sizes.setShape(result, sizes.shapeOf(inside));
     }
+    if (auto loop = dyn_cast<nn::LoopOp>(op); loop && failed(bindSizes(loop.block(), sizes, symbols)))
+      return failure();
     if (failed(record(sizes, &op)))
       return failure();
   }
   return success();
+}
+
+LogicalResult bindSizes(ModuleOp module) {
+  if (!hasOpenSizes(module))
+    return success();
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  nn::SizeAnalysis sizes(module.getContext());
+  if (failed(sizes.readArguments(cast<FunctionOpInterface>(main.getOperation()))))
+    return failure();
+  SymbolTable symbols(module);
+  return bindSizes(main.getBody().front(), sizes, symbols);
 }
 
 } // namespace tern::cpu

@@ -78,19 +78,24 @@ class Matching {
 public:
   explicit Matching(func::FuncOp main) : main(main), module(main->getParentOfType<ModuleOp>()), symbols(module) {}
 
-  void run() {
-    for (Operation &op : llvm::make_early_inc_range(main.getBody().front())) {
+  void run() { run(main.getBody().front()); }
+
+private:
+  /// What a loop gets, hands on and gives back is plain.
+  void run(Block &block) {
+    for (Operation &op : llvm::make_early_inc_range(block)) {
       if (auto call = dyn_cast<CallOp>(op))
         match(call);
       else if (isa<nn::ReshapeOp>(op))
         forms[op.getResult(0)] = formOf(op.getOperand(0));
-      else if (isa<func::ReturnOp>(op))
+      else if (isa<func::ReturnOp, nn::YieldOp, nn::LoopOp>(op))
         for (OpOperand &operand : op.getOpOperands())
           bring(operand, Form::Plain);
+      if (auto loop = dyn_cast<nn::LoopOp>(op))
+        run(loop.block());
     }
   }
 
-private:
   Form formOf(Value value) const {
     auto found = forms.find(value);
     return found == forms.end() ? Form::Plain : found->second; // inputs of the model, constants
