@@ -70,6 +70,16 @@ void tern::cpu::buildLowerToLLVMPipeline(OpPassManager &pm) {
   pm.addPass(createParallelCallsPass());
 }
 
+/// The hints of loops (PortableLoops.cpp) arrive at the branches back as attributes that the translation does not read.
+static void readLoopHints(ModuleOp module) {
+  module.walk([](LLVM::BrOp branch) {
+    if (auto hint = branch->getAttrOfType<LLVM::LoopAnnotationAttr>("llvm.loop_annotation")) {
+      branch->removeAttr("llvm.loop_annotation");
+      branch.setLoopAnnotationAttr(hint);
+    }
+  });
+}
+
 namespace {
 using Object = llvm::SmallVector<char, 0>;
 
@@ -197,6 +207,7 @@ llvm::Expected<std::vector<Object>> tern::cpu::compileToObjects(ModuleOp module,
   pm.enableVerifier(false); // once before and once after instead of after each of twenty passes
   if (failed(verify(module)) || failed(pm.run(module)) || failed(verify(module)))
     return llvm::createStringError("lowering the kernels to LLVM failed");
+  readLoopHints(module);
   for (auto f : module.getOps<LLVM::LLVMFuncOp>())
     if (f.isPrivate() && !f.isExternal())
       f.setLinkage(LLVM::Linkage::Internal);

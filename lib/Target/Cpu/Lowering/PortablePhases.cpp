@@ -4,6 +4,7 @@
 #include "lib/Target/Cpu/Lowering/PortableLoops.h"
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -215,6 +216,9 @@ private:
     for (linalg::GenericOp generic : generics)
       makeLoops(generic);
     function.setType(b.getFunctionType(body->getArgumentTypes(), {}));
+    // Every buffer is another one; an operand that is passed twice is only read.
+    for (unsigned i = 0; i + 1 < body->getNumArguments(); ++i)
+      function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
     return phase;
   }
 
