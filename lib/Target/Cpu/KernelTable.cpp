@@ -114,6 +114,7 @@ const KernelRow table[] = {
     OP_ROW("nd", OpKind::Elementwise, either, 2e-6, refuseRow<NdProblem>, NdProblem, emitNd),
     OP_ROW("axes_reduce", OpKind::Reduce, floats, 2e-6, refuseRow<AxesReduceProblem>, AxesReduceProblem, emitAxesReduce),
     OP_ROW("axis", OpKind::Softmax, floats, 1e-6, refuseRow<AxisProblem>, AxisProblem, emitAxis),
+    OP_ROW("topk", OpKind::Topk, either, 0, refuseRow<TopkProblem>, TopkProblem, emitTopk),
     OP_ROW("gather", OpKind::Gather, tables, 0, refuseRow<GatherProblem>, GatherProblem, emitGather),
     OP_ROW("rnn", OpKind::Rnn, floats, 1e-5, refuseRow<RnnProblem>, RnnProblem, emitRnn),
     OP_ROW("matmul", OpKind::Matmul, floats, 2e-6, refuseRow<MatmulProblem>, MatmulProblem, emitMatmul),
@@ -160,6 +161,7 @@ OpKind tern::cpu::opKindOf(const Problem &problem) {
     OpKind operator()(const NdProblem &) { return OpKind::Elementwise; }
     OpKind operator()(const AxesReduceProblem &) { return OpKind::Reduce; }
     OpKind operator()(const AxisProblem &) { return OpKind::Softmax; }
+    OpKind operator()(const TopkProblem &) { return OpKind::Topk; }
     OpKind operator()(const GatherProblem &) { return OpKind::Gather; }
     OpKind operator()(const RnnProblem &) { return OpKind::Rnn; }
     OpKind operator()(const MatmulProblem &) { return OpKind::Matmul; }
@@ -192,7 +194,7 @@ std::string tern::cpu::kernelKey(const Problem &problem, const Isa &isa) {
 void tern::cpu::printKernelTable(raw_ostream &os) {
   static const char *const ops[] = {"conv",    "depthwise",   "conv_transpose", "gemm", "pool",     "reduce",
                                     "softmax", "elementwise", "resize",         "move", "quantize", "norm",
-                                    "attention", "rope",      "gather",         "rnn",  "matmul", "any"};
+                                    "attention", "rope",      "topk", "gather",         "rnn",  "matmul", "any"};
   static const std::pair<ScalePlace, const char *> places[] = {
       {NoScale, "none"}, {PerTensor, "tensor"}, {PerChannel, "channel"}, {PerRow, "row"}, {PerBlock, "block"}};
   auto operand = [&](const OperandSpec &spec) {

@@ -221,6 +221,21 @@ std::string print(const AxisProblem &p) {
       .str();
 }
 
+void visitSizes(TopkProblem &p, SizeVisitor visit) {
+  visit.size(p.outer);
+  visit.size(p.count);
+  visit.size(p.inner);
+}
+
+std::string print(const TopkProblem &p) {
+  return Line("topk")
+      .sizes("sizes", {p.outer, p.count, p.inner})
+      .number("k", p.k)
+      .number("smallest", p.smallest)
+      .word("elem", kElems[size_t(p.elem)])
+      .str();
+}
+
 void visitSizes(GatherProblem &p, SizeVisitor visit) {
   for (int64_t *size : {&p.outer, &p.rows, &p.count, &p.width})
     visit.size(*size);
@@ -292,6 +307,7 @@ int64_t bytesTouched(const NdProblem &p) {
   return sizeOf(p.sizes) * bytes;
 }
 int64_t bytesTouched(const AxesReduceProblem &p) { return sizeOf(p.sizes) * bytesOf(p.elem); }
+int64_t bytesTouched(const TopkProblem &p) { return sizeOf({p.outer, p.count, p.inner}) * bytesOf(p.elem); }
 int64_t bytesTouched(const AxisProblem &p) { return 2 * sizeOf({p.outer, p.count, p.inner}) * bytesOf(p.elem); }
 int64_t bytesTouched(const GatherProblem &p) {
   return sizeOf({p.outer, p.count, p.width}) * (p.bits ? 5 : 2 * bytesOf(p.elem));

@@ -149,6 +149,16 @@ struct AxisProblem {
   bool last = false;     ///< of equal elements the last one
 };
 
+/// The k largest (or smallest) of `count` elements along the middle of [outer, count, inner], sorted, and their i64 indices
+/// [outer, k, inner]; NaN is before every number, the first of equal elements first. k is at most count.
+/// Arguments: x, values, indices, task.
+struct TopkProblem {
+  int64_t outer = 1, count = 1, inner = 1;
+  int64_t k = 1; ///< static
+  bool smallest = false;
+  Elem elem = Elem::F32; ///< F32, I32
+};
+
 /// Rows of a table [outer, rows, width]: out[o][i] = table[o][index[i]], negative indices count from the end (others are
 /// clamped into the table). Codes are dequantized: value = (code - zero) * scale of the row, or of each `group` elements
 /// of it. Arguments: table, [scales (f32 or f16 [rows][ceil(width / group)])], indices, out, task.
@@ -199,6 +209,7 @@ void visitSizes(RopeProblem &, SizeVisitor);
 void visitSizes(NdProblem &, SizeVisitor);
 void visitSizes(AxesReduceProblem &, SizeVisitor);
 void visitSizes(AxisProblem &, SizeVisitor);
+void visitSizes(TopkProblem &, SizeVisitor);
 void visitSizes(GatherProblem &, SizeVisitor);
 void visitSizes(RnnProblem &, SizeVisitor);
 
@@ -211,6 +222,7 @@ std::string print(const RopeProblem &);
 std::string print(const NdProblem &);
 std::string print(const AxesReduceProblem &);
 std::string print(const AxisProblem &);
+std::string print(const TopkProblem &);
 std::string print(const GatherProblem &);
 std::string print(const RnnProblem &);
 
@@ -223,6 +235,7 @@ int64_t bytesTouched(const RopeProblem &);
 int64_t bytesTouched(const NdProblem &);
 int64_t bytesTouched(const AxesReduceProblem &);
 int64_t bytesTouched(const AxisProblem &);
+int64_t bytesTouched(const TopkProblem &);
 int64_t bytesTouched(const GatherProblem &);
 int64_t bytesTouched(const RnnProblem &);
 
@@ -230,7 +243,7 @@ template <typename P>
 constexpr bool isRowProblem = std::is_same_v<P, NormProblem> || std::is_same_v<P, GroupNormProblem> ||
                               std::is_same_v<P, AttentionProblem> || std::is_same_v<P, RopeProblem> ||
                               std::is_same_v<P, NdProblem> || std::is_same_v<P, AxesReduceProblem> ||
-                              std::is_same_v<P, AxisProblem> || std::is_same_v<P, GatherProblem> ||
+                              std::is_same_v<P, AxisProblem> || std::is_same_v<P, TopkProblem> || std::is_same_v<P, GatherProblem> ||
                               std::is_same_v<P, RnnProblem> || std::is_same_v<P, MatmulProblem>;
 
 } // namespace tern::cpu

@@ -47,8 +47,34 @@ bool RowLowering::reduce() {
   return true;
 }
 
+bool RowLowering::topk() {
+  auto op = cast<nn::TopkOp>(info.anchor);
+  if (terminator()->getNumOperands() != 2 || terminator()->getOperand(0) != op.getValues() || terminator()->getOperand(1) != op.getIndices())
+    return refuse("one of the results only, or an epilogue");
+  Strided x;
+  if (!strided(op.getX(), x))
+    return false;
+  ArrayRef<int64_t> sizes = x.sizes;
+  int64_t axis = op.getAxis();
+  TopkProblem problem;
+  problem.outer = product(sizes.take_front(axis));
+  problem.count = sizes[axis];
+  problem.inner = product(sizes.drop_front(axis + 1));
+  problem.k = op.getK();
+  problem.smallest = op.getSmallest();
+  problem.elem = x.elem;
+  if (isa<IntegerType>(op.getX().getType().getElementType()) && op.getX().getType().getElementType().isUnsignedInteger())
+    return refuse("elements without a sign");
+  if (std::string reason = cpu::refuse(problem); !reason.empty())
+    return refuse(reason);
+  push(problem, {operandArg(x), resultArg(0), resultArg(1)}, "cpu.topk");
+  return true;
+}
+
 bool RowLowering::axis() {
   Operation *op = info.anchor;
+  if (isa<nn::TopkOp>(op))
+    return topk();
   if (terminator()->getOperand(0) != op->getResult(0))
     return refuse("an epilogue");
   AxisProblem problem;

@@ -53,6 +53,7 @@ private:
   bool gather();
   bool reduce();
   bool axis();
+  bool topk();
   bool rnn();
   bool pad();
 

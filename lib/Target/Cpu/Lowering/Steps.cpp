@@ -73,7 +73,7 @@ std::string keyOf(const AnyProblem &problem) {
 StringRef stemOf(const AnyProblem &problem) {
   static const char *const stems[] = {"conv",   "gemm", "eltwise", "relayout", "pool",          "reduce", "softmax",
                                       "resize", "copy",    "fill",     "dynamic_quant", "absmax", "portable",
-                                      "norm",   "group_norm", "attention", "rope", "nd", "axes_reduce", "axis", "gather", "rnn", "matmul", "sizes", "start", "window_sum"};
+                                      "norm",   "group_norm", "attention", "rope", "nd", "axes_reduce", "axis", "gather", "rnn", "matmul", "sizes", "start", "window_sum", "topk"};
   return stems[problem.index()];
 }
 
