@@ -1,5 +1,6 @@
 //===- TernToLinalgIndex.cpp - arg_reduce, topk, gathers and scatters -----===//
 #include "TernToLinalgLoops.h"
+#include <functional>
 
 using namespace mlir;
 
@@ -159,20 +160,29 @@ Value combine(const Build &in, nn::ScatterMode mode, Value old, Value update, bo
   return isa<FloatType>(element) ? in.narrow(result, element) : result;
 }
 
-/// x with update e at the position `place` gives, for e in row-major order.
-Value scatter(const Build &build, Value x, Value updates, nn::ScatterMode mode, bool isUnsigned,
+/// x with update e at the position `place` gives, for e in row-major order: a loop a dimension of the updates. `place` is asked in the
+/// first `known` loops and gives the leading indices; the others are those of the update.
+Value scatter(const Build &build, Value x, Value updates, int64_t known, nn::ScatterMode mode, bool isUnsigned,
               llvm::function_ref<SmallVector<Value>(const Build &, ValueRange)> place) {
   Extents sizes = build.extents(updates);
-  return repeat(build, build.product(sizes), x, [&](const Build &in, Value flat, ValueRange state) {
-    SmallVector<Value> at(sizes.size());
-    for (int64_t d = int64_t(sizes.size()) - 1; d >= 0; --d) {
-      at[d] = d == 0 ? flat : in.create<arith::RemUIOp>(flat, in.index(sizes[d])).getResult();
-      flat = d == 0 ? flat : in.create<arith::DivUIOp>(flat, in.index(sizes[d])).getResult();
+  SmallVector<Value> at, leading;
+  std::function<Value(const Build &, Value)> nest = [&](const Build &in, Value state) -> Value {
+    if (int64_t(at.size()) == known)
+      leading = place(in, at);
+    if (at.size() == sizes.size()) {
+      SmallVector<Value> to = leading;
+      llvm::append_range(to, ArrayRef(at).drop_front(known));
+      Value value = combine(in, mode, in.extract(state, to), in.extract(updates, at), isUnsigned);
+      return in.create<tensor::InsertOp>(value, state, to);
     }
-    SmallVector<Value> to = place(in, at);
-    Value value = combine(in, mode, in.extract(state[0], to), in.extract(updates, at), isUnsigned);
-    return SmallVector<Value>{in.create<tensor::InsertOp>(value, state[0], to)};
-  })[0];
+    return repeat(in, sizes[at.size()], state, [&](const Build &inner, Value i, ValueRange tensors) {
+      at.push_back(i);
+      Value result = nest(inner, tensors[0]);
+      at.pop_back();
+      return SmallVector<Value>{result};
+    })[0];
+  };
+  return nest(build, x);
 }
 
 struct ScatterElements : ResultsPattern<nn::ScatterElementsOp> {
@@ -181,13 +191,12 @@ struct ScatterElements : ResultsPattern<nn::ScatterElementsOp> {
     Type indexType = op.getIndices().getType().getElementType();
     bool unsign = isUnsigned(op.getX().getType().getElementType());
     OpFoldResult size = build.extent(adaptor.getX(), op.getAxis());
-    return {
-        scatter(build, adaptor.getX(), adaptor.getUpdates(), op.getMode(), unsign, [&](const Build &in, ValueRange at) {
-          SmallVector<Value> to(at);
-          Value index = in.extract(adaptor.getIndices(), at);
-          to[op.getAxis()] = insideIndex(in, index, indexType, size);
-          return to;
-        })};
+    int64_t rank = shapeOf(adaptor.getX()).size();
+    return {scatter(build, adaptor.getX(), adaptor.getUpdates(), rank, op.getMode(), unsign, [&](const Build &in, ValueRange at) {
+      SmallVector<Value> to(at);
+      to[op.getAxis()] = insideIndex(in, in.extract(adaptor.getIndices(), at), indexType, size);
+      return to;
+    })};
   }
 };
 
@@ -199,18 +208,15 @@ struct ScatterNd : ResultsPattern<nn::ScatterNdOp> {
     ArrayRef<int64_t> indices = shapeOf(adaptor.getIndices());
     Extents sizes = build.extents(adaptor.getX());
     int64_t tupleRank = int64_t(indices.size()) - 1, k = indices.back();
-    return {
-        scatter(build, adaptor.getX(), adaptor.getUpdates(), op.getMode(), unsign, [&](const Build &in, ValueRange at) {
-          SmallVector<Value> tuple(at.take_front(tupleRank)), to;
-          tuple.push_back(Value());
-          for (int64_t d = 0; d < k; ++d) {
-            tuple.back() = in.index(d);
-            Value index = in.extract(adaptor.getIndices(), tuple);
-            to.push_back(insideIndex(in, index, indexType, sizes[d]));
-          }
-          llvm::append_range(to, at.drop_front(tupleRank));
-          return to;
-        })};
+    return {scatter(build, adaptor.getX(), adaptor.getUpdates(), tupleRank, op.getMode(), unsign, [&](const Build &in, ValueRange at) {
+      SmallVector<Value> tuple(at), to;
+      tuple.push_back(Value());
+      for (int64_t d = 0; d < k; ++d) {
+        tuple.back() = in.index(d);
+        to.push_back(insideIndex(in, in.extract(adaptor.getIndices(), tuple), indexType, sizes[d]));
+      }
+      return to;
+    })};
   }
 };
 } // namespace

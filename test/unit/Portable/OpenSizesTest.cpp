@@ -37,6 +37,8 @@ TEST_F(OpenSizesTest, TopkGatherScatter) {
           {{{"a", 3}, {"b", 4}, {"c", 50}, {"n", 5}}});
   checkOp("nn.scatter_elements %0, %1, %2 {axis = 1 : i64}", {"tensor<{a}x{b}xf32>", "tensor<{a}x{n}xi64>", "tensor<{a}x{n}xf32>"},
           "tensor<{a}x{b}xf32>", {{{"a", 3}, {"b", 4}, {"n", 3}}});
+  checkOp("nn.scatter_nd %0, %1, %2", {"tensor<{a}x{b}x{c}xf32>", "tensor<{n}x2x2xi64>", "tensor<{n}x2x{c}xf32>"}, "tensor<{a}x{b}x{c}xf32>",
+          {{{"a", 3}, {"b", 4}, {"c", 65}, {"n", 6}}});
   checkOp("nn.scatter_nd %0, %1, %2 {mode = #nn<scatter_mode add>}", {"tensor<{a}x{b}xf32>", "tensor<{n}x1xi64>", "tensor<{n}x{b}xf32>"},
           "tensor<{a}x{b}xf32>", {{{"a", 3}, {"b", 4}, {"n", 6}}});
 }
@@ -81,6 +83,20 @@ TEST_F(OpenSizesTest, Products) {
           {{{"b", 2}, {"k", 5}, {"m", 3}, {"n", 7}}, {{"b", 1}, {"k", 64}, {"m", 33}, {"n", 65}}});
   checkOp("nn.matmul %0, %1 {transpose_b}", {"tensor<{b}x{m}x{k}xf64>", "tensor<{b}x{n}x{k}xf64>"}, "tensor<{b}x{m}x{n}xf64>",
           {{{"b", 2}, {"k", 5}, {"m", 3}, {"n", 7}}, {{"b", 1}, {"k", 64}, {"m", 33}, {"n", 65}}}, 1e-12);
+}
+
+TEST_F(OpenSizesTest, TilesOfSums) {
+  // Whole tiles, rows and lanes that are left, in f32 and narrower.
+  std::initializer_list<Sizes> runs{{{"n", 1}, {"w", 16}, {"x", 16}}, {{"n", 2}, {"w", 37}, {"x", 37}}, {{"n", 1}, {"w", 3}, {"x", 3}}};
+  for (llvm::StringRef type : {"f32", "f64", "i32", "f16"}) {
+    auto tensor = [&](llvm::StringRef shape) { return ("tensor<" + shape + "x" + type + ">").str(); };
+    std::string x = tensor("{n}x3x5x{w}"), w = tensor("13x3x3x3"), y = tensor("{n}x13x5x{x}");
+    double tolerance = type == "f16" ? 2e-3 : type == "f64" ? 1e-12 : 4e-6;
+    checkOp("nn.conv %0, %1 {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64}", {x, w}, y, runs,
+            tolerance);
+  }
+  checkOp("nn.matmul %0, %1", {"tensor<{m}x{k}xf32>", "tensor<{k}x{n}xf32>"}, "tensor<{m}x{n}xf32>",
+          {{{"m", 25}, {"k", 7}, {"n", 32}}, {{"m", 6}, {"k", 1}, {"n", 5}}, {{"m", 1}, {"k", 100}, {"n", 100}}, {{"m", 700}, {"k", 9}, {"n", 70}}}, 4e-6);
 }
 
 TEST_F(OpenSizesTest, Transformers) {

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -16,7 +17,7 @@ namespace tern::cpu {
 //===-- order ---------------------------------------------------------------------===//
 namespace {
 /// How an access moves when one loop advances.
-enum class Access { Same, Next, Far };
+enum class Access { Same, Next, Near, Far };
 } // namespace
 
 static bool isUnitStride(MemRefType type) {
@@ -31,10 +32,12 @@ static Access accessOf(AffineMap map, MemRefType type, unsigned loop) {
   for (AffineExpr e : map.getResults().drop_back())
     if (e.isFunctionOfDim(loop))
       return Access::Far;
-  // d, or d plus what other loops add.
+  // d, or a few times d, plus what other loops add.
   AffineExpr last = map.getResults().back(), dim = getAffineDimExpr(loop, map.getContext());
-  AffineExpr rest = simplifyAffineExpr(last - dim, map.getNumDims(), 0);
-  return !rest.isFunctionOfDim(loop) && isUnitStride(type) ? Access::Next : Access::Far;
+  for (int64_t step = 1; step <= 4; ++step)
+    if (isUnitStride(type) && !simplifyAffineExpr(last - dim * step, map.getNumDims(), 0).isFunctionOfDim(loop))
+      return step == 1 ? Access::Next : Access::Near;
+  return Access::Far;
 }
 
 /// How an index value of the body moves: itself a loop, something that does not depend on it, or anything else.
@@ -63,6 +66,8 @@ static int64_t gain(Access access, bool isWrite, bool isReduction) {
     return isWrite ? (isReduction ? 1 : 0) : 1;
   case Access::Next:
     return isWrite ? 5 : 2;
+  case Access::Near:
+    return isWrite ? -4 : 0;
   case Access::Far:
     return isWrite ? -8 : -4;
   }
@@ -76,7 +81,7 @@ static int64_t scoreOf(linalg::GenericOp op, unsigned loop, int64_t size, bool &
   vector = true;
   auto count = [&](Access access, bool isWrite) {
     score += gain(access, isWrite, isReduction);
-    vector &= access != Access::Far;
+    vector &= access != Access::Far && (access != Access::Near || !isWrite);
   };
   for (OpOperand &operand : op->getOpOperands()) {
     auto type = dyn_cast<MemRefType>(operand.get().getType());
@@ -110,6 +115,63 @@ int64_t costOf(linalg::GenericOp op) {
   return cost;
 }
 
+/// Rows of a register tile: with the 16 registers of AVX2, 12 sums, 2 vectors and a factor.
+constexpr int64_t kTileRows = 6;
+
+int64_t LoopOrder::rowsOfTile() { return kTileRows; }
+
+/// The body computes lane by lane: it reads nothing, and no position.
+static bool isLanewise(linalg::GenericOp op) {
+  for (Operation &inner : op.getRegion().front().without_terminator()) {
+    if (isa<arith::ConstantOp>(inner))
+      continue;
+    if (!OpTrait::hasElementwiseMappableTraits(&inner) || inner.getNumRegions())
+      return false;
+    for (Type type : llvm::concat<const Type>(SmallVector<Type>(inner.getOperandTypes()), SmallVector<Type>(inner.getResultTypes())))
+      if (!type.isIntOrFloat())
+        return false;
+  }
+  return true;
+}
+
+/// Lanes of a tile of sums over `innermost`; 0: it is no such op.
+static int64_t tileLanes(linalg::GenericOp op, unsigned innermost) {
+  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
+  if (kinds[innermost] != utils::IteratorType::parallel || !llvm::is_contained(kinds, utils::IteratorType::reduction) || !isLanewise(op))
+    return 0;
+  unsigned bytes = 4;
+  for (OpOperand &operand : op->getOpOperands()) {
+    auto type = dyn_cast<MemRefType>(operand.get().getType());
+    if (!type || !type.getElementType().isIntOrFloat() || type.getElementType().isInteger(1))
+      return 0;
+    bytes = std::max(bytes, type.getElementTypeBitWidth() / 8);
+    Access access = accessOf(op.getMatchingIndexingMap(&operand), type, innermost);
+    if (op.isDpsInit(&operand) ? access != Access::Next : access != Access::Next && access != Access::Same)
+      return 0;
+  }
+  return 64 / bytes;
+}
+
+/// The parallel loop whose iterations share a vector of the tile; -1: none.
+static int tileRows(linalg::GenericOp op, unsigned across) {
+  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
+  SmallVector<int64_t> sizes = op.getStaticLoopRanges();
+  int best = -1;
+  for (unsigned loop = 0; loop < kinds.size(); ++loop) {
+    if (loop == across || kinds[loop] != utils::IteratorType::parallel || sizes[loop] == 1)
+      continue;
+    bool shares = false, changes = false;
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      AffineMap map = op.getMatchingIndexingMap(operand);
+      shares |= map.isFunctionOfDim(across) && !map.isFunctionOfDim(loop);
+      changes |= !map.isFunctionOfDim(across) && map.isFunctionOfDim(loop);
+    }
+    if (shares && changes)
+      best = int(loop);
+  }
+  return best;
+}
+
 LoopOrder orderLoops(linalg::GenericOp op, int64_t maxTasks) {
   SmallVector<int64_t> sizes = op.getStaticLoopRanges();
   SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
@@ -125,9 +187,15 @@ LoopOrder orderLoops(linalg::GenericOp op, int64_t maxTasks) {
       order.vector = vector;
     }
   }
+  if (count && order.vector)
+    order.lanes = tileLanes(op, innermost);
+  if (order.lanes) {
+    order.across = int(innermost);
+    order.down = tileRows(op, innermost);
+  }
   int64_t shared = 1;
   for (unsigned loop = 0; loop < count; ++loop)
-    if (loop != innermost && kinds[loop] == utils::IteratorType::parallel) {
+    if (loop != innermost && int(loop) != order.down && kinds[loop] == utils::IteratorType::parallel) {
       // An open size counts as a few.
       if (shared < maxTasks && order.rest.empty()) {
         order.tasks.push_back(loop);
@@ -141,12 +209,52 @@ LoopOrder orderLoops(linalg::GenericOp op, int64_t maxTasks) {
       order.rest.push_back(loop);
   if (!count)
     return order;
+  if (order.lanes) {
+    if (order.tasks.empty() && order.down >= 0 && maxTasks)
+      order.tasks.push_back(unsigned(order.down));
+    return order;
+  }
   bool alone = order.tasks.empty() && order.rest.empty() && kinds[innermost] == utils::IteratorType::parallel;
   (alone ? order.tasks : order.rest).push_back(innermost);
   return order;
 }
 
 //===-- loops ---------------------------------------------------------------------===//
+/// LLVM vectorizes loops that say so, where it can; it may add up a sum in any order then.
+static void hint(scf::ForOp made) {
+  bool plain = true;
+  made.getBody()->walk([&](Operation *inner) { plain &= inner->getNumRegions() == 0; });
+  if (!plain)
+    return;
+  MLIRContext *context = made.getContext();
+  Builder b(context);
+  auto vectorize = LLVM::LoopVectorizeAttr::get(context, b.getBoolAttr(false), {}, {}, {}, {}, {}, {});
+  made->setAttr("llvm.loop_annotation", LLVM::LoopAnnotationAttr::get(context, {}, vectorize, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {},
+                                                                      ArrayRef<LLVM::AccessGroupAttr>()));
+}
+
+void hintLoops(Operation *root) {
+  root->walk([](scf::ForOp loop) {
+    bool neighbours = loop.getInitArgs().empty() && !loop->hasAttr("llvm.loop_annotation");
+    auto look = [&](MemRefType type, ValueRange indices) {
+      for (auto [i, index] : llvm::enumerate(indices)) {
+        bool isOwn = index == loop.getInductionVar(), isOutside = loop.isDefinedOutsideOfLoop(index);
+        neighbours &= isOutside || (isOwn && i + 1 == indices.size() && isUnitStride(type));
+      }
+    };
+    for (Operation &op : loop.getBody()->without_terminator()) {
+      if (auto load = dyn_cast<memref::LoadOp>(op))
+        look(load.getMemRefType(), load.getIndices());
+      else if (auto store = dyn_cast<memref::StoreOp>(op))
+        look(store.getMemRefType(), store.getIndices());
+      else
+        neighbours &= isMemoryEffectFree(&op);
+    }
+    if (neighbours)
+      hint(loop);
+  });
+}
+
 namespace {
 class LoopMaker {
 public:
@@ -157,11 +265,16 @@ public:
   }
 
   void run(Value begin, Value end) {
-    if (order.tasks.empty()) {
+    contract();
+    bool sharesRows = order.lanes && order.tasks.size() == 1 && int(order.tasks.front()) == order.down;
+    if (order.lanes && (order.tasks.empty() || sharesRows)) {
+      rows = sharesRows ? std::make_pair(begin, end) : std::make_pair(Value(), Value());
+      nest(0, {});
+    } else if (order.tasks.empty()) {
       nest(0, {});
     } else {
       bool innermost = order.rest.empty();
-      loop(begin, end, innermost, {}, [&](Value at, ValueRange) {
+      loop(begin, end, innermost && !order.lanes, {}, [&](Value at, ValueRange) {
         share(at);
         return nest(0, {});
       });
@@ -191,18 +304,6 @@ private:
     return SmallVector<Value>(made.getResults());
   }
 
-  /// LLVM vectorizes loops that say so; it may add up a sum in any order then.
-  static void hint(scf::ForOp made) {
-    bool plain = true;
-    made.getBody()->walk([&](Operation *inner) { plain &= inner->getNumRegions() == 0; });
-    if (!plain)
-      return;
-    MLIRContext *context = made.getContext();
-    Builder b(context);
-    auto vectorize = LLVM::LoopVectorizeAttr::get(context, b.getBoolAttr(false), {}, {}, {}, {}, {}, {});
-    made->setAttr("llvm.loop_annotation", LLVM::LoopAnnotationAttr::get(context, {}, vectorize, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, ArrayRef<LLVM::AccessGroupAttr>()));
-  }
-
   /// The places of the task loops at iteration `at` of their product.
   void share(Value at) {
     for (size_t i = order.tasks.size(); i-- > 0;) {
@@ -218,8 +319,162 @@ private:
            });
   }
 
+  /// A product that is added to a sum may keep its low bits, as in every other kernel.
+  void contract() {
+    Block &body = op.getRegion().front();
+    for (auto [out, value] : llvm::zip(op.getRegionOutputArgs(), body.getTerminator()->getOperands())) {
+      auto sum = value.getDefiningOp<arith::AddFOp>();
+      if (!sum || (sum.getLhs() != out && sum.getRhs() != out))
+        continue;
+      if (auto product = (sum.getLhs() == out ? sum.getRhs() : sum.getLhs()).getDefiningOp<arith::MulFOp>()) {
+        sum.setFastmath(sum.getFastmath() | arith::FastMathFlags::contract);
+        product.setFastmath(product.getFastmath() | arith::FastMathFlags::contract);
+      }
+    }
+  }
+
+  //===-- tiles of sums -------------------------------------------------------------===//
+
+  Value lessThan(Value a, Value b) { return arith::CmpIOp::create(builder(), loc, arith::CmpIPredicate::slt, a, b); }
+  OpBuilder &builder() { return b; }
+  Value plus(Value a, int64_t n) { return n ? arith::AddIOp::create(b, loc, a, index(n)).getResult() : a; }
+  Value wholePart(Value size, int64_t of) {
+    if (std::optional<int64_t> constant = getConstantIntValue(size))
+      return index(*constant / of * of);
+    return arith::MulIOp::create(b, loc, arith::DivUIOp::create(b, loc, size, index(of)), index(of));
+  }
+  void steps(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body) {
+    std::optional<int64_t> first = getConstantIntValue(begin), last = getConstantIntValue(end);
+    if (first && last && *first >= *last)
+      return;
+    auto made = scf::ForOp::create(b, loc, begin, end, index(step));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(made.getBody()->getTerminator());
+    body(made.getInductionVar());
+  }
+
+  void tiles() {
+    if (order.down < 0)
+      return columns({}, 1);
+    Value lo = rows.first ? rows.first : index(0), hi = rows.second ? rows.second : sizes[order.down];
+    Value whole = rows.first ? arith::AddIOp::create(b, loc, lo, wholePart(arith::SubIOp::create(b, loc, hi, lo), kTileRows)).getResult()
+                             : wholePart(hi, kTileRows);
+    steps(lo, whole, kTileRows, [&](Value row) { columns(row, kTileRows); });
+    steps(whole, hi, 1, [&](Value row) { columns(row, 1); });
+  }
+
+  void columns(Value row, int64_t count) {
+    Value size = sizes[order.across], whole = wholePart(size, order.lanes);
+    steps(index(0), whole, order.lanes, [&](Value at) { tile(row, count, at, {}); });
+    std::optional<int64_t> constant = getConstantIntValue(size);
+    if (constant && *constant % order.lanes == 0)
+      return;
+    auto rest = scf::IfOp::create(b, loc, lessThan(whole, size), /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(rest.thenBlock());
+    Value left = arith::SubIOp::create(b, loc, size, whole);
+    Value mask = vector::CreateMaskOp::create(b, loc, VectorType::get({order.lanes}, b.getI1Type()), left);
+    tile(row, count, whole, mask);
+  }
+
+  VectorType vectorOf(Type element) { return VectorType::get({order.lanes}, element); }
+
+  /// Lanes of an operand at the places of now: neighbours, or one element for all.
+  Value lanesOf(OpOperand &operand, Value mask) {
+    auto type = cast<MemRefType>(operand.get().getType());
+    VectorType vector = vectorOf(type.getElementType());
+    if (!op.getMatchingIndexingMap(&operand).isFunctionOfDim(unsigned(order.across)))
+      return vector::BroadcastOp::create(b, loc, vector, load(operand));
+    SmallVector<Value> at = indicesOf(operand);
+    if (!mask)
+      return vector::LoadOp::create(b, loc, vector, operand.get(), at);
+    Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(vector));
+    return vector::MaskedLoadOp::create(b, loc, vector, operand.get(), at, mask, zeros);
+  }
+
+  void tile(Value row, int64_t count, Value column, Value mask) {
+    places[order.across] = column;
+    auto atRow = [&](int64_t i) {
+      if (row)
+        places[order.down] = plus(row, i);
+    };
+    SmallVector<Value> sums;
+    for (int64_t i = 0; i < count; ++i) {
+      atRow(i);
+      for (OpOperand &out : op.getDpsInitsMutable())
+        sums.push_back(lanesOf(out, mask));
+    }
+    SmallVector<unsigned> reductions;
+    for (unsigned loop : order.rest)
+      if (kinds[loop] == utils::IteratorType::reduction)
+        reductions.push_back(loop);
+    SmallVector<Value> result = sumUp(reductions, sums, [&](ValueRange state) {
+      SmallVector<Value> next, shared(op->getNumOperands());
+      size_t outs = op.getNumDpsInits();
+      for (int64_t i = 0; i < count; ++i) {
+        atRow(i);
+        IRMapping map;
+        Block &body = op.getRegion().front();
+        for (OpOperand &operand : op->getOpOperands()) {
+          BlockArgument argument = body.getArgument(operand.getOperandNumber());
+          if (argument.use_empty())
+            continue;
+          if (op.isDpsInit(&operand)) {
+            map.map(argument, state[size_t(i) * outs + operand.getOperandNumber() - op.getNumDpsInputs()]);
+            continue;
+          }
+          bool changes = order.down >= 0 && op.getMatchingIndexingMap(&operand).isFunctionOfDim(unsigned(order.down));
+          Value &kept = shared[operand.getOperandNumber()];
+          Value value = changes || !kept ? lanesOf(operand, mask) : kept;
+          kept = changes ? Value() : value;
+          map.map(argument, value);
+        }
+        for (Operation &inner : body.without_terminator()) {
+          for (Value operand : inner.getOperands())
+            if (!map.contains(operand))
+              map.map(operand, vector::BroadcastOp::create(b, loc, vectorOf(operand.getType()), operand));
+          Operation *clone = b.clone(inner, map);
+          for (auto [own, original] : llvm::zip(clone->getResults(), inner.getResults())) {
+            if (isa<arith::ConstantOp>(inner))
+              map.map(original, vector::BroadcastOp::create(b, loc, vectorOf(own.getType()), own).getResult());
+            else
+              own.setType(vectorOf(own.getType()));
+          }
+        }
+        for (Value value : body.getTerminator()->getOperands())
+          next.push_back(map.lookup(value));
+      }
+      return next;
+    });
+    for (int64_t i = 0; i < count; ++i) {
+      atRow(i);
+      for (auto [n, out] : llvm::enumerate(op.getDpsInitsMutable())) {
+        Value value = result[size_t(i) * op.getNumDpsInits() + n];
+        if (mask)
+          vector::MaskedStoreOp::create(b, loc, out.get(), indicesOf(out), mask, value);
+        else
+          vector::StoreOp::create(b, loc, value, out.get(), indicesOf(out));
+      }
+    }
+  }
+
+  SmallVector<Value> sumUp(ArrayRef<unsigned> loops, ValueRange state, llvm::function_ref<SmallVector<Value>(ValueRange)> body) {
+    if (loops.empty())
+      return body(state);
+    return loop(index(0), sizes[loops.front()], false, state, [&](Value at, ValueRange inner) {
+      places[loops.front()] = at;
+      return sumUp(loops.drop_front(), inner, body);
+    });
+  }
+
+  //===-- plain loops ---------------------------------------------------------------===//
+
   /// Loops from `level` on. Below the last parallel loop the outputs are carried in registers.
   SmallVector<Value> nest(size_t level, ValueRange carried) {
+    if (order.lanes && (level == order.rest.size() || kinds[order.rest[level]] == utils::IteratorType::reduction)) {
+      tiles();
+      return {};
+    }
     if (level == order.rest.size())
       return element(carried);
     bool starts = carried.empty() && reducesFrom(level) && op.getNumDpsInits();
@@ -311,6 +566,7 @@ private:
   Location loc;
   SmallVector<utils::IteratorType> kinds;
   SmallVector<Value> places, sizes;
+  std::pair<Value, Value> rows; ///< of a task whose share is rows of tiles
 };
 } // namespace
 
@@ -319,7 +575,7 @@ void makeLoops(linalg::GenericOp op, const LoopOrder &order, Value begin, Value 
 void makeLoops(linalg::GenericOp op) {
   LoopOrder order = orderLoops(op, 0);
   order.rest.insert(order.rest.begin(), order.tasks.begin(), order.tasks.end());
-  order.tasks.clear();
+  order.tasks.clear(); // without tasks all rows are taken
   LoopMaker(op, order).run({}, {});
 }
 

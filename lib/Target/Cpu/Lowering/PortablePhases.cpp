@@ -68,7 +68,34 @@ private:
       if (failed(linalg::generalizeNamedOp(rewriter, op)))
         return op.emitError("has no general form");
     }
+    SmallVector<linalg::GenericOp> generics;
+    whole.walk([&](linalg::GenericOp op) { generics.push_back(op); });
+    for (linalg::GenericOp op : generics)
+      flatten(op);
     return success();
+  }
+
+  /// An op that treats every element alike, of dense buffers of one shape, is one long row.
+  static void flatten(linalg::GenericOp op) {
+    bool flat = op.getNumLoops() > 1 && op.getNumParallelLoops() == op.getNumLoops();
+    op.getRegion().walk([&](linalg::IndexOp) { flat = false; });
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto type = dyn_cast<MemRefType>(operand.get().getType());
+      flat &= type && op.getMatchingIndexingMap(&operand).isIdentity() && type.getLayout().isIdentity();
+    }
+    if (!flat)
+      return;
+    OpBuilder b(op);
+    auto all = llvm::to_vector<2>(llvm::seq<int64_t>(0, int64_t(op.getNumLoops())));
+    SmallVector<Value> inputs, outputs;
+    for (OpOperand &operand : op->getOpOperands())
+      (op.isDpsInit(&operand) ? outputs : inputs)
+          .push_back(memref::CollapseShapeOp::create(b, op.getLoc(), operand.get(), ArrayRef<ReassociationIndices>{all}));
+    SmallVector<AffineMap> maps(op->getNumOperands(), b.getMultiDimIdentityMap(1));
+    utils::IteratorType parallel = utils::IteratorType::parallel;
+    auto row = linalg::GenericOp::create(b, op.getLoc(), TypeRange(), inputs, outputs, maps, ArrayRef(parallel));
+    row.getRegion().takeBody(op.getRegion());
+    op.erase();
   }
 
   /// Elements of an op, open sizes counted as a few; the product of the task loops' sizes.
@@ -91,7 +118,7 @@ private:
       if (generic && !reads) {
         LoopOrder order = orderLoops(generic, kMostTasks);
         SmallVector<unsigned> all = order.tasks;
-        llvm::append_range(all, order.rest);
+        llvm::append_range(all, order.restOfLoops());
         bool isOpen = llvm::any_of(generic.getStaticLoopRanges(), ShapedType::isDynamic); // it may be large
         if (!order.tasks.empty() && (isOpen || iterations(generic, all) * cpu::costOf(generic) > 2 * kTaskCost)) {
           groups.push_back({{&op}, order});
@@ -213,6 +240,7 @@ private:
       body->addArgument(b.getIndexType(), loc);
     SmallVector<linalg::GenericOp> generics;
     function.walk([&](linalg::GenericOp generic) { generics.push_back(generic); });
+    hintLoops(function);
     for (linalg::GenericOp generic : generics)
       makeLoops(generic);
     function.setType(b.getFunctionType(body->getArgumentTypes(), {}));
@@ -226,10 +254,12 @@ private:
   LogicalResult shareOut(Phase &phase, const LoopOrder &order, linalg::GenericOp original, llvm::function_ref<Value(nn::SizeExpr)>) {
     linalg::GenericOp op;
     phase.function.walk([&](linalg::GenericOp generic) { op = generic; });
-    int64_t all = iterations(op, order.tasks), rest = iterations(op, order.rest);
+    int64_t all = iterations(op, order.tasks), rest = iterations(op, order.restOfLoops());
     int64_t chunk = std::max<int64_t>({1, kTaskCost / std::max<int64_t>(1, rest * cpu::costOf(op)), (all + kMostTasks - 1) / kMostTasks});
-    if (order.rest.empty())
+    if (order.restOfLoops().empty())
       chunk = int64_t(llvm::alignTo(chunk, 64));
+    if (order.down >= 0 && order.tasks.size() == 1 && int(order.tasks.front()) == order.down)
+      chunk = int64_t(llvm::alignTo(chunk, order.rowsOfTile()));
     // The number of iterations, as slots.
     nn::SizeTable &table = SizeScope::table();
     SmallVector<int64_t> factors;

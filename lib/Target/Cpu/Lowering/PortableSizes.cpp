@@ -110,7 +110,8 @@ SizeExpr BufferSizes::dim(Value buffer, int64_t axis) {
       .Case([&](memref::ExpandShapeOp expand) { return of(expand.getMixedOutputShape()[axis]); })
       .Case([&](memref::CollapseShapeOp collapse) {
         SizeExpr all = table.constant(1);
-        for (int64_t d : collapse.getReassociationIndices()[axis])
+        ReassociationIndices group = collapse.getReassociationIndices()[axis];
+        for (int64_t d : group)
           all = table.mul(all, this->dim(collapse.getSrc(), d));
         return all;
       })
