@@ -14,7 +14,7 @@ namespace tern::cpu::vmath {
 mlir::Value exp(KernelBuilder &k, mlir::Value x);
 /// exp for x <= 0: without the upper clamp.
 mlir::Value expNegative(KernelBuilder &k, mlir::Value x);
-/// exp for x <= 0 to 1.5e-7 absolute, the numerators of softmax; exp(-inf) = 0.
+/// exp for x <= 0 to 1e-7 absolute, the numerators of softmax; exp(-inf) = 0.
 mlir::Value expUnit(KernelBuilder &k, mlir::Value x);
 /// An odd f with f = 1 (to half an ulp) from 5.625 on, to 1e-7 absolute, from a table in registers; null where the target has no registers of
 /// sixteen floats and no permutation of them.
