@@ -1,5 +1,6 @@
 //===- KernelTest.cpp - builds one kernel, runs it on raw memory ----------===//
 #include "KernelTest.h"
+#include "CallWith.h"
 #include "dialects/Micro/IR/Micro.h"
 #include "lib/Target/Cpu/LowerToLLVM.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -25,21 +26,6 @@ using namespace tern::cpu::test;
 namespace {
 constexpr int64_t kGuard = 256;
 constexpr unsigned char kGuardByte = 0xC3;
-
-template <size_t... I> void call(void *function, const uint64_t *args, std::index_sequence<I...>) {
-  reinterpret_cast<void (*)(decltype(uint64_t(I))...)>(function)(args[I]...);
-}
-
-/// Bare pointers and the task are all integer registers or stack words, so the number of arguments is all that matters.
-template <size_t N = 1> void callWith(void *function, ArrayRef<uint64_t> args) {
-  if constexpr (N <= 16) {
-    if (args.size() == N)
-      return call(function, args.data(), std::make_index_sequence<N>());
-    callWith<N + 1>(function, args);
-  } else {
-    ADD_FAILURE() << "a kernel with " << args.size() << " arguments";
-  }
-}
 } // namespace
 
 Buffer::Buffer(int64_t bytes, int64_t slack)
@@ -156,7 +142,7 @@ void CompiledKernel::runTask(ArrayRef<void *> args, int64_t task) const {
   for (void *p : args)
     words.push_back(reinterpret_cast<uint64_t>(p));
   words.push_back(task);
-  callWith(function, words);
+  tern::test::callWith(function, words);
 }
 
 void CompiledKernel::run(ArrayRef<Buffer *> args, ArrayRef<int64_t> sizes) {

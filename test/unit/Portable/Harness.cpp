@@ -15,6 +15,7 @@
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
+#include "test/unit/Cpu/CallWith.h"
 
 using namespace mlir;
 using namespace tern::cpu;
@@ -104,19 +105,6 @@ static std::string moduleText(StringRef body, ArrayRef<StringRef> operands, Arra
 }
 
 namespace {
-template <size_t... I> void call(void *function, const uint64_t *args, std::index_sequence<I...>) {
-  reinterpret_cast<void (*)(decltype(uint64_t(I))...)>(function)(args[I]...);
-}
-template <size_t N = 1> void callWith(void *function, ArrayRef<uint64_t> args) {
-  if constexpr (N <= 16) {
-    if (args.size() == N)
-      return call(function, args.data(), std::make_index_sequence<N>());
-    callWith<N + 1>(function, args);
-  } else {
-    ADD_FAILURE() << "a kernel with " << args.size() << " arguments";
-  }
-}
-
 /// The compiled steps of one level.
 struct Program {
   std::unique_ptr<llvm::orc::LLJIT> jit;
@@ -246,7 +234,7 @@ void PortableTest::check(StringRef body, ArrayRef<StringRef> operands, ArrayRef<
         args.push_back(0);
         for (int64_t task = tasks; task-- > 0;) { // backwards: a kernel must not need the order
           args.back() = uint64_t(task);
-          callWith(program.functions[i], args);
+          tern::test::callWith(program.functions[i], args);
         }
       }
       for (auto [want, have] : llvm::zip(*expected, made))
