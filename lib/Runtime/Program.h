@@ -22,7 +22,8 @@ typedef void (*tern_run_function)(void *context, void *const *inputs, void *cons
  * `numbers` of the program computes them from the dimensions when a context is opened (INT64_MAX: more than 64 bits hold);
  * behind them lie the offsets of the
  * buffers in the arena, which the runtime chooses. In the descriptor a size below 0 in `dims` of a tensor or a step is
- * -(slot + 1), slot being the index of a number, and so are the macs of a step; its output_offset is a slot. */
+ * -(slot + 1), slot being the index of a number, and so are the macs of a step; its output_offset is a slot, with bytes to add
+ * in the upper half. */
 typedef struct {
   int32_t slot;        /* of the bytes */
   int32_t first, last; /* ops of the run function that use it; first < 0: none */

@@ -190,7 +190,7 @@ int tern_sizes_open(tern_sizes *sizes, const tern_model *model, const int64_t *d
     steps[i].dims = shapes;
     steps[i].macs = (uint64_t)resolve(numbers, (int64_t)steps[i].macs);
     if (steps[i].output_offset != UINT64_MAX)
-      steps[i].output_offset = (uint64_t)numbers[steps[i].output_offset];
+      steps[i].output_offset = (uint64_t)numbers[(uint32_t)steps[i].output_offset] + (steps[i].output_offset >> 32);
     for (int32_t d = 0; d < steps[i].rank; d++)
       *shapes++ = resolve(numbers, program->steps[i].dims[d]);
   }

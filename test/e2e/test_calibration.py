@@ -23,10 +23,18 @@ class Ranges(unittest.TestCase):
         programs.OUT.mkdir(parents=True, exist_ok=True)
         path = programs.OUT / "concat_range.onnx"
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-        feed = {"x": rng.random((1, 1, 8, 8), np.float32)}
-        folder = programs.compile_model(path, "concat_range", "w8a8", feed)
-        got, want = programs.runner(folder)(feed)[0], programs.ort_runner(path)(feed)[0]
-        self.assertLess(programs.relative_error(got, want), .02)
+        self.check(path, "concat_range", [rng.random((1, 1, 8, 8), np.float32)])
+        model = onnx.load(path)                              # the same with a width of the run
+        model.graph.input[0].type.tensor_type.shape.dim[3].dim_param = "width"
+        path = path.with_name("concat_range_open.onnx")
+        onnx.save(model, path)
+        self.check(path, "concat_range_open", [rng.random((1, 1, 8, w), np.float32) for w in (8, 13)], dims={"width": "1..64"})
+
+    def check(self, path, name, values, **options):
+        feeds = [{"x": v} for v in values]
+        run, peer = programs.runner(programs.compile_model(path, name, "w8a8", feeds, **options)), programs.ort_runner(path)
+        for feed in feeds:
+            self.assertLess(programs.relative_error(run(feed)[0], peer(feed)[0]), .02)
 
     def test_norm_behind_a_sum_that_is_read_twice(self):
         """The kernel of the norm yields the sum `h`, too, which is a fiftieth of what the product reads."""

@@ -180,9 +180,10 @@ LogicalResult makePlan(func::FuncOp function, const PlanRequest &request, Plan &
       bool fourBits = entry.w->elem.bits == 4;
       // With 16 codes the sign of the largest weight decides which end gets the sixteenth: -7 to 7 would lose it.
       entry.wEncode = entry.w->find(Role::Zero) ? Encode(Rule::Minmax) : fourBits ? Encode(Rule::SignedAbsmax, -8, 7) : Encode(Rule::Absmax, -127, 127);
-      // In groups of 4 bits a clipped largest weight costs more than the finer step gains (MiniLM g32: MRR 0.3408 and 0.3330 with the search, of
-      // 0.3414); with one scale an output it is the other way round.
-      entry.method = fourBits && !isGrouped(*entry.w) ? "rtn-mse" : "rtn";
+      // In groups of 4 bits a clipped largest weight costs products and tables more than the finer step gains (MiniLM g32: MRR 0.3408, with the
+      // search 0.3330, float 0.3414). Convolutions (efficientnet_lite0 g32: nll 1.18, with the search 0.75) and single scales gain by it.
+      bool searches = fourBits && (isa<ConvOp, ConvTransposeOp>(op) || !isGrouped(*entry.w));
+      entry.method = searches ? "rtn-mse" : "rtn";
       if (scheme.activationBits == 8 && !isa<GatherOp, RnnOp>(op))
         isStatic.insert(op);
     }

@@ -158,7 +158,7 @@ TEST_F(SizesTest, tensors_and_steps_get_their_sizes) {
   inputs = {{"x", TERN_F32, 2, in, 0}, {"k", TERN_I64, 1, fixed, 32}};
   outputs = {{"y", TERN_F16, 2, out, 0}};
   tern_step step = {};
-  step.name = "s", step.rank = 2, step.dims = out, step.macs = uint64_t(slot(0)), step.output_offset = 2, step.output_index = -1;
+  step.name = "s", step.rank = 2, step.dims = out, step.macs = uint64_t(slot(0)), step.output_offset = 2 | uint64_t(64) << 32, step.output_index = -1;
   steps = {step};
   values = {48};
   buffers = {{0, 0, 0}}; // its offset is number 2
@@ -171,7 +171,7 @@ TEST_F(SizesTest, tensors_and_steps_get_their_sizes) {
   EXPECT_EQ(sizes.outputs[0].bytes, 480u);
   EXPECT_EQ(sizes.steps[0].dims[1], 5);
   EXPECT_EQ(sizes.steps[0].macs, 48u);
-  EXPECT_EQ(sizes.steps[0].output_offset, 0u);
+  EXPECT_EQ(sizes.steps[0].output_offset, 64u);
   EXPECT_EQ(in[0], slot(1)) << "the descriptor is shared";
 
   tern_sizes described = {};

@@ -129,8 +129,12 @@ static ProgramStep stepOf(func::CallOp call, Value arena, const llvm::StringMap<
     auto type = cast<RankedTensorType>(info.getAs<TypeAttr>("type").getValue());
     step.hasPlace = true;
     step.place = *parsePlacement(place.getValue());
-    if (step.outputOffset != UINT64_MAX) // an operand of a concat lies inside of its buffer
-      step.outputOffset += uint64_t(step.place.map.base * bytesOf(step.place.map.elem));
+    // An operand of a concat lies inside of its buffer. With open sizes the offset is a number of the table, and this one stands above it.
+    int64_t base = step.place.map.base;
+    if (isDynamicOffset(base))
+      step.outputOffset = UINT64_MAX;
+    else if (step.outputOffset != UINT64_MAX)
+      step.outputOffset += uint64_t(base * bytesOf(step.place.map.elem)) << (slots.empty() ? 0 : 32);
     step.dims = dimsOf(type, info.getAs<ArrayAttr>("sizes"), slots);
     step.dtype = step.place.map.elem == Elem::U8 ? TERN_U8 : dtypeOf(type.getElementType());
   }
