@@ -19,6 +19,7 @@ class Shape : public llvm::SmallVector<Extent, 6> {
 public:
   Shape() = default;
   Shape(std::initializer_list<Extent> sizes) : SmallVector(sizes) {}
+  Shape(size_t count, Extent size) : SmallVector(count, size) {}
   Shape(llvm::ArrayRef<int64_t> sizes) : SmallVector(sizes.begin(), sizes.end()) {}
   Shape(const Ints &sizes) : Shape(llvm::ArrayRef<int64_t>(sizes)) {}
   Shape(llvm::ArrayRef<nn::SizeExpr> sizes) : SmallVector(sizes.begin(), sizes.end()) {}

@@ -188,92 +188,7 @@ static LogicalResult importCrossEntropy(Node &n) {
   return loss(n, logs, 0);
 }
 
-//===-- signals ---------------------------------------------------------------===//
-/// a0 - a1 cos(2 pi k / N) + a2 cos(4 pi k / N)
-static LogicalResult importWindow(Node &n) {
-  auto size = n.constantInts(0);
-  if (!size)
-    return n.keep("its size is computed from data");
-  if (size->size() != 1 || size->front() < 0 || size->front() > (1 << 24))
-    return n.error() << "size is no number of elements";
-  double a[3] = {0.5, 0.5, 0};
-  if (n.opType() == "HammingWindow")
-    a[0] = 25.0 / 46, a[1] = 1 - 25.0 / 46;
-  else if (n.opType() == "BlackmanWindow")
-    a[0] = 0.42, a[1] = 0.5, a[2] = 0.08;
-  int64_t count = size->front();
-  double period = n.integer("periodic", 1) ? double(count) : double(count - 1);
-  Type element = elementType(int32_t(n.integer("output_datatype", 1)), n.importer.context);
-  if (!element || !element.isIntOrFloat())
-    return n.keep("its element type is no number");
-  SmallVector<double> values;
-  for (int64_t k = 0; k < count; k++) {
-    double x = period ? 2 * M_PI * double(k) / period : 0;
-    values.push_back(a[0] - a[1] * std::cos(x) + a[2] * std::cos(2 * x));
-  }
-  Compose c{n};
-  return n.result(c.cast(c.reals(n.builder().getF64Type(), values, {count}), element, n.name()));
-}
-
-/// cos and -+ sin of 2 pi k n / length: [inputs, outputs].
-static std::pair<Value, Value> fourier(const Compose &c, Type element, int64_t inputs, int64_t outputs, int64_t length,
-                                       bool inverse) {
-  SmallVector<double> real, imaginary;
-  for (int64_t i = 0; i < inputs; i++)
-    for (int64_t k = 0; k < outputs; k++) {
-      double x = 2 * M_PI * double(i * k % length) / double(length), scale = inverse ? 1.0 / double(length) : 1;
-      real.push_back(std::cos(x) * scale);
-      imaginary.push_back((inverse ? std::sin(x) : -std::sin(x)) * scale);
-    }
-  return {c.reals(element, real, {inputs, outputs}), c.reals(element, imaginary, {inputs, outputs})};
-}
-
-/// DFT of [..., N, ..., 1 or 2] along an axis as products with the Fourier matrix.
-static LogicalResult dft(Node &n, int64_t axis) {
-  auto given = n.hasInput(1) ? n.constantInts(1) : Ints();
-  if (!given)
-    return n.keep("its length is computed from data");
-  int64_t rank = n.rank(0), parts = n.type(0).getShape().back();
-  axis = n.axis(axis, rank);
-  if (n.hasFailed())
-    return failure();
-  if (rank < 2 || axis == rank - 1 || (parts != 1 && parts != 2))
-    return n.error() << "input of type " << n.type(0)
-                     << "; DFT takes [..., 1 or 2], the last dimension real and imaginary parts";
-  if (n.type(0).isDynamicDim(unsigned(axis)))
-    return n.keepOpen("the number of its samples is only known at run time");
-  int64_t size = n.type(0).getDimSize(axis), length = given->empty() ? size : given->front();
-  bool inverse = n.integer("inverse", 0), onesided = n.integer("onesided", 0);
-  if (length < 1 || length > (1 << 16))
-    return n.keep("its length is 0 or beyond 65536");
-  if (onesided && inverse)
-    return n.keep("it is inverse and one-sided");
-  Compose c{n};
-  Ints perm = allAxes(rank), back(size_t(rank), 0);
-  perm.erase(perm.begin() + axis);
-  perm.push_back(axis); // [..., parts, N]
-  for (auto [to, from] : llvm::enumerate(perm))
-    back[size_t(from)] = int64_t(to);
-  Value x = c.transpose(n.operand(0), perm);
-  int64_t used = std::min(size, length), outputs = onesided ? length / 2 + 1 : length, last = rank - 1;
-  x = c.slice(x, last, 0, used);
-  auto [cosine, sine] = fourier(c, n.type(0).getElementType(), used, outputs, length, inverse);
-  Value re = c.slice(x, last - 1, 0, 1), real = c.matmul(re, cosine), imaginary = c.matmul(re, sine);
-  if (parts == 2) {
-    Value im = c.slice(x, last - 1, 1, 1);
-    real = c.sub(real, c.matmul(im, sine));
-    imaginary = c.add(imaginary, c.matmul(im, cosine));
-  }
-  return n.result(c.transpose(c.concat({real, imaginary}, last - 1), back, n.name()));
-}
-static LogicalResult importDftAttrs(Node &n) { return dft(n, n.integer("axis", 1)); }
-static LogicalResult importDft(Node &n) {
-  auto axis = n.hasInput(2) ? n.constantInts(2) : Ints{-2};
-  if (!axis)
-    return n.keep("its axis is computed from data");
-  return dft(n, axis->size() == 1 ? axis->front() : -2);
-}
-
+//===-- sequences -------------------------------------------------------------===//
 /// [B, C, T] with the last k - 1 positions of the past in front, convolved channel by channel.
 static LogicalResult importCausalConv(Node &n) {
   std::string activation = n.string("activation", "none");
@@ -312,11 +227,6 @@ static constexpr Rule kRules[] = {
     {"IsInf", 10, 1, 1, importIsInf},
     {"NegativeLogLikelihoodLoss", 12, 2, 3, importNllLoss},
     {"SoftmaxCrossEntropyLoss", 12, 2, 3, importCrossEntropy},
-    {"HannWindow", 17, 1, 1, importWindow},
-    {"HammingWindow", 17, 1, 1, importWindow},
-    {"BlackmanWindow", 17, 1, 1, importWindow},
-    {"DFT", 17, 1, 2, importDftAttrs},
-    {"DFT", 20, 1, 3, importDft},
     {"CausalConvWithState", 27, 2, 4, importCausalConv},
 };
 ArrayRef<Rule> formulaRules() { return kRules; }

@@ -1,14 +1,39 @@
 // BatchNormalization and Softmax.
-#include "lib/Import/Ops/Rules.h"
+#include "lib/Import/Ops/Compose.h"
 
 using namespace mlir;
 using namespace tern::nn;
 
 namespace tern::importer {
 
+/// Mean and variance of x itself; the running ones move towards them (version 14).
+static LogicalResult trainBatchNorm(Node &n) {
+  Compose c{n};
+  Ints axes = allAxes(n.rank(0));
+  axes.erase(axes.begin() + 1);
+  Value x = n.operand(0), mean = c.reduce(ReduceKind::mean, x, axes, false);
+  Shape channel(size_t(n.rank(0)), Extent(1));
+  channel[1] = Extent(c.sizes(x)[1]);
+  Value centred = c.sub(x, c.reshape(mean, channel)), variance = c.reduce(ReduceKind::mean, c.mul(centred, centred), axes, false);
+  double momentum = n.real("momentum", 0.9f);
+  auto moved = [&](int old, Value now) {
+    Value kept = c.mul(n.operand(old), c.number(n.operand(old), momentum));
+    return c.add(kept, c.mul(now, c.number(now, 1 - momentum)));
+  };
+  auto epsilon = n.builder().getF32FloatAttr(n.real("epsilon", 1e-5f));
+  if (!variance || failed(n.result(n.create<BatchNormOp>(x, n.operand(1), n.operand(2), mean, variance, epsilon, n.name()))))
+    return failure();
+  if (n.isOutputUsed(1) && failed(n.result(moved(3, mean), 1)))
+    return failure();
+  return n.isOutputUsed(2) ? n.result(moved(4, variance), 2) : success();
+}
+
 static LogicalResult importBatchNorm(Node &n) {
-  if (n.integer("training_mode", 0))
-    return n.keep("it is in training mode");
+  if (n.integer("training_mode", 0)) {
+    if (n.outputCount() > 3)
+      return n.keep("it has outputs that no version defines");
+    return trainBatchNorm(n);
+  }
   if (!n.integer("spatial", 1))
     return n.keep("it normalizes every position on its own (spatial = 0)");
   for (int i = 1; i < n.outputCount(); i++)

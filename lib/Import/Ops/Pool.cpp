@@ -43,16 +43,79 @@ static Value overPictures(Node &n, PoolKind kind, const WindowAttrs &w, bool cou
   return c.transpose(y, {0, 2, 1, 3, 4});
 }
 
+/// MaxPool with its second output: where in x the largest element of each window lies. The windows are gathered by a table of places, in
+/// which a place in the padding is another one that the window has: of equal elements the first one counts.
+static LogicalResult poolWithPlaces(Node &n, const WindowAttrs &w, bool ceil) {
+  RankedTensorType type = n.type(0);
+  size_t rank = w.kernel.size();
+  ArrayRef<int64_t> spatial = type.getShape().drop_front(2);
+  if (!w.openPads.empty() || !type.hasStaticShape())
+    return n.keepOpen("its output Indices is used, and sizes are only known at run time");
+  Value y = n.create<PoolOp>(PoolKind::max, n.operand(0), w.kernel, w.strides, w.pads, w.dilations, ceil, false, int64_t(2), n.name());
+  if (!y)
+    return failure();
+  ArrayRef<int64_t> shape = tensorType(y).getShape();
+  int64_t positions = ShapedType::getNumElements(shape.drop_front(2)), taps = ShapedType::getNumElements(w.kernel);
+  int64_t picture = ShapedType::getNumElements(spatial);
+  if (positions > (int64_t(1) << 24) / std::max<int64_t>(taps, 1))
+    return n.keep("its output Indices is used, and its windows have too many elements");
+  bool columns = n.integer("storage_order", 0);
+  Ints table, named; // places in x, and how the output counts them
+  auto unflatten = [](int64_t flat, ArrayRef<int64_t> sizes) {
+    Ints at(sizes.size(), 0);
+    for (size_t d = sizes.size(); d--; flat /= sizes[d])
+      at[d] = flat % sizes[d];
+    return at;
+  };
+  for (int64_t o = 0; o < positions; o++) {
+    Ints out = unflatten(o, shape.drop_front(2)), places, names;
+    for (int64_t k = 0; k < taps; k++) {
+      Ints tap = unflatten(k, w.kernel);
+      int64_t place = 0, name = 0;
+      bool inside = true;
+      for (size_t d = 0; d < rank; d++) {
+        int64_t at = out[d] * w.strides[d] - w.pads[d] + tap[d] * w.dilations[d];
+        inside &= at >= 0 && at < spatial[d];
+        place = place * spatial[d] + at;
+      }
+      for (size_t d = rank; d-- && inside;)
+        name = name * spatial[d] + out[d] * w.strides[d] - w.pads[d] + tap[d] * w.dilations[d];
+      places.push_back(inside ? place : -1);
+      names.push_back(columns ? name : place);
+    }
+    auto first = llvm::find_if(places, [](int64_t place) { return place >= 0; }) - places.begin();
+    for (int64_t k = 0; k < taps; k++) {
+      table.push_back(places[k] >= 0 ? places[k] : places[first]);
+      named.push_back(places[k] >= 0 ? names[k] : names[first]);
+    }
+  }
+  Compose c{n};
+  int64_t batch = type.getDimSize(0), channels = type.getDimSize(1);
+  Value windows = c.gather(c.reshape(n.operand(0), Shape{batch, channels, picture}), c.ints(table, {positions, taps}), 2);
+  Value tap = windows ? n.create<ArgReduceOp>(ArgKind::max, windows, int64_t(3), /*keepdims=*/false, /*select_last=*/false, StringAttr()) : Value();
+  Ints starts;
+  for (int64_t o = 0; o < positions; o++)
+    starts.push_back(o * taps);
+  Value place = c.gather(c.ints(named, {positions * taps}), c.add(tap, c.ints(starts, {positions})), 0);
+  Ints planes;
+  for (int64_t i = 0; i < batch * channels; i++)
+    planes.push_back(i * picture);
+  place = c.add(place, c.ints(planes, {batch, channels, 1}));
+  if (failed(n.result(y)))
+    return failure();
+  return n.result(c.reshape(place, shape), 1);
+}
+
 static LogicalResult importPool(Node &n, PoolKind kind) {
   if (n.rank(0) < 3)
     return n.error() << "input of rank " << n.rank(0)
                      << "; pooling needs batch, channels and one to three spatial dimensions";
-  if (n.isOutputUsed(1))
-    return n.keep("its output Indices is used");
   Value x = n.operand(0);
   WindowAttrs w = readWindow(n, spatialSizes(n, x));
   bool ceil = n.integer("ceil_mode", 0), countPads = n.integer("count_include_pad", 0) && kind == PoolKind::avg;
   int64_t p = kind == PoolKind::lp ? n.integer("p", 2) : 2;
+  if (n.isOutputUsed(1))
+    return poolWithPlaces(n, w, ceil);
   if (Value y = n.hasFailed() || ceil ? Value() : overPictures(n, kind, w, countPads); y || n.hasFailed())
     return n.result(y);
   if (w.openPads.empty() || !x)

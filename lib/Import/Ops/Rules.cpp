@@ -9,7 +9,7 @@ const Rule *findRule(StringRef domain, StringRef opType, int64_t opset) {
   const Rule *best = nullptr;
   for (auto table : {elementwiseRules, convolutionRules, matmulRules, poolRules, normRules, layerNormRules, attentionRules, fusedRules,
                      fusedAttentionRules, reduceRules, shapeRules, moveRules, resizeRules, constantRules, quantizeRules, indexRules,
-                     arrangeRules, einsumRules, rnnRules, formulaRules, controlRules, sampleRules, linearAttentionRules, classicRules, treeRules, svmRules, tableRules,
+                     arrangeRules, einsumRules, rnnRules, formulaRules, spectralRules, controlRules, sampleRules, linearAttentionRules, classicRules, treeRules, svmRules, tableRules,
                      qlinearProductRules, qlinearElementwiseRules, blockQuantizedRules, qonnxRules, dynamicLstmRules})
     for (const Rule &rule : table())
       if (rule.opType == opType && rule.domain == domain && rule.minOpset <= opset &&

@@ -36,6 +36,7 @@ llvm::ArrayRef<Rule> arrangeRules();
 llvm::ArrayRef<Rule> einsumRules();
 llvm::ArrayRef<Rule> rnnRules();
 llvm::ArrayRef<Rule> formulaRules();
+llvm::ArrayRef<Rule> spectralRules();
 llvm::ArrayRef<Rule> controlRules();
 llvm::ArrayRef<Rule> sampleRules();
 llvm::ArrayRef<Rule> classicRules();

@@ -13,6 +13,14 @@ TEST_F(OpenSizesTest, Elementwise) {
   checkOp("nn.cast %0", {"tensor<{a}x3xf16>"}, "tensor<{a}x3xi8>", {{{"a", 33}}});
 }
 
+TEST_F(OpenSizesTest, FunctionsOfFloats) {
+  // Polynomials where there is a fused multiply-add.
+  for (llvm::StringRef kind : {"exp", "tanh", "erf", "sigmoid", "softplus", "elu", "atan", "asinh"})
+    checkOp(("nn.unary " + kind + " %0").str(), {"tensor<{a}x{b}xf32>"}, "tensor<{a}x{b}xf32>", {{{"a", 3}, {"b", 37}}}, 4e-6);
+  low = 0.01;
+  checkOp("nn.unary log %0", {"tensor<{a}x{b}xf32>"}, "tensor<{a}x{b}xf32>", {{{"a", 3}, {"b", 37}}}, 4e-6);
+}
+
 TEST_F(OpenSizesTest, Reductions) {
   for (llvm::StringRef kind : {"sum", "mean", "max", "prod", "l1", "l2", "log_sum_exp", "sum_square"}) {
     std::string op = ("nn.reduce " + kind + " %0 {axes = array<i64: 0, 2>}").str();

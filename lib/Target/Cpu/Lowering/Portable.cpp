@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -220,7 +221,6 @@ FailureOr<std::vector<Step>> lowerPortable(func::FuncOp kernel, ArrayRef<CallOpe
   if (failed(phases))
     return bad();
   function.erase();
-  after.addPass(createConvertMathToLibmPass()); // scalar loops: the C library has what has no instruction (Libm.h)
   tidy(after);
   if (failed(after.run(*scratch)) || failed(moveGlobals(*scratch, module)))
     return bad();
@@ -255,12 +255,24 @@ FailureOr<std::vector<Step>> lowerPortable(func::FuncOp kernel, ArrayRef<CallOpe
     step.problem = PortableProblem{phase.function, phase.sizes, phase.tasks};
     steps.push_back(std::move(step));
   }
-  for (Operation &op : llvm::make_early_inc_range(*scratch->getBody())) // functions of the C library
-    if (auto declaration = dyn_cast<func::FuncOp>(op); declaration && declaration.isExternal() && !module.lookupSymbol(declaration.getName())) {
-      declaration->remove();
-      module.push_back(declaration);
-    }
   return steps;
+}
+
+/// Functions of f32 become polynomials where there is a fused multiply-add: loops with them are vectors then. What has no
+/// polynomial, and every other type, is the C library's (Libm.h).
+static LogicalResult expandMath(ModuleOp module, const Isa &isa) {
+  if (isa.lanes >= 8) {
+    RewritePatternSet patterns(module.getContext());
+    populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) {
+      return llvm::is_contained({"math.exp", "math.expm1", "math.log", "math.log1p", "math.tanh", "math.erf"}, name);
+    });
+    if (failed(applyPatternsGreedily(module, std::move(patterns))))
+      return failure();
+  }
+  PassManager pm(module.getContext());
+  pm.enableVerifier(false); // constants of the kernel are elsewhere
+  pm.addPass(createConvertMathToLibmPass());
+  return pm.run(module);
 }
 
 FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, const PortableProblem &problem, const Isa &isa) {
@@ -268,7 +280,17 @@ FailureOr<Kernel> emitPortable(ModuleOp module, StringRef name, const PortablePr
   kernel.function = cast<func::FuncOp>(func::FuncOp(problem.function)->clone());
   kernel.function.setName(name);
   kernel.tasks = problem.tasks;
-  module.push_back(kernel.function);
+  OwningOpRef<ModuleOp> own = ModuleOp::create(kernel.function.getLoc());
+  own->push_back(kernel.function);
+  if (failed(expandMath(*own, isa)))
+    return func::FuncOp(problem.function).emitError("cannot be lowered through linalg");
+  for (auto function : llvm::make_early_inc_range(own->getOps<func::FuncOp>())) {
+    function->remove();
+    if (function == kernel.function || !module.lookupSymbol(function.getName()))
+      module.push_back(function);
+    else
+      function->destroy(); // of the C library, declared once
+  }
   return kernel;
 }
 
