@@ -12,15 +12,15 @@ namespace {
 class QuantEmitter {
 public:
   QuantEmitter(KernelBuilder &k, const DynamicQuantProblem &p)
-      : k(k), p(p), line(!p.in.hasHalo() && !p.out.hasHalo()), count(k.extent(p.in.c)),
+      : k(k), p(p), count(k.extent(p.in.c)),
         width(rowWidth(k.target(), count)) {}
 
   /// Offsets of pixel i in an activation.
   Index at(const Map &m, const Index &i) const {
-    if (line)
+    if (!m.hasHalo())
       return i * k.extent(m.cs) + k.offset(m.base);
-    Index w = k.extent(m.w), h = k.extent(m.h), r = i / w;
-    return rowOffset(k, m, r / h, r % h) + i % w * k.extent(m.cs);
+    Index w = k.extent(m.w), h = k.extent(m.h), r = i / w, x = i - r * w;
+    return rowOffset(k, m, m.n == 1 ? Index(0) : r / h, m.n == 1 ? r : r % h) + x * k.extent(m.cs);
   }
 
   Value absMax(const Index &i) {
@@ -75,7 +75,6 @@ public:
 private:
   KernelBuilder &k;
   const DynamicQuantProblem &p;
-  bool line;
   Index count;
   int64_t width;
 };

@@ -1,4 +1,5 @@
 //===- MoveTest.cpp - copies and changes of layout ------------------------===//
+#include "Dynamic.h"
 #include "Naive.h"
 #include <cstring>
 #include <numeric>
@@ -106,7 +107,8 @@ Map image(Elem elem, int64_t n, int64_t h, int64_t w, int64_t c, bool planar = f
   return m;
 }
 
-void run(const RelayoutProblem &p) {
+void run(const RelayoutProblem &p, Open open = {}) {
+  Dynamic<RelayoutProblem> asked = dynamicPictures(p, open);
   ASSERT_EQ(refuse(p), "");
   Random random(9);
   Operands operands(p.expr, p.out, random);
@@ -128,14 +130,14 @@ void run(const RelayoutProblem &p) {
           want.set(n, y, x, c, evaluate(p.expr, values));
         }
   for (const Isa &isa : hostIsas()) {
-    CompiledKernel kernel(isa, [&](ModuleOp m, const Isa &isa) { return emitRelayout(m, "relayout", p, isa); });
+    CompiledKernel kernel(isa, [&](ModuleOp m, const Isa &isa) { return emitRelayout(m, "relayout", asked.problem, isa); });
     ASSERT_TRUE(kernel.ok());
     Activation got(p.out);
     std::vector<Buffer *> args;
     for (size_t i = 0; i < std::max<size_t>(1, operands.inputs.size()); i++)
       args.push_back(i == input ? &in.buffer : &operands.inputs[i]->buffer);
     args.push_back(&got.buffer);
-    kernel.run(args);
+    kernel.run(args, asked.sizes);
     if (p.out.elem == Elem::U8 && p.out.cs == 4 && p.out.c < 4) // the fourth byte may be anything
       for (int64_t i = 0; i < p.out.pixels(); i++) {
         int64_t n = i / (p.out.h * p.out.w), y = i / p.out.w % p.out.h, x = i % p.out.w;
@@ -143,7 +145,7 @@ void run(const RelayoutProblem &p) {
           got.buffer.data<uint8_t>()[offsetOf(p.out, n, y, x, c)] =
               want.buffer.data<uint8_t>()[offsetOf(p.out, n, y, x, c)];
       }
-    expectEqual(got, want, 0, print(p) + " " + isa.name.str());
+    expectEqual(got, want, 0, print(asked.problem) + " " + isa.name.str());
   }
 }
 
@@ -194,6 +196,18 @@ TEST(Relayout, NhwcToPlanar) {
     }
   run(relayout(image(Elem::U8, 1, 31, 7, 3), image(Elem::F32, 1, 31, 7, 3, true)));
   run(relayout(image(Elem::U8, 1, 7, 7, 24), image(Elem::U8, 1, 7, 7, 24, true)));
+}
+
+TEST(Relayout, OpenPictures) {
+  for (int64_t c : {1, 3, 4, 5, 37})
+    for (Elem e : {Elem::F32, Elem::U8})
+      for (int64_t w : {1, 7, 19, 35}) {
+        Map nhwc = image(e, 1, 5, w, c), planar = image(Elem::F32, 1, 5, w, c, true);
+        nhwc.cs = e == Elem::U8 ? (c + 3) / 4 * 4 : c;
+        nhwc.top = nhwc.left = 1, nhwc.right = 2;
+        run(relayout(planar, nhwc), {true, true});
+        run(relayout(nhwc, planar), {w > 7, true});
+      }
 }
 
 TEST(Relayout, RefusalsSayWhy) {

@@ -1,4 +1,5 @@
 //===- WindowTest.cpp - pooling, reductions and resize --------------------===//
+#include "Dynamic.h"
 #include "Naive.h"
 #include "lib/Target/Cpu/LowerToLLVM.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -37,7 +38,7 @@ using Emit = std::function<Kernel(ModuleOp, const Isa &)>;
 using Exact = std::function<Number(Activation &in, int64_t n, int64_t y, int64_t x, int64_t c)>;
 
 void run(const Map &inMap, const Map &outMap, const Expr &expr, const Emit &emit, const Exact &exact, double tolerance,
-         const std::string &what) {
+         const std::string &what, ArrayRef<int64_t> sizes = {}) {
   Random random(11);
   Activation in(inMap, random), want(outMap);
   Operands operands(expr, outMap, random);
@@ -54,7 +55,7 @@ void run(const Map &inMap, const Map &outMap, const Expr &expr, const Emit &emit
     for (Buffer *b : operands.pointers())
       args.push_back(b);
     args.push_back(&got.buffer);
-    kernel.run(args);
+    kernel.run(args, sizes);
     expectEqual(got, want, tolerance, what + " " + isa.name.str());
   }
 }
@@ -88,12 +89,13 @@ Number pooled(const PoolProblem &p, Activation &in, int64_t n, int64_t y, int64_
   return {};
 }
 
-void run(const PoolProblem &p, double tolerance) {
-  ASSERT_EQ(refuse(p), "");
+void run(const PoolProblem &p, double tolerance, Open open = {}) {
+  Dynamic<PoolProblem> asked = dynamicPictures(p, open);
+  ASSERT_EQ(refuse(asked.problem), "");
   run(
-      p.in, p.out, p.epilogue, [&](ModuleOp m, const Isa &isa) { return emitPool(m, "pool", p, isa); },
+      p.in, p.out, p.epilogue, [&](ModuleOp m, const Isa &isa) { return emitPool(m, "pool", asked.problem, isa); },
       [&](Activation &in, int64_t n, int64_t y, int64_t x, int64_t c) { return pooled(p, in, n, y, x, c); }, tolerance,
-      print(p));
+      print(asked.problem), asked.sizes);
 }
 
 PoolProblem pool(PoolKind kind, Map in, int64_t k, int64_t stride, int64_t pad, Elem outElem, int64_t outHalo = 0) {
@@ -153,6 +155,22 @@ TEST(Pool, Epilogues) {
     }
 }
 
+TEST(Pool, OpenPictures) {
+  for (Open open : {Open{true, true}, Open{false, true}, Open{true, false}})
+    for (Elem e : {Elem::F32, Elem::U8}) {
+      run(pool(PoolKind::Max, image(e, 1, 11, 13, 37, 1), 3, 2, 1, e, 1), 0, open);
+      PoolProblem p = pool(PoolKind::Average, image(e, 1, 9, 10, 20), 3, 2, 1, Elem::U8);
+      p.epilogue = epilogue(Elem::U8, image(Elem::F32, 1, p.out.h, p.out.w, 20));
+      run(p, 0, open);
+      p = pool(PoolKind::Average, image(e, 1, 9, 10, 3), 3, 2, 1, Elem::F32);
+      p.countIncludePad = true;
+      p.out.w++; // ceil mode
+      run(p, 1e-6, open);
+    }
+  run(pool(PoolKind::Max, image(Elem::F32, 1, 1, 1, 16), 3, 1, 1, Elem::F32), 0, {true, true}); // no window lies inside
+  run(pool(PoolKind::Max, image(Elem::F32, 1, 13, 2, 24), 9, 1, 4, Elem::F32), 0, {true, true});
+}
+
 TEST(Pool, RefusalsSayWhy) {
   PoolProblem p = pool(PoolKind::Average, image(Elem::U8, 1, 9, 10, 4), 2, 2, 0, Elem::U8);
   EXPECT_EQ(refuse(p), "the output is no f32 and the epilogue does not quantize");
@@ -201,6 +219,27 @@ TEST(GlobalReduce, EveryKind) {
       2e-6, print(large));
 }
 
+TEST(GlobalReduce, OpenPictures) {
+  for (Elem e : {Elem::F32, Elem::U8})
+    for (int64_t w : {1, 3, 4, 17}) {
+      GlobalReduceProblem p;
+      p.in = image(e, 1, 6, w, 37, 1);
+      p.out = image(Elem::F32, 1, 1, 1, 37);
+      Dynamic<GlobalReduceProblem> asked{p, {6, w}};
+      asked.problem.in.h = dynamicSize(0), asked.problem.in.w = dynamicSize(1);
+      ASSERT_EQ(refuse(asked.problem), "");
+      auto exact = [&](Activation &in, int64_t n, int64_t, int64_t, int64_t c) {
+        double sum = 0;
+        for (int64_t i = 0; i < 6 * w; i++)
+          sum += in.get(n, i / w, i % w, c).real();
+        return Number::of(float(sum) / float(6 * w));
+      };
+      run(
+          p.in, p.out, {}, [&](ModuleOp m, const Isa &isa) { return emitGlobalReduce(m, "reduce", asked.problem, isa); }, exact,
+          e == Elem::F32 ? 1e-5 : 0, print(asked.problem), asked.sizes);
+    }
+}
+
 double position(ResizeCoord coord, double x, double in, double out, double scale) {
   switch (coord) {
   case ResizeCoord::HalfPixel:
@@ -216,18 +255,23 @@ double position(ResizeCoord coord, double x, double in, double out, double scale
   return 0;
 }
 
+/// `ratio`: the scales of open pictures are not written but follow from the sizes.
 void runResize(Elem elem, ResizeMode mode, ResizeCoord coord, int64_t c, int64_t oh, int64_t ow,
-               bool quantize = false) {
+               bool quantize = false, Open open = {}, bool ratio = false) {
   ResizeProblem p;
-  p.in = view(image(elem, 2, 6, 5, c, 1), c + 3, 1);
-  p.out = image(quantize ? Elem::U8 : elem, 2, oh, ow, c, 1);
+  int64_t n = open.h || open.w ? 1 : 2;
+  p.in = view(image(elem, n, 6, 5, c, 1), c + 3, 1);
+  p.out = image(quantize ? Elem::U8 : elem, n, oh, ow, c, 1);
   if (mode == ResizeMode::Linear && !quantize)
     p.out.elem = Elem::F32;
   p.mode = mode, p.coord = coord;
   p.scaleH = double(oh) / 6, p.scaleW = double(ow) / 5;
   if (quantize)
-    p.epilogue = epilogue(Elem::U8, image(Elem::F32, 2, oh, ow, c));
-  ASSERT_EQ(refuse(p), "");
+    p.epilogue = epilogue(Elem::U8, image(Elem::F32, n, oh, ow, c));
+  Dynamic<ResizeProblem> asked = dynamicPictures(p, open);
+  if (ratio)
+    asked.problem.scaleH = asked.problem.scaleW = 0;
+  ASSERT_EQ(refuse(asked.problem), "");
   auto exact = [&](Activation &in, int64_t n, int64_t y, int64_t x, int64_t ch) {
     double fy = position(coord, y, 6, oh, p.scaleH), fx = position(coord, x, 5, ow, p.scaleW);
     auto near = [&](double at, int64_t size) {
@@ -247,8 +291,20 @@ void runResize(Elem elem, ResizeMode mode, ResizeCoord coord, int64_t c, int64_t
                       dy * ((1 - dx) * in.get(n, y1, x0, ch).real() + dx * in.get(n, y1, x1, ch).real()));
   };
   run(
-      p.in, p.out, p.epilogue, [&](ModuleOp m, const Isa &isa) { return emitResize(m, "resize", p, isa); }, exact,
-      mode == ResizeMode::Linear ? (elem == Elem::F32 ? 1e-5 : 1e-3) : 0, print(p));
+      p.in, p.out, p.epilogue, [&](ModuleOp m, const Isa &isa) { return emitResize(m, "resize", asked.problem, isa); }, exact,
+      mode == ResizeMode::Linear ? (elem == Elem::F32 ? 1e-5 : 1e-3) : 0, print(asked.problem), asked.sizes);
+}
+
+TEST(Resize, OpenPictures) {
+  for (auto mode : {ResizeMode::NearestFloor, ResizeMode::NearestCeil, ResizeMode::NearestRoundFloor, ResizeMode::NearestRoundCeil,
+                    ResizeMode::Linear})
+    for (auto coord : {ResizeCoord::HalfPixel, ResizeCoord::PytorchHalfPixel, ResizeCoord::Asymmetric, ResizeCoord::HalfPixelSymmetric})
+      for (auto size : {std::pair(12, 10), std::pair(7, 13), std::pair(1, 1)})
+        runResize(Elem::F32, mode, coord, 7, size.first, size.second, false, {true, true}, size.first == 7);
+  runResize(Elem::F32, ResizeMode::Linear, ResizeCoord::AlignCorners, 21, 7, 13, false, {true, true}, true);
+  runResize(Elem::F32, ResizeMode::Linear, ResizeCoord::AlignCorners, 21, 6, 5, false, {true, true});
+  runResize(Elem::U8, ResizeMode::NearestFloor, ResizeCoord::Asymmetric, 37, 12, 10, true, {false, true});
+  runResize(Elem::U8, ResizeMode::Linear, ResizeCoord::HalfPixel, 40, 12, 10, false, {true, false});
 }
 
 TEST(Resize, NearestOnAnyElement) {
