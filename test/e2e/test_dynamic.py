@@ -68,6 +68,29 @@ class Dynamic(unittest.TestCase):
         self.agrees(path, model, {"n": [1, 3, 8], "s": [1, 2, 13, 64, 100, 511]})
         self.assertIn("#define MLP_DIM_S 1", (model.path / "model.h").read_text())
 
+    def test_windows_over_any_length(self):
+        """What speech models begin with: convolutions over an open length, then rows. Lengths without a window are excluded."""
+        path = save(self.folder, "speech", [("Conv", ["x", "k"], ["a"], {"strides": [2]}), ("Relu", ["a"], ["b"], {}),
+                                            ("Conv", ["b", "g"], ["c"], {"pads": [1, 1], "group": 4}), ("MaxPool", ["c"], ["d"], {"kernel_shape": [2], "strides": [2], "ceil_mode": 1}),
+                                            ("Transpose", ["d"], ["e"], {"perm": [0, 2, 1]}), ("MatMul", ["e", "w"], ["f"], {}), ("Softmax", ["f"], ["y"], {"axis": 1})],
+                    [("x", ["n", 3, "t"])], [("y", ["n", "s", 17])],
+                    {"k": weights(40, 3, 5), "g": weights(40, 10, 3), "w": weights(40, 17)})
+        model = self.compile(path, dims={"n": "1..4", "t": "1..4000"})
+        self.assertEqual(model.dims, {"n": (1, 4), "t": (5, 4000)})
+        self.agrees(path, model, {"n": [1, 3], "t": [5, 6, 7, 64, 333, 4000]})
+
+    def test_pictures_of_any_size(self):
+        """Strided, depthwise and transposed convolutions, a gate, and a resize to the size of an earlier value."""
+        path = save(self.folder, "pictures",
+                    [("Conv", ["x", "k"], ["a"], {"strides": [2, 2], "auto_pad": "SAME_UPPER"}), ("Conv", ["a", "d"], ["b"], {"group": 24, "pads": [1, 1, 1, 1]}),
+                     ("GlobalAveragePool", ["b"], ["m"], {}), ("Mul", ["b", "m"], ["c"], {}), ("AveragePool", ["c"], ["p"], {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}),
+                     ("ConvTranspose", ["p", "t"], ["u"], {"strides": [2, 2]}), ("Shape", ["c"], ["shape"], {}), ("Resize", ["u", "", "", "shape"], ["r"], {"mode": "linear"}),
+                     ("Concat", ["r", "c"], ["y"], {"axis": 1})],
+                    [("x", ["n", 3, "h", "w"])], [("y", ["n", 48, "oh", "ow"])],
+                    {"k": weights(24, 3, 3, 3), "d": weights(24, 1, 3, 3), "t": weights(24, 24, 2, 2)})
+        model = self.compile(path, dims={"n": "1..2", "h": "1..200", "w": "1..200"})
+        self.agrees(path, model, {"n": [1, 2], "h": [1, 2, 33, 50], "w": [1, 16, 37, 200]})
+
     def test_past_and_present(self):
         """The new keys follow the old ones in the output; an empty past is one."""
         path = save(self.folder, "kv", [("Concat", ["past", "new"], ["present"], {"axis": 2}), ("Softmax", ["present"], ["y"], {"axis": -1})],

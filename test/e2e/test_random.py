@@ -7,7 +7,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "fuzz"))
 import fuzz  # noqa: E402
 
 CASES = {"pictures": (range(1, 13), ["float", "w8a8+", "w4a8+"]), "sequences": (range(1, 13), ["float", "w8a8"]),
-         "control": (range(1, 13), ["float", "w8a8"])}
+         "control": (range(1, 13), ["float", "w8a8"]), "pictures sizes": (range(13, 19), ["float", "w8a8+"])}
 
 
 class RandomGraphs(unittest.TestCase):
@@ -16,15 +16,16 @@ class RandomGraphs(unittest.TestCase):
 
 def add_tests():
     for family, (seeds, schemes) in CASES.items():
+        family, _, dynamic = family.partition(" ")
         for seed in seeds:
-            def test(self, family=family, seed=seed, schemes=schemes):
+            def test(self, family=family, seed=seed, schemes=schemes, dynamic=dynamic):
                 for scheme in schemes:
                     try:
-                        problem = fuzz.check(family, seed, scheme)
+                        problem = fuzz.check(family, seed, scheme, dynamic)
                     except fuzz.Skip as why:
                         self.skipTest(str(why))
                     self.assertIsNone(problem, f"{family} {seed} {scheme}: {problem}")
-            setattr(RandomGraphs, f"test_{family}_{seed}", test)
+            setattr(RandomGraphs, f"test_{family}_{dynamic}_{seed}".replace("__", "_"), test)
 
 
 add_tests()

@@ -123,7 +123,7 @@ private:
 
   void pixel(const Row &r, const Index &x, bool whole) {
     Index yStart = rows.start(r.y), xStart = cols.start(x), yLo = 0, yHi = p.kh, xLo = 0, xHi = p.kw;
-    Value count;
+    Value count, padding; // padding: the codes outside of the picture that count
     if (!whole) {
       std::tie(yLo, yHi) = rows.taps(r.y);
       std::tie(xLo, xHi) = cols.taps(x);
@@ -132,8 +132,10 @@ private:
         Index taps = p.countIncludePad
                          ? rows.until(yStart, rows.in + p.padBottom) * cols.until(xStart, cols.in + p.padRight)
                          : (yHi - yLo) * (xHi - xLo);
-        Value i = arith::IndexCastOp::create(k.builder(), k.loc(), k.i32Type(), k.value(taps));
-        count = k.toF32(i);
+        auto word = [&](const Index &i) -> Value { return arith::IndexCastOp::create(k.builder(), k.loc(), k.i32Type(), k.value(i)); };
+        count = k.toF32(word(taps));
+        if (isInteger() && p.countIncludePad && p.padCode)
+          padding = word((taps - (yHi - yLo) * (xHi - xLo)) * p.padCode);
       }
     }
     Index corner = rowOffset(k, p.in, r.n, 0) + yStart * k.rowStride(p.in) + xStart * p.in.cs;
@@ -152,6 +154,8 @@ private:
           });
         })[0];
       }
+      if (padding)
+        acc = k.addi(acc, k.broadcast(padding, piece.lanes));
       Value v = expr.evaluate(r.inputs, x, c, piece.lanes, piece.mask, finish(acc, count));
       k.store(v, out, r.out + x * p.out.cs + c, piece.mask);
     });

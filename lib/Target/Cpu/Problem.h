@@ -185,6 +185,7 @@ struct PoolProblem {
           padRight =
               0; ///< only countIncludePad needs them (a window may start in the padding and end beyond it in ceil mode)
   int64_t lp = 2;
+  int64_t padCode = 0; ///< countIncludePad: what the padding of codes holds, their zero point
   Expr epilogue;
 };
 

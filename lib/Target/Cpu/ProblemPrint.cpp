@@ -154,7 +154,7 @@ std::string print(const PoolProblem &q) {
   p.map("in", q.in).map("out", q.out).word("kind", kPools[size_t(q.kind)]);
   p.list("kernel", {q.kh, q.kw}).list("stride", {q.strideH, q.strideW}).list("dilation", {q.dilationH, q.dilationW});
   p.list("pad", {q.padTop, q.padLeft, q.padBottom, q.padRight});
-  p.field("count_include_pad", int64_t(q.countIncludePad), int64_t(0)).field("lp", q.lp, usual.lp);
+  p.field("count_include_pad", int64_t(q.countIncludePad), int64_t(0)).field("lp", q.lp, usual.lp).field("pad_code", q.padCode, usual.padCode);
   return p.expr("epilogue", q.epilogue).str();
 }
 

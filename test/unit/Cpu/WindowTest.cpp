@@ -63,7 +63,7 @@ void run(const Map &inMap, const Map &outMap, const Expr &expr, const Emit &emit
 Number pooled(const PoolProblem &p, Activation &in, int64_t n, int64_t y, int64_t x, int64_t c) {
   bool integer = p.in.elem != Elem::F32;
   double best = -INFINITY, sum = 0;
-  int64_t codes = p.in.elem == Elem::S8 ? -128 : 0, total = 0, count = 0;
+  int64_t codes = p.in.elem == Elem::S8 ? -128 : 0, total = 0, count = 0, present = 0;
   for (int64_t i = 0; i < p.kh; i++)
     for (int64_t j = 0; j < p.kw; j++) {
       int64_t iy = y * p.strideH - p.padTop + i * p.dilationH, ix = x * p.strideW - p.padLeft + j * p.dilationW;
@@ -72,6 +72,7 @@ Number pooled(const PoolProblem &p, Activation &in, int64_t n, int64_t y, int64_
       count += p.countIncludePad ? padded : inside;
       if (!inside)
         continue;
+      present++;
       Number v = in.get(n, iy, ix, c);
       best = std::max(best, double(v.f));
       codes = std::max(codes, v.i);
@@ -82,7 +83,7 @@ Number pooled(const PoolProblem &p, Activation &in, int64_t n, int64_t y, int64_
   case PoolKind::Max:
     return integer ? Number::code(codes) : Number::of(float(best));
   case PoolKind::Average:
-    return Number::of((integer ? float(total) : float(sum)) / float(count));
+    return Number::of((integer ? float(total + p.padCode * (count - present)) : float(sum)) / float(count));
   case PoolKind::Lp:
     return Number::of(float(std::pow(sum, 1.0 / double(p.lp))));
   }
@@ -135,6 +136,7 @@ TEST(Pool, AverageAndLp) {
       for (bool include : {false, true}) {
         PoolProblem p = pool(PoolKind::Average, image(e, 1, 9, 10, c), 3, 2, 1, Elem::F32);
         p.countIncludePad = include;
+        p.padCode = include && e == Elem::U8 ? 128 : 0;
         p.out.w++; // ceil mode: the last window ends behind the padding
         run(p, 1e-6);
       }
@@ -164,6 +166,7 @@ TEST(Pool, OpenPictures) {
       run(p, 0, open);
       p = pool(PoolKind::Average, image(e, 1, 9, 10, 3), 3, 2, 1, Elem::F32);
       p.countIncludePad = true;
+      p.padCode = e == Elem::U8 ? 93 : 0;
       p.out.w++; // ceil mode
       run(p, 1e-6, open);
     }

@@ -98,6 +98,9 @@ bool CallLowering::pool() {
     problem.padBottom = op.getPads()[2];
   }
   problem.countIncludePad = op.getCountIncludePad();
+  auto dequantize = op.getX().getDefiningOp<DequantizeOp>();
+  if (auto bundle = dequantize ? dequantize.getQ().getDefiningOp<BundleOp>() : BundleOp(); bundle && problem.countIncludePad)
+    problem.padCode = storedZero(bundle).value_or(0);
   problem.lp = op.getP();
   return picture(problem, op.getX(), "cpu.pool");
 }
