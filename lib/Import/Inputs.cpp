@@ -163,7 +163,7 @@ FailureOr<Type> Importer::bindInput(StringRef name, std::vector<std::string> &op
     } else if (axis == 0) {
       std::string batch = symbol.empty() ? std::string() : ("'" + symbol + "' ").str();
       assumed.push_back(
-          ("input '" + name + "': the batch " + batch + "is open and taken as 1; --dim " + flag + "=N sets it").str());
+          ("input '" + name + "': the batch " + batch + "is open and taken as 1; --dim " + flag + "=N sets it, --dim " + flag + "=1..8 leaves it open").str());
       shape.push_back(1);
       if (!symbol.empty())
         sizes[symbol] = 1;

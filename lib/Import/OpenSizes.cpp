@@ -50,6 +50,10 @@ LogicalResult requireWindows(Node &node) {
   return success();
 }
 
+static Attribute numberAttr(Type element, int64_t value) {
+  return IntegerAttr::get(element, APInt(element.getIntOrFloatBitWidth(), uint64_t(value), false, /*implicitTrunc=*/true));
+}
+
 DenseElementsAttr foldSizes(nn::SizeAnalysis &sizes, Operation *op) {
   if (!isa<nn::NNDialect>(op->getDialect()) || op->getNumResults() != 1 || isa<nn::SizesOp, nn::OnnxOp>(op))
     return {};
@@ -61,11 +65,10 @@ DenseElementsAttr foldSizes(nn::SizeAnalysis &sizes, Operation *op) {
   if (!values)
     return {};
   SmallVector<Attribute> numbers;
-  unsigned width = type.getElementTypeBitWidth();
   for (SizeExpr value : *values) {
     if (!value.constant())
       return {};
-    numbers.push_back(IntegerAttr::get(type.getElementType(), APInt(width, uint64_t(*value.constant()), false, /*implicitTrunc=*/true)));
+    numbers.push_back(numberAttr(type.getElementType(), *value.constant()));
   }
   return DenseElementsAttr::get(type, numbers);
 }
@@ -150,6 +153,15 @@ void Importer::numbersToSizes(Block &block) {
     SmallVector<StringRef> texts;
     for (SizeExpr value : *values)
       texts.push_back(value.str());
+    if (llvm::all_of(*values, [](SizeExpr value) { return value.constant().has_value(); })) {
+      SmallVector<Attribute> numbers;
+      for (SizeExpr value : *values)
+        numbers.push_back(numberAttr(type.getElementType(), *value.constant()));
+      result.replaceAllUsesWith(constant(DenseElementsAttr::get(type, numbers), op.getLoc()));
+      sizeAnalysis.forget(result);
+      op.erase();
+      continue;
+    }
     auto flat = type.getRank() <= 1 ? type : RankedTensorType::get(type.getNumElements(), type.getElementType());
     Value made = nn::SizesOp::create(builder, op.getLoc(), flat, builder.getStrArrayAttr(texts));
     if (flat != type)

@@ -203,12 +203,14 @@ class Model:
         return found
 
     def bench(self, feeds=None, seconds=1.0, dims=None):
-        """Times runs for about `seconds`: tern.Times. feeds: None for random values. dims: {name: size} for those that are open."""
+        """Times runs for about `seconds`: tern.Times. feeds: None for random values. dims: {name: size} for those that are open, else
+        the least ones that hold anything."""
         if feeds is None:
             rng = np.random.default_rng(0)
             if self._dim_infos:
+                least = {name: max(1, low) for name, (low, _) in self.dims.items()}
                 with self._lock:
-                    self._bind(_sizes.solve(list(self.dims), self._sizes, [None] * len(self._sizes), dims or {}))
+                    self._bind(_sizes.solve(list(self.dims), self._sizes, [None] * len(self._sizes), {**least, **(dims or {})}))
             feeds = {t.name: rng.normal(0, 1, t.shape).astype(t.dtype) if np.dtype(t.dtype).kind == "f"
                      else rng.integers(0, 2, t.shape).astype(t.dtype) for t in self.inputs}
         pointers = lambda list_: (ctypes.c_void_p * max(1, len(list_)))(*(a.ctypes.data for a in list_))

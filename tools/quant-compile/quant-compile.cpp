@@ -40,7 +40,7 @@ static void addFlags(CommandLine &line, CompileOptions &options, Verbosity &verb
   more({"plan-only", "", "stop after writing plan.json (-o FILE.json or folder)", setTrue(options.planOnly)});
   more({"ranges", "HOW", "of activations: mse (default), minmax, entropy, percentile:P", storeText(options.ranges)});
   more({"samples", "N", "use the first N samples of the calibration data", storeNumber(options.samples, 1, INT64_MAX)});
-  more({"dim", "NAME=N|LO..HI", "size of an open dimension, or what it may be when the program runs;\nrepeatable", appendText(options.dims)});
+  more({"dim", "NAME=N|LO..HI", "size of an open dimension, or what it may be when the program runs;\nrepeatable. A batch that is the only open one is 1 without a flag:\nfixed sizes are faster in convolutional nets", appendText(options.dims)});
   more({"inputs", "A,B", "cut the model: these values become its inputs", appendCommas(options.inputs)});
   more({"outputs", "C,D", "cut the model: these values become its outputs", appendCommas(options.outputs)});
   line.add({"emit", "LIST", "so (default): a program; onnx-qdq, onnx-nbits: a quantized ONNX file;\nobj, mlir: also model.o, model.mlir",

@@ -87,6 +87,8 @@ Error compareWith(Artifact &artifact, Feeds &feeds, const RunOptions &options) {
   compile.outputs = origin->options.outputs;
   for (const auto &[name, size] : origin->dims)
     compile.dims.push_back(name + "=" + std::to_string(size));
+  for (auto [dim, size] : zip(artifact.getDims(), artifact.getSizes()))
+    compile.dims.push_back(std::string(dim.name) + "=" + std::to_string(size));
   compile.measure = false;
   compile.target = "native";
   {

@@ -58,6 +58,16 @@ static Error bindDims(Artifact &artifact, const RunOptions &options) {
       return createStringError("--dim: the program has no open dimension '" + name + "'; it has " + llvm::join(names, ", "));
     sizes.emplace_back(name.str(), size);
   }
+  // Random inputs have the least sizes that hold anything where nothing tells others.
+  std::string assumed;
+  for (const tern_dim_info &dim : artifact.getDims()) {
+    if (!options.inputs.empty() || any_of(sizes, [&](const auto &given) { return given.first == dim.name; }))
+      continue;
+    sizes.emplace_back(dim.name, std::clamp<int64_t>(1, dim.low, dim.high));
+    assumed += formatv(" {0}={1}", dim.name, sizes.back().second);
+  }
+  if (!assumed.empty())
+    errs() << "sizes:" << assumed << "; --dim NAME=N sets others\n";
   std::vector<std::vector<int64_t>> shapes;
   if (!options.inputs.empty()) {
     auto reader = calib::SampleReader::open(options.inputs);
