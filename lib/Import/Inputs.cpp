@@ -89,6 +89,12 @@ LogicalResult Importer::bindSymbols() {
 std::string Importer::openText(StringRef flag, StringRef symbol) {
   auto isOpenDim = [&](StringRef name) { return (options.open && anyOpen) || options.bounds.count(name); };
   nn::SizeTable &table = sizeAnalysis.table;
+  // A range of one number is that number, which may be 0 here.
+  auto onlySize = [&](StringRef name) {
+    auto limits = options.bounds.find(name);
+    bool one = limits != options.bounds.end() && limits->second.first == limits->second.second;
+    return one ? table.constant(limits->second.first) : nn::SizeExpr();
+  };
   nn::SizeExpr written = symbol.empty() ? nn::SizeExpr() : table.parse(symbol);
   if (written && written.dim().empty()) {
     bool known = true;
@@ -98,13 +104,15 @@ std::string Importer::openText(StringRef flag, StringRef symbol) {
       bool open = llvm::all_of(table.dimsOf(written), [&](StringRef name) { return isOpenDim(name) || sizes.count(name); });
       nn::SizeExpr bound = table.substitute(written, [&](StringRef name) {
         auto it = sizes.find(name);
-        return it == sizes.end() ? nn::SizeExpr() : table.constant(it->second);
+        return it == sizes.end() ? onlySize(name) : table.constant(it->second);
       });
       return open ? bound.str().str() : "";
     }
   }
   if (!isOpenDim(flag))
     return "";
+  if (nn::SizeExpr only = onlySize(flag))
+    return only.str().str();
   auto limits = options.bounds.find(flag);
   if (limits != options.bounds.end())
     table.setBounds(flag, limits->second.first, limits->second.second);

@@ -94,6 +94,9 @@ void Importer::recordSizes(Operation *op) {
     open |= type && !type.hasStaticShape();
     all.push_back(type && !type.hasStaticShape() ? sizeAnalysis.shapeOf(result) : Sizes());
   }
+  auto isOpen = [](Type type) { return isa<RankedTensorType>(type) && !cast<RankedTensorType>(type).hasStaticShape(); };
+  if (!open && op->getNumResults() && isa<nn::NNDialect>(op->getDialect()) && !isa<nn::OnnxOp>(op) && llvm::any_of(op->getOperandTypes(), isOpen))
+    sizeAnalysis.relate(op);
   if (!open)
     return;
   if (auto slice = dyn_cast<nn::SliceOp>(op)) { // a size that has become a number

@@ -70,6 +70,12 @@ static Error checkSignature(ArrayRef<tern_tensor_info> a, ArrayRef<tern_tensor_i
   return Error::success();
 }
 
+/// The model with the sizes of this run.
+static void bindSizes(CompileOptions &compile, Artifact &artifact) {
+  for (auto [dim, size] : zip(artifact.getDims(), artifact.getSizes()))
+    compile.dims.push_back(std::string(dim.name) + (size ? "=" + std::to_string(size) : "=0..0"));
+}
+
 Error compareWith(Artifact &artifact, Feeds &feeds, const RunOptions &options) {
   Expected<Origin> origin = readOrigin(options.folder);
   if (!origin)
@@ -87,8 +93,7 @@ Error compareWith(Artifact &artifact, Feeds &feeds, const RunOptions &options) {
   compile.outputs = origin->options.outputs;
   for (const auto &[name, size] : origin->dims)
     compile.dims.push_back(name + "=" + std::to_string(size));
-  for (auto [dim, size] : zip(artifact.getDims(), artifact.getSizes()))
-    compile.dims.push_back(std::string(dim.name) + "=" + std::to_string(size));
+  bindSizes(compile, artifact);
   compile.measure = false;
   compile.target = "native";
   {
@@ -165,9 +170,7 @@ Error compareWithReference(Artifact &artifact, Feeds &feeds, const RunOptions &o
   compile.dims.clear();
   for (const auto &[name, size] : origin->dims)
     compile.dims.push_back(name + "=" + std::to_string(size));
-  // The reference is that of these sizes.
-  for (auto [dim, size] : zip(artifact.getDims(), artifact.getSizes()))
-    compile.dims.push_back(std::string(dim.name) + "=" + std::to_string(size));
+  bindSizes(compile, artifact);
   Session session(compile.model);
   auto module = quantizedModule(compile, session.context);
   if (failed(module))

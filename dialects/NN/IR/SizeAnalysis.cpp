@@ -230,6 +230,12 @@ Sizes SizeAnalysis::fromType(Type type) {
   return sizes;
 }
 
+void SizeAnalysis::relate(Operation *op) {
+  for (Value result : op->getResults())
+    shapeOf(result);
+  infer(op);
+}
+
 Sizes SizeAnalysis::shapeOf(Value value) {
   if (auto it = shapes.find(value); it != shapes.end())
     return it->second;

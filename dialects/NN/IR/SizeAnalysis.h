@@ -31,6 +31,8 @@ public:
   mlir::LogicalResult readArguments(mlir::FunctionOpInterface function);
   void setShape(mlir::Value value, llvm::ArrayRef<SizeExpr> sizes) { shapes[value].assign(sizes.begin(), sizes.end()); }
 
+  /// Finds out which sizes of the operands have to be equal, also where the results are known without.
+  void relate(mlir::Operation *op);
   /// The sizes of a tensor (or quantized tensor), null where they are not known. Empty also for other types.
   Sizes shapeOf(mlir::Value value);
   /// All sizes are known.
