@@ -13,6 +13,7 @@ namespace tern {
 void buildPrepare(OpPassManager &pm) {
   OpPassManager &functions = pm.nest<func::FuncOp>();
   functions.addPass(nn::createNNInferShapes());
+  functions.addPass(nn::createNNWidenHalves());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(nn::createNNRaise());
   functions.addPass(nn::createNNRecognizeWeights());

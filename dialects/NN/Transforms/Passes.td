@@ -24,6 +24,25 @@ def NNInferShapes : NNPass<"nn-infer-shapes", "::mlir::func::FuncOp"> {
   }];
 }
 
+def NNWidenHalves : NNPass<"nn-widen-halves", "::mlir::func::FuncOp"> {
+  let summary = "compute floats of 16 bits in 32";
+  let description = [{
+    A processor without arithmetic on f16 or bf16 rounds behind every op, and no kernel takes them. Inputs are widened, results are narrowed,
+    and what lies between is f32: the numbers are those of the model or closer to the real ones. Constants are widened when they are encoded.
+    Casts between the types of floats that are now one disappear; functions with loops over such values stay as they are.
+
+    Test: test/dialects/NN/nn-widen-halves.mlir
+
+    ```mlir
+    %y = nn.unary relu %x : (tensor<4xf16>) -> tensor<4xf16>
+    // becomes
+    %a = nn.cast %x : (tensor<4xf16>) -> tensor<4xf32>
+    %b = nn.unary relu %a : (tensor<4xf32>) -> tensor<4xf32>
+    %y = nn.cast %b : (tensor<4xf32>) -> tensor<4xf16>
+    ```
+  }];
+}
+
 def NNRaise : NNPass<"nn-raise", "::mlir::func::FuncOp"> {
   let summary = "recognise norms, attention, rotary embeddings, softmax and activations spelled out in simpler ops";
   let description = [{
