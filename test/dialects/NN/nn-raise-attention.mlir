@@ -1,5 +1,5 @@
 // RUN: quant-opt %s --nn-raise | FileCheck %s
-// RUN: quant-opt %s --nn-raise --remarks-filter=nn-raise --remark-format=emitRemark 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: quant-opt %s --nn-raise --remarks-filter=nn-raise --remark-format=emitRemark --mlir-disable-threading 2>&1 | FileCheck %s --check-prefix=REMARK
 // test/unit/Transforms/RaiseTest.cpp runs every function before and after the pass.
 
 // REMARK-DAG: remark: [Passed] Raised | Category:nn-raise{{.*}}Reason="attention recognised"
