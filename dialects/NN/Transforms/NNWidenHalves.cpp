@@ -55,6 +55,12 @@ private:
     return CastOp::create(builder, x.getLoc(), type, x, StringAttr());
   }
 
+  /// A cast to halves that are only cast again: the rounding is what it is there for.
+  static bool isRounding(Operation *op) {
+    return isa<CastOp>(op) && isHalf(op->getResult(0).getType()) && !isHalf(op->getOperand(0).getType()) &&
+           llvm::all_of(op->getResult(0).getUsers(), [](Operation *user) { return isa<CastOp>(user); });
+  }
+
   void visit(Operation *op, OpBuilder &builder) {
     if (isa<arith::ConstantOp, ml_program::GlobalLoadConstOp>(op)) {
       if (!isHalf(op->getResult(0).getType()))
@@ -74,9 +80,15 @@ private:
           wide[result] = converted(builder, result, wideType(result.getType()));
       return;
     }
+    bool rounds = isRounding(op);
     for (OpOperand &operand : op->getOpOperands())
       if (Value value = wide.lookup(operand.get()))
         operand.set(value);
+    if (rounds) {
+      builder.setInsertionPointAfter(op);
+      wide[op->getResult(0)] = converted(builder, op->getResult(0), wideType(op->getResult(0).getType()));
+      return;
+    }
     for (Value result : op->getResults())
       if (isHalf(result.getType()))
         result.setType(wideType(result.getType()));

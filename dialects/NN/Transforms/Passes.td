@@ -29,7 +29,7 @@ def NNWidenHalves : NNPass<"nn-widen-halves", "::mlir::func::FuncOp"> {
   let description = [{
     A processor without arithmetic on f16 or bf16 rounds behind every op, and no kernel takes them. Inputs are widened, results are narrowed,
     and what lies between is f32: the numbers are those of the model or closer to the real ones. Constants are widened when they are encoded.
-    Casts between the types of floats that are now one disappear; functions with loops over such values stay as they are.
+    Casts between the types of floats that are now one disappear, but for those to halves that are only cast again; functions with loops over such values stay as they are.
 
     Test: test/dialects/NN/nn-widen-halves.mlir
 

@@ -16,3 +16,13 @@ func.func @main(%x: tensor<4xf16>, %y: tensor<4xf32>) -> (tensor<4xf16>, tensor<
   %w = nn.cast %m : (tensor<4xf16>) -> tensor<4xf32>
   return %m, %w : tensor<4xf16>, tensor<4xf32>
 }
+
+// CHECK-LABEL: func.func @rounding
+// CHECK-NEXT:    %[[H:.*]] = nn.cast %arg0 : (tensor<4xf32>) -> tensor<4xf16>
+// CHECK-NEXT:    %[[W:.*]] = nn.cast %[[H]] : (tensor<4xf16>) -> tensor<4xf32>
+// CHECK-NEXT:    return %[[W]]
+func.func @rounding(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %h = nn.cast %x : (tensor<4xf32>) -> tensor<4xf16>
+  %w = nn.cast %h : (tensor<4xf16>) -> tensor<4xf32>
+  return %w : tensor<4xf32>
+}
