@@ -3,7 +3,7 @@
 #include "lib/Formats/Catalogue.h"
 #include "lib/Formats/Layouts/Layout.h"
 #include "lib/Quantize/Method.h"
-#include "lib/Target/Cpu/FormatRows.h"
+#include "lib/Target/Cpu/Table/FormatRows.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include <cstdlib>

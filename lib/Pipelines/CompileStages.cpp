@@ -5,7 +5,7 @@
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Pipelines/Compilation.h"
 #include "lib/Pipelines/Pipelines.h"
-#include "lib/Target/Cpu/Lowering/Artifact.h"
+#include "lib/Target/Cpu/Lowering/Artifact/Artifact.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/IR/Verifier.h"

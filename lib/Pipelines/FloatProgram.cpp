@@ -1,7 +1,7 @@
 //===- FloatProgram.cpp - runs the float model on the calibration data ------===//
 #include "lib/Pipelines/FloatProgram.h"
 #include "lib/Pipelines/Compilation.h"
-#include "lib/Target/Cpu/Lowering/Artifact.h"
+#include "lib/Target/Cpu/Lowering/Artifact/Artifact.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;

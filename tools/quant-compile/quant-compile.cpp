@@ -1,5 +1,5 @@
 //===- quant-compile.cpp - an ONNX model becomes a program ------------------===//
-#include "lib/Target/Cpu/KernelTable.h"
+#include "lib/Target/Cpu/Table/KernelTable.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "tern/Compile.h"

@@ -1,6 +1,6 @@
 //===- quant-opt.cpp - mlir-opt with Tern's dialects and passes -----------===//
 #include "OnnxInput.h"
-#include "lib/Target/Cpu/FormatRows.h"
+#include "lib/Target/Cpu/Table/FormatRows.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"

@@ -3,9 +3,9 @@
 #define TERN_TARGET_CPU_EMIT_H
 
 #include "lib/Target/Cpu/Isa.h"
-#include "lib/Target/Cpu/Problem.h"
-#include "lib/Target/Cpu/RowProblems.h"
-#include "lib/Target/Cpu/TaskCount.h"
+#include "lib/Target/Cpu/Problems/Problem.h"
+#include "lib/Target/Cpu/Problems/RowProblems.h"
+#include "lib/Target/Cpu/Problems/TaskCount.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace tern::cpu {

@@ -4,7 +4,7 @@
 
 #include "Dynamic.h"
 #include "Naive.h"
-#include "lib/Target/Cpu/Pack.h"
+#include "lib/Target/Cpu/Problems/Pack.h"
 #include <array>
 
 namespace tern::cpu::test {

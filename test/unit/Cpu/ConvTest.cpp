@@ -1,6 +1,6 @@
 //===- ConvTest.cpp - convolution, GEMM, depthwise, transposed ------------===//
 #include "ConvCase.h"
-#include "lib/Target/Cpu/Pack.h"
+#include "lib/Target/Cpu/Problems/Pack.h"
 
 using namespace tern::cpu;
 using namespace tern::cpu::test;

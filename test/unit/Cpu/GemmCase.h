@@ -3,8 +3,8 @@
 #define TERN_TEST_UNIT_CPU_GEMMCASE_H
 
 #include "Naive.h"
-#include "lib/Target/Cpu/EmitGemm.h"
-#include "lib/Target/Cpu/GemmPack.h"
+#include "lib/Target/Cpu/Products/EmitGemm.h"
+#include "lib/Target/Cpu/Problems/GemmPack.h"
 
 namespace tern::cpu::test {
 

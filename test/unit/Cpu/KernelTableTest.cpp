@@ -1,5 +1,5 @@
 //===- KernelTableTest.cpp - every row at three shapes on every level -----===//
-#include "lib/Target/Cpu/KernelTable.h"
+#include "lib/Target/Cpu/Table/KernelTable.h"
 #include "ConvCase.h"
 #include "GemmCase.h"
 #include "llvm/ADT/StringSet.h"

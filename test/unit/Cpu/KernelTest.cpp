@@ -2,7 +2,7 @@
 #include "KernelTest.h"
 #include "CallWith.h"
 #include "dialects/Micro/IR/Micro.h"
-#include "lib/Target/Cpu/LowerToLLVM.h"
+#include "lib/Target/Cpu/Object/LowerToLLVM.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

@@ -1,7 +1,7 @@
 //===- LowerToLLVMTest.cpp - objects, parallel calls, refused code --------===//
-#include "lib/Target/Cpu/LowerToLLVM.h"
+#include "lib/Target/Cpu/Object/LowerToLLVM.h"
 #include "KernelTest.h"
-#include "lib/Target/Cpu/KernelBuilder.h"
+#include "lib/Target/Cpu/Builder/KernelBuilder.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"

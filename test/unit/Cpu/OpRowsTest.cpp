@@ -1,6 +1,6 @@
 //===- OpRowsTest.cpp - rows without weights, printed problems ------------===//
 #include "Naive.h"
-#include "lib/Target/Cpu/KernelTable.h"
+#include "lib/Target/Cpu/Table/KernelTable.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringSet.h"
 

@@ -1,7 +1,7 @@
 //===- VectorMathTest.cpp - accuracy against double precision libm --------===//
-#include "lib/Target/Cpu/VectorMath.h"
+#include "lib/Target/Cpu/Math/VectorMath.h"
 #include "KernelTest.h"
-#include "lib/Target/Cpu/KernelBuilder.h"
+#include "lib/Target/Cpu/Builder/KernelBuilder.h"
 #include <cmath>
 
 using namespace mlir;

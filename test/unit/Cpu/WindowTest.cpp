@@ -1,7 +1,7 @@
 //===- WindowTest.cpp - pooling, reductions and resize --------------------===//
 #include "Dynamic.h"
 #include "Naive.h"
-#include "lib/Target/Cpu/LowerToLLVM.h"
+#include "lib/Target/Cpu/Object/LowerToLLVM.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"

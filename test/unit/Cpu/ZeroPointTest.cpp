@@ -1,5 +1,5 @@
 //===- ZeroPointTest.cpp - zero points of this run, against plain loops ----===//
-#include "lib/Target/Cpu/ZeroPoints.h"
+#include "lib/Target/Cpu/Products/ZeroPoints.h"
 #include "Naive.h"
 #include <cmath>
 

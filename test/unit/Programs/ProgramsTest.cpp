@@ -1,7 +1,7 @@
 // Small networks become programs; their results are those of the reference on the outlined module.
 #include "Stages.h"
 #include "lib/Support/Artifact.h"
-#include "lib/Target/Cpu/Lowering/Artifact.h"
+#include "lib/Target/Cpu/Lowering/Artifact/Artifact.h"
 #include "tern/Register.h"
 #include "llvm/Support/FileSystem.h"
 
