@@ -6,22 +6,17 @@
 A case is a part of a name below (attention, softmax, layer_norm, ...). `--check` only compares the results. ONNX Runtime
 gets q, k and v of attention as a projection leaves them, so its transposes are part of the measurement, as in a model.
 """
-import argparse
-import os
+import functools
 import pathlib
-import subprocess
 import sys
-import tempfile
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 sys.dont_write_bytecode = True
-TOP = pathlib.Path(__file__).resolve().parents[1]
-BUILD = pathlib.Path(os.environ.get("TERN_BUILD") or TOP / "build")
-sys.path.insert(0, str(TOP / "bench"))
-import harness  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import cases  # noqa: E402
 
 RNG = np.random.default_rng(1)
 
@@ -97,36 +92,5 @@ CASES |= {"embedding": (embedding, 30522, 384, 128)}
 CASES |= {f"{k.lower()} 64 steps": (recurrent, k, 64, 128, 128) for k in ("LSTM", "GRU", "RNN")}
 
 
-def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("cases", nargs="*")
-    ap.add_argument("--threads", type=int, nargs="*", default=[1, 2])
-    ap.add_argument("--rounds", type=int, default=15)
-    ap.add_argument("--check", action="store_true")
-    a = ap.parse_args()
-    for name, (make, *arguments) in CASES.items():
-        if a.cases and not any(c in name for c in a.cases):
-            continue
-        proto, feeds = make(*arguments)
-        with tempfile.TemporaryDirectory() as folder:
-            path = f"{folder}/case.onnx"
-            onnx.save(proto, path)
-            subprocess.run([BUILD / "bin" / "quant-compile", path, "--scheme=float", "-o", f"{folder}/case.tern", "-q"], check=True)
-            for threads in a.threads[:1] if a.check else a.threads:
-                engines = {"ort": harness.OnnxRuntime(path, feeds, threads), "tern": harness.Tern(f"{folder}/case.tern", feeds, threads)}
-                engines["tern"]()
-                want = engines["ort"].outputs[0]
-                engines["ort"]()
-                got = engines["tern"].outputs[0].view(np.float32).reshape(want.shape)
-                error = float(np.abs(got - want).max() / max(want.std(), 1e-9))
-                line = f"{name:30} {threads}T  error {error:.1e} of the spread"
-                if not a.check:
-                    found = harness.rounds(engines, a.rounds, target=0.005)
-                    p10, median, _, _ = harness.ratio(found["ort"], found["tern"])
-                    line += f"   {1e6 * found['tern'].p10():9.1f} us, ort {1e6 * found['ort'].p10():9.1f} us: {p10:.2f} ({median:.2f})"
-                print(line, flush=True)
-                del engines
-
-
 if __name__ == "__main__":
-    main()
+    cases.run(__doc__, {name: functools.partial(*case) for name, case in CASES.items()}, threads=[1, 2], seconds=0.005)
