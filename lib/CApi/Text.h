@@ -1,6 +1,6 @@
 // Strings that the C interface gives away.
-#ifndef TERN_LIB_CAPI_TEXT_H
-#define TERN_LIB_CAPI_TEXT_H
+#ifndef TERN_CAPI_TEXT_H
+#define TERN_CAPI_TEXT_H
 
 #include "llvm/ADT/StringRef.h"
 #include <cstdlib>

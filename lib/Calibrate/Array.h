@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERN_LIB_CALIBRATE_ARRAY_H
-#define TERN_LIB_CALIBRATE_ARRAY_H
+#ifndef TERN_CALIBRATE_ARRAY_H
+#define TERN_CALIBRATE_ARRAY_H
 
 #include "lib/Calibrate/Result.h"
 #include <cstdint>

@@ -9,8 +9,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERN_LIB_CALIBRATE_CLIP_H
-#define TERN_LIB_CALIBRATE_CLIP_H
+#ifndef TERN_CALIBRATE_CLIP_H
+#define TERN_CALIBRATE_CLIP_H
 
 #include "lib/Calibrate/Range.h"
 

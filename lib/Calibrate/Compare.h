@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERN_LIB_CALIBRATE_COMPARE_H
-#define TERN_LIB_CALIBRATE_COMPARE_H
+#ifndef TERN_CALIBRATE_COMPARE_H
+#define TERN_CALIBRATE_COMPARE_H
 
 #include "lib/Calibrate/Array.h"
 

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERN_LIB_CALIBRATE_DATA_H
-#define TERN_LIB_CALIBRATE_DATA_H
+#ifndef TERN_CALIBRATE_DATA_H
+#define TERN_CALIBRATE_DATA_H
 
 #include "lib/Calibrate/Array.h"
 #include <map>

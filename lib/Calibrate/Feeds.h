@@ -9,8 +9,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERN_LIB_CALIBRATE_FEEDS_H
-#define TERN_LIB_CALIBRATE_FEEDS_H
+#ifndef TERN_CALIBRATE_FEEDS_H
+#define TERN_CALIBRATE_FEEDS_H
 
 #include "lib/Calibrate/Data.h"
 #include "lib/Calibrate/Source.h"

@@ -9,8 +9,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERN_LIB_CALIBRATE_FOLDER_H
-#define TERN_LIB_CALIBRATE_FOLDER_H
+#ifndef TERN_CALIBRATE_FOLDER_H
+#define TERN_CALIBRATE_FOLDER_H
 
 #include "lib/Calibrate/Result.h"
 #include <string>

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERN_LIB_CALIBRATE_RANGE_H
-#define TERN_LIB_CALIBRATE_RANGE_H
+#ifndef TERN_CALIBRATE_RANGE_H
+#define TERN_CALIBRATE_RANGE_H
 
 #include "lib/Calibrate/Result.h"
 #include "lib/Calibrate/Sketch.h"

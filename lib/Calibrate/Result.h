@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERN_LIB_CALIBRATE_RESULT_H
-#define TERN_LIB_CALIBRATE_RESULT_H
+#ifndef TERN_CALIBRATE_RESULT_H
+#define TERN_CALIBRATE_RESULT_H
 
 #include <optional>
 #include <string>

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERN_LIB_CALIBRATE_SKETCH_H
-#define TERN_LIB_CALIBRATE_SKETCH_H
+#ifndef TERN_CALIBRATE_SKETCH_H
+#define TERN_CALIBRATE_SKETCH_H
 
 #include <cstddef>
 #include <cstdint>

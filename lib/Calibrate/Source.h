@@ -9,8 +9,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERN_LIB_CALIBRATE_SOURCE_H
-#define TERN_LIB_CALIBRATE_SOURCE_H
+#ifndef TERN_CALIBRATE_SOURCE_H
+#define TERN_CALIBRATE_SOURCE_H
 
 #include "lib/Calibrate/Array.h"
 #include <memory>

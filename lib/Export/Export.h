@@ -2,8 +2,8 @@
 //
 // Works on the file itself, for any model that parses: no op needs a rule, no size has to be known. What is not touched
 // is byte-identical.
-#ifndef TERN_LIB_EXPORT_EXPORT_H
-#define TERN_LIB_EXPORT_EXPORT_H
+#ifndef TERN_EXPORT_EXPORT_H
+#define TERN_EXPORT_EXPORT_H
 
 #include "lib/Search/Plan.h"
 #include "lib/Search/Scheme.h"

@@ -1,6 +1,6 @@
 // The parts of one export. Private to lib/Export.
-#ifndef TERN_LIB_EXPORT_EXPORTER_H
-#define TERN_LIB_EXPORT_EXPORTER_H
+#ifndef TERN_EXPORT_EXPORTER_H
+#define TERN_EXPORT_EXPORTER_H
 
 #include "lib/Export/Export.h"
 #include "lib/Export/OnnxGraph.h"

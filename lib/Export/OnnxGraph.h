@@ -1,6 +1,6 @@
 // What the exporter knows of a model file: the nodes and constants of every graph with their places in the file.
-#ifndef TERN_LIB_EXPORT_ONNXGRAPH_H
-#define TERN_LIB_EXPORT_ONNXGRAPH_H
+#ifndef TERN_EXPORT_ONNXGRAPH_H
+#define TERN_EXPORT_ONNXGRAPH_H
 
 #include "lib/Export/Patch.h"
 #include "lib/Export/Wire.h"

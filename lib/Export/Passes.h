@@ -1,6 +1,6 @@
 //===- Passes.h - passes of lib/Export --------------------------------------===//
-#ifndef TERN_LIB_EXPORT_PASSES_H
-#define TERN_LIB_EXPORT_PASSES_H
+#ifndef TERN_EXPORT_PASSES_H
+#define TERN_EXPORT_PASSES_H
 #include "mlir/Pass/Pass.h"
 
 namespace mlir {

@@ -1,7 +1,7 @@
 // Changes to a file in protobuf wire format: bytes that nothing changes are copied as they are, and the lengths of the
 // messages around a change are made right.
-#ifndef TERN_LIB_EXPORT_PATCH_H
-#define TERN_LIB_EXPORT_PATCH_H
+#ifndef TERN_EXPORT_PATCH_H
+#define TERN_EXPORT_PATCH_H
 
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"

@@ -1,6 +1,6 @@
 // Who reads the file: the rules of each reader that a QDQ model has to keep.
-#ifndef TERN_LIB_EXPORT_PROFILE_H
-#define TERN_LIB_EXPORT_PROFILE_H
+#ifndef TERN_EXPORT_PROFILE_H
+#define TERN_EXPORT_PROFILE_H
 
 #include "llvm/ADT/StringRef.h"
 

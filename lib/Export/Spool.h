@@ -1,7 +1,7 @@
 // Where the data of new tensors wait until the file is written: in memory while they are small, else in a temporary
 // file, so that a model of any size needs the memory of one weight.
-#ifndef TERN_LIB_EXPORT_SPOOL_H
-#define TERN_LIB_EXPORT_SPOOL_H
+#ifndef TERN_EXPORT_SPOOL_H
+#define TERN_EXPORT_SPOOL_H
 
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/FileSystem.h"

@@ -1,6 +1,6 @@
 // Constant weights as the exporter sees them: the constant of the file, how an op reads it, and its codes.
-#ifndef TERN_LIB_EXPORT_WEIGHTS_H
-#define TERN_LIB_EXPORT_WEIGHTS_H
+#ifndef TERN_EXPORT_WEIGHTS_H
+#define TERN_EXPORT_WEIGHTS_H
 
 #include "lib/Export/OnnxGraph.h"
 #include "lib/Formats/Format.h"

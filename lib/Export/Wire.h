@@ -1,6 +1,6 @@
 // Protobuf wire format: reading fields in place with their offsets, and writing fields into a string.
-#ifndef TERN_LIB_EXPORT_WIRE_H
-#define TERN_LIB_EXPORT_WIRE_H
+#ifndef TERN_EXPORT_WIRE_H
+#define TERN_EXPORT_WIRE_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"

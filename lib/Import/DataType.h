@@ -1,6 +1,6 @@
 // The element types of ONNX tensors, up to the newest; the packaged schema may name fewer.
-#ifndef TERN_LIB_IMPORT_DATATYPE_H
-#define TERN_LIB_IMPORT_DATATYPE_H
+#ifndef TERN_IMPORT_DATATYPE_H
+#define TERN_IMPORT_DATATYPE_H
 
 #include "mlir/IR/Types.h"
 #include "llvm/ADT/StringRef.h"

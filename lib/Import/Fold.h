@@ -1,6 +1,6 @@
 // Constant folding while importing.
-#ifndef TERN_LIB_IMPORT_FOLD_H
-#define TERN_LIB_IMPORT_FOLD_H
+#ifndef TERN_IMPORT_FOLD_H
+#define TERN_IMPORT_FOLD_H
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Operation.h"

@@ -1,6 +1,6 @@
 // Functions that a model defines itself.
-#ifndef TERN_LIB_IMPORT_FUNCTIONS_H
-#define TERN_LIB_IMPORT_FUNCTIONS_H
+#ifndef TERN_IMPORT_FUNCTIONS_H
+#define TERN_IMPORT_FUNCTIONS_H
 
 #include "OnnxProto.h"
 #include "mlir/IR/Diagnostics.h"

@@ -1,6 +1,6 @@
 // Which nodes of a graph are needed, in which order, and who defines each value.
-#ifndef TERN_LIB_IMPORT_GRAPH_H
-#define TERN_LIB_IMPORT_GRAPH_H
+#ifndef TERN_IMPORT_GRAPH_H
+#define TERN_IMPORT_GRAPH_H
 
 #include "OnnxProto.h"
 #include "mlir/IR/Diagnostics.h"

@@ -1,6 +1,6 @@
 // ONNX -> nn dialect (the first stage of a compilation).
-#ifndef TERN_LIB_IMPORT_IMPORT_H
-#define TERN_LIB_IMPORT_IMPORT_H
+#ifndef TERN_IMPORT_IMPORT_H
+#define TERN_IMPORT_IMPORT_H
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"

@@ -1,6 +1,6 @@
 // The state of one import: what every value name stands for, and the module being built.
-#ifndef TERN_LIB_IMPORT_IMPORTER_H
-#define TERN_LIB_IMPORT_IMPORTER_H
+#ifndef TERN_IMPORT_IMPORTER_H
+#define TERN_IMPORT_IMPORTER_H
 
 #include "dialects/NN/IR/SizeAnalysis.h"
 #include "lib/Import/Graph.h"

@@ -1,6 +1,6 @@
 // A model on disk: the mapped file, its messages without tensor data, and the external data files beside it.
-#ifndef TERN_LIB_IMPORT_MODELFILE_H
-#define TERN_LIB_IMPORT_MODELFILE_H
+#ifndef TERN_IMPORT_MODELFILE_H
+#define TERN_IMPORT_MODELFILE_H
 
 #include "OnnxProto.h"
 #include "lib/Import/WireScan.h"

@@ -1,6 +1,6 @@
 // What a rule sees of one ONNX node: checked operands and attributes in, nn ops out.
-#ifndef TERN_LIB_IMPORT_NODE_H
-#define TERN_LIB_IMPORT_NODE_H
+#ifndef TERN_IMPORT_NODE_H
+#define TERN_IMPORT_NODE_H
 
 #include "dialects/NN/IR/NN.h"
 #include "dialects/NN/IR/Shapes.h"

@@ -1,6 +1,6 @@
 // Open dimensions: rules with sizes that are expressions, and what happens to shape arithmetic.
-#ifndef TERN_LIB_IMPORT_OPENSIZES_H
-#define TERN_LIB_IMPORT_OPENSIZES_H
+#ifndef TERN_IMPORT_OPENSIZES_H
+#define TERN_IMPORT_OPENSIZES_H
 
 #include "lib/Import/Node.h"
 

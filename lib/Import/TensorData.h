@@ -1,6 +1,6 @@
 // Constant tensors of a model: raw data in the mapped file, external data, typed fields, sparse tensors.
-#ifndef TERN_LIB_IMPORT_TENSORDATA_H
-#define TERN_LIB_IMPORT_TENSORDATA_H
+#ifndef TERN_IMPORT_TENSORDATA_H
+#define TERN_IMPORT_TENSORDATA_H
 
 #include "lib/Import/DataType.h"
 #include "lib/Import/ModelFile.h"

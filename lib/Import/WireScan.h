@@ -1,6 +1,6 @@
 // A pass over the protobuf wire format of a model that takes the tensor data out.
-#ifndef TERN_LIB_IMPORT_WIRESCAN_H
-#define TERN_LIB_IMPORT_WIRESCAN_H
+#ifndef TERN_IMPORT_WIRESCAN_H
+#define TERN_IMPORT_WIRESCAN_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"

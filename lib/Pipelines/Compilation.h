@@ -1,8 +1,8 @@
 //===- Compilation.h - the driver behind compile() --------------------------===//
 // Private to lib/Pipelines: one object a compilation, one method a stage.
 //===----------------------------------------------------------------------===//
-#ifndef TERN_LIB_PIPELINES_COMPILATION_H
-#define TERN_LIB_PIPELINES_COMPILATION_H
+#ifndef TERN_PIPELINES_COMPILATION_H
+#define TERN_PIPELINES_COMPILATION_H
 
 #include "dialects/NN/Transforms/Planning.h"
 #include "lib/Calibrate/Data.h"

@@ -1,6 +1,6 @@
 //===- FloatProgram.h - the float model as a program, for calibration -------===//
-#ifndef TERN_LIB_PIPELINES_FLOATPROGRAM_H
-#define TERN_LIB_PIPELINES_FLOATPROGRAM_H
+#ifndef TERN_PIPELINES_FLOATPROGRAM_H
+#define TERN_PIPELINES_FLOATPROGRAM_H
 
 #include "lib/Pipelines/TemporaryFolder.h"
 #include "lib/Support/Artifact.h"

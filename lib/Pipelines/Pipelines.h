@@ -1,6 +1,6 @@
 //===- Pipelines.h - the stages of a compilation as passes -----------------===//
-#ifndef TERN_LIB_PIPELINES_PIPELINES_H
-#define TERN_LIB_PIPELINES_PIPELINES_H
+#ifndef TERN_PIPELINES_PIPELINES_H
+#define TERN_PIPELINES_PIPELINES_H
 
 #include "mlir/Pass/PassManager.h"
 

@@ -1,6 +1,6 @@
 //===- TemporaryFolder.h - for the programs of a calibration ----------------===//
-#ifndef TERN_LIB_PIPELINES_TEMPORARYFOLDER_H
-#define TERN_LIB_PIPELINES_TEMPORARYFOLDER_H
+#ifndef TERN_PIPELINES_TEMPORARYFOLDER_H
+#define TERN_PIPELINES_TEMPORARYFOLDER_H
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"

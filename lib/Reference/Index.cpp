@@ -63,8 +63,9 @@ static SmallVector<Value> topk(nn::TopkOp op, const Tensor &x) {
     std::vector<int64_t> order(n);
     forRows(x.getShape(), op.getAxis(), [&](int64_t row, int64_t start, int64_t step) {
       std::iota(order.begin(), order.end(), 0);
-      std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-        return isBefore(numbers[start + a * step], numbers[start + b * step], op.getSmallest());
+      std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+        auto x = numbers[start + a * step], y = numbers[start + b * step];
+        return isBefore(x, y, op.getSmallest()) || (!isBefore(y, x, op.getSmallest()) && a < b);
       });
       for (int64_t i = 0; i < k; ++i) {
         int64_t at = row / inner * inner * k + row % inner + i * inner;

@@ -22,7 +22,7 @@ struct ManifestTensor {
   std::string name;
   int32_t dtype = 0;
   std::vector<int64_t> shape;
-  std::vector<std::string> sizes; // expressions of the open dimensions, "" for others; empty: none is open
+  std::vector<std::string> sizes = {}; // expressions of the open dimensions, "" for others; empty: none is open
 };
 
 /// An open dimension: {"name": "seq", "low": 1, "high": 512}; no "high": any size.

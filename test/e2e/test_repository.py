@@ -1,4 +1,5 @@
 """Rules of the tree that no compiler checks: passes cite their tests, binaries take MLIR from the shared library only."""
+import fnmatch
 import os
 import pathlib
 import re
@@ -54,6 +55,30 @@ class Binaries(unittest.TestCase):
 
 
 class Files(unittest.TestCase):
+    def test_header_guards_are_paths(self):
+        for file in tracked():
+            if file.suffix == ".h" and file.name != "Pch.h":        # that one is given to the compiler by name
+                path = re.sub(r"^(lib|include)/", "", str(file.relative_to(TOP)))
+                guard = re.sub("^TERN_TERN_", "TERN_", "TERN_" + re.sub(r"\W", "_", path).upper())
+                self.assertIn(f"#ifndef {guard}\n#define {guard}\n", file.read_text(), file.relative_to(TOP))
+
+    def test_files_are_short(self):
+        for file in tracked():
+            if file.suffix in (".py", ".cpp", ".h", ".c", ".td", ".cmake", ".sh"):
+                self.assertLessEqual(len(file.read_text().splitlines()), 600, file.relative_to(TOP))
+
+    def test_readmes_name_the_files_of_their_folders(self):
+        """By stem, with `*` or <Kind>, or by the flag of a pass."""
+        readmes = {f.parent: f.read_text() for f in tracked() if f.name == "README.md" and f.parent != TOP}
+        for file in tracked():
+            folder = next((p for p in file.parents if p in readmes), None)
+            if file.suffix not in (".cpp", ".h", ".c", ".td", ".def") or not folder or file.stem == "Passes" or "test" in file.relative_to(TOP).parts:
+                continue
+            flag = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", file.stem).lower()
+            words = set(re.findall(r"[\w*-]+", re.sub(r"<\w+>", "*", readmes[folder])))
+            self.assertTrue(flag in words or any(fnmatch.fnmatchcase(file.stem, w) for w in words if w.strip("*")),
+                            f"{folder.relative_to(TOP)}/README.md does not say what {file.relative_to(folder)} is")
+
     def test_no_absolute_paths_of_a_machine(self):
         for file in tracked():
             if file.suffix in (".py", ".cpp", ".h", ".c", ".td", ".txt", ".cmake", ".sh", ".md", ".mlir"):

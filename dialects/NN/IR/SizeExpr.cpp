@@ -117,7 +117,7 @@ SizeExpr SizeTable::intern(Poly &&poly) {
 }
 
 SizeExpr SizeTable::constant(int64_t value) {
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   Poly poly;
   poly.add(Product(), value);
   return intern(std::move(poly));
@@ -130,14 +130,14 @@ SizeExpr SizeTable::fromAtom(const SizeAtom *atom) {
 }
 
 SizeExpr SizeTable::dim(StringRef name) {
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   return fromAtom(atom(SizeAtom{SizeAtom::Dim, name.str(), {}, {}}));
 }
 
 SizeExpr SizeTable::add(SizeExpr a, SizeExpr b) {
   if (!a || !b)
     return {};
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   Poly poly;
   poly.add(*a.node);
   poly.add(*b.node);
@@ -147,7 +147,7 @@ SizeExpr SizeTable::add(SizeExpr a, SizeExpr b) {
 SizeExpr SizeTable::sub(SizeExpr a, SizeExpr b) {
   if (!a || !b)
     return {};
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   Poly poly;
   poly.add(*a.node);
   poly.add(*b.node, -1);
@@ -164,7 +164,7 @@ static Product multiplied(const Product &a, const Product &b) {
 SizeExpr SizeTable::mul(SizeExpr a, SizeExpr b) {
   if (!a || !b)
     return {};
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   Poly poly;
   for (const SizeTerm &x : a.node->terms)
     for (const SizeTerm &y : b.node->terms) {
@@ -197,7 +197,7 @@ static std::optional<Product> quotient(const Product &a, const Product &b) {
 SizeExpr SizeTable::floorDiv(SizeExpr a, SizeExpr b) {
   if (!a || !b || b.isConstant(0))
     return {};
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   if (b.isConstant(1))
     return a;
   if (a.constant() && b.constant())
@@ -271,7 +271,7 @@ SizeExpr SizeTable::max(SizeExpr a, SizeExpr b) { return extreme(a, b, true); }
 SizeExpr SizeTable::extreme(SizeExpr a, SizeExpr b, bool isMax) {
   if (!a || !b)
     return {};
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   SizeAtom::Kind kind = isMax ? SizeAtom::Max : SizeAtom::Min;
   // min(min(a, b), c) is one atom.
   SmallVector<SizeExpr, 4> args;

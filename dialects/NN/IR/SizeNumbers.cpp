@@ -9,12 +9,12 @@ using namespace mlir;
 namespace tern::nn {
 
 void SizeTable::setBounds(StringRef name, int64_t low, int64_t high) {
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   limits[name] = {low, high};
 }
 
 std::pair<int64_t, int64_t> SizeTable::bounds(StringRef name) const {
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   auto it = limits.find(name);
   return it == limits.end() ? std::make_pair(int64_t(0), INT64_MAX) : it->second;
 }
@@ -51,7 +51,7 @@ struct Interval {
 std::pair<int64_t, int64_t> SizeTable::range(SizeExpr e, int64_t least) const {
   if (!e)
     return {INT64_MIN, INT64_MAX};
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   Interval sum{0, 0};
   for (const SizeTerm &term : e.node->terms) {
     Interval product{term.factor, term.factor};
@@ -105,7 +105,7 @@ std::pair<int64_t, int64_t> SizeTable::range(SizeExpr e, int64_t least) const {
 }
 
 int64_t SizeTable::evaluate(SizeExpr e, llvm::function_ref<int64_t(StringRef)> dim) const {
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   uint64_t sum = 0;
   for (const SizeTerm &term : e.node->terms) {
     uint64_t product = uint64_t(term.factor);
@@ -168,7 +168,7 @@ void *emitSize(SizeExpr e, SizeEmitter &emitter) {
 SizeExpr SizeTable::substitute(SizeExpr e, llvm::function_ref<SizeExpr(StringRef)> dim) {
   if (!e)
     return e;
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   SizeExpr sum = constant(0);
   for (const SizeTerm &term : SizeExpr(e).node->terms) {
     SizeExpr product = constant(term.factor);
@@ -211,7 +211,7 @@ void SizeTable::collect(SizeExpr e, SmallVectorImpl<StringRef> &dims) const {
 
 SmallVector<StringRef> SizeTable::dimsOf(SizeExpr e) const {
   SmallVector<StringRef> dims;
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   if (e)
     collect(e, dims);
   llvm::sort(dims);
@@ -221,7 +221,7 @@ SmallVector<StringRef> SizeTable::dimsOf(SizeExpr e) const {
 
 SmallVector<SizeExpr> SizeTable::constantsOf(SizeExpr e) const {
   SmallVector<SizeExpr> constants;
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   for (const SizeTerm &term : e.node->terms)
     for (const SizeAtom *atom : term.atoms)
       if (atom->kind == SizeAtom::Min)
@@ -232,7 +232,7 @@ SmallVector<SizeExpr> SizeTable::constantsOf(SizeExpr e) const {
 int64_t SizeTable::numberOf(SizeExpr e) const { return e.node->number; }
 
 SizeExpr SizeTable::byNumber(int64_t number) const {
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::recursive_mutex> lock(mutex);
   return number >= 0 && number < int64_t(numbered.size()) ? SizeExpr(numbered[size_t(number)]) : SizeExpr();
 }
 

@@ -74,7 +74,7 @@ LogicalResult Attention::matchWeights(Value value) {
       return fail("its left operand is no softmax");
     if (auto found = dyn_cast<SoftmaxOp>(op)) {
       softmax = found;
-      if (softmax.getLog() || softmax.getAxis() != softmax.getType().getRank() - 1)
+      if (softmax.getLog() || int64_t(softmax.getAxis()) != softmax.getType().getRank() - 1)
         return fail("the softmax is not over the keys");
       return value.hasOneUse() || isGuarded(value) ? success() : fail("the weights have another reader");
     }

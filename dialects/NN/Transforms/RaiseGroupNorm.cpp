@@ -47,7 +47,7 @@ struct RaiseGroupNorm : CountedPattern<ReshapeOp> {
     auto layer = dyn_cast<LayerNormOp>(norm);
     auto group = dyn_cast<GroupNormOp>(norm);
     // Rows [N, G, ...]: each group is normalized as a whole.
-    bool byGroup = layer ? layer.getAxis() == 2 : group.getGroups() == rows.getDimSize(1);
+    bool byGroup = layer ? layer.getAxis() == 2 : int64_t(group.getGroups()) == rows.getDimSize(1);
     bool plain = layer ? isAll(layer.getScale(), 1) && isAll(layer.getBias(), 0)
                        : isAll(group.getScale(), 1) && isAll(group.getBias(), 0);
     if (!byGroup || !plain || x.getRank() < 3 || rows.getRank() < 3 || rows.isDynamicDim(1) || x.isDynamicDim(1))

@@ -167,7 +167,7 @@ static Value repeatedOf(OpBuilder &builder, Value value, int64_t axis) {
   if (auto gather = value.getDefiningOp<GatherOp>()) {
     std::optional<std::vector<double>> indices = numbersOf(gather.getIndices());
     int64_t groups = tensorOf(gather.getX()).getDimSize(axis), heads = type.getDimSize(axis);
-    if (gather.getAxis() != axis || !indices || tensorOf(gather.getIndices()).getRank() != 1 || groups < 1 || heads % groups)
+    if (int64_t(gather.getAxis()) != axis || !indices || tensorOf(gather.getIndices()).getRank() != 1 || groups < 1 || heads % groups)
       return {};
     for (int64_t i = 0; i < heads; ++i)
       if ((*indices)[i] != double(i / (heads / groups)))
@@ -189,7 +189,7 @@ static Value repeatedOf(OpBuilder &builder, Value value, int64_t axis) {
   Value narrow;
   if (auto expand = merge.getX().getDefiningOp<ExpandOp>()) {
     narrow = expand.getX();
-  } else if (auto concat = merge.getX().getDefiningOp<ConcatOp>(); concat && concat.getAxis() == axis + 1) {
+  } else if (auto concat = merge.getX().getDefiningOp<ConcatOp>(); concat && int64_t(concat.getAxis()) == axis + 1) {
     narrow = concat.getXs().front();
     for (Value part : concat.getXs())
       if (!isSameValue(part, narrow))

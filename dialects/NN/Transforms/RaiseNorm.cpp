@@ -322,14 +322,15 @@ private:
     return rest;
   }
 
-  LogicalResult build(BinaryOp op, const Inverse &inverse, ArrayRef<Factor> factors, SmallVector<Term> terms,
+  LogicalResult build(BinaryOp op, const Inverse &inverse, ArrayRef<Factor> factors, ArrayRef<Term> terms,
                       PatternRewriter &rewriter) const {
     Location loc = op.getLoc();
     Value y = multiplyAll(rewriter, loc, buildNorm(rewriter, loc, inverse, op.getNameAttr()), factors);
     // The norm absorbs a constant that comes first.
-    llvm::stable_sort(terms, [](const Term &a, const Term &b) { return isConstantExpression(a.value) > isConstantExpression(b.value); });
-    for (const Term &term : terms)
-      y = BinaryOp::create(rewriter, loc, term.isNegative ? BinaryKind::sub : BinaryKind::add, y, term.value, StringAttr());
+    for (bool constant : {true, false})
+      for (const Term &term : terms)
+        if (isConstantExpression(term.value) == constant)
+          y = BinaryOp::create(rewriter, loc, term.isNegative ? BinaryKind::sub : BinaryKind::add, y, term.value, StringAttr());
     if (y.getType() != op.getType())
       return failure();
     remarkRaised(op, "layer_norm");

@@ -106,7 +106,7 @@ static Value negatedOf(Value value) {
 
 /// What a concat puts into the two elements of every pair: halves, or the columns of [.., n / 2, 2].
 static std::optional<std::pair<Value, Value>> pairedBy(ConcatOp concat, bool &interleaved) {
-  if (!concat || concat.getXs().size() != 2 || concat.getAxis() != concat.getType().getRank() - 1)
+  if (!concat || concat.getXs().size() != 2 || int64_t(concat.getAxis()) != concat.getType().getRank() - 1)
     return std::nullopt;
   Value parts[2] = {concat.getXs()[0], concat.getXs()[1]};
   interleaved = lastSize(parts[0]) == 1 && lastSize(parts[1]) == 1;
@@ -244,7 +244,7 @@ static Value tableOfPairs(OpBuilder &b, Location loc, Value table, bool interlea
     return x ? SliceOp::create(b, loc, x, slice.getStarts(), sizes, slice.getSteps(), StringAttr()).getResult() : Value();
   }
   if (auto gather = dyn_cast<GatherOp>(op)) {
-    if (gather.getAxis() == tensorOf(gather.getX()).getRank() - 1)
+    if (int64_t(gather.getAxis()) == tensorOf(gather.getX()).getRank() - 1)
       return {};
     // Rows of a large constant are cut where they are few.
     if (constantOf(gather.getX()))
@@ -371,7 +371,7 @@ struct RaisePairs : CountedPattern<ConcatOp> {
 struct ExtendRope : OpRewritePattern<ConcatOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ConcatOp op, PatternRewriter &rewriter) const override {
-    if (op.getXs().size() != 2 || op.getAxis() != op.getType().getRank() - 1)
+    if (op.getXs().size() != 2 || int64_t(op.getAxis()) != op.getType().getRank() - 1)
       return rewriter.notifyMatchFailure(op, "not two parts of heads");
     auto rope = op.getXs()[0].getDefiningOp<RopeOp>();
     auto rotated = rope ? rope.getX().getDefiningOp<SliceOp>() : SliceOp();

@@ -23,7 +23,7 @@ static std::optional<SmallVector<StringRef>> openTexts(Value value) {
   }
   Operation *op = value.getDefiningOp();
   auto attr = op->getNumResults() == 1 ? op->getAttrOfType<ArrayAttr>(kSizesAttr) : ArrayAttr();
-  if (!attr || int64_t(attr.size()) != type.getNumDynamicDims())
+  if (!attr || int64_t(attr.size()) != int64_t(type.getNumDynamicDims()))
     return std::nullopt;
   for (Attribute text : attr)
     texts.push_back(cast<StringAttr>(text).getValue());

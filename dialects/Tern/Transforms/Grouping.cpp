@@ -116,7 +116,7 @@ static bool isGlobal(nn::ReduceOp op) {
 /// A norm of f32 rows of a known length.
 template <typename Norm> static bool isRowNorm(Norm norm) {
   ArrayRef<int64_t> shape = shapeOf(norm.getX());
-  return isF32(norm.getResult()) && norm.getAxis() == int64_t(shape.size()) - 1 && !ShapedType::isDynamic(shape.back());
+  return isF32(norm.getResult()) && int64_t(norm.getAxis()) == int64_t(shape.size()) - 1 && !ShapedType::isDynamic(shape.back());
 }
 
 bool acceptsEpilogue(Operation *anchor) {

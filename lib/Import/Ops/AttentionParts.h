@@ -1,6 +1,6 @@
 // Attention as the operators of ONNX and ONNX Runtime say it, put together step by step and built as nn.attention.
-#ifndef TERN_LIB_IMPORT_OPS_ATTENTIONPARTS_H
-#define TERN_LIB_IMPORT_OPS_ATTENTIONPARTS_H
+#ifndef TERN_IMPORT_OPS_ATTENTIONPARTS_H
+#define TERN_IMPORT_OPS_ATTENTIONPARTS_H
 
 #include "lib/Import/Node.h"
 

@@ -1,6 +1,6 @@
 // Writing a rule as a formula: what ONNX calls a function op, and other ops that are a few nn ops.
-#ifndef TERN_LIB_IMPORT_OPS_COMPOSE_H
-#define TERN_LIB_IMPORT_OPS_COMPOSE_H
+#ifndef TERN_IMPORT_OPS_COMPOSE_H
+#define TERN_IMPORT_OPS_COMPOSE_H
 
 #include "lib/Import/Ops/Rules.h"
 

@@ -1,6 +1,6 @@
 // Convolutions and products, for the operators that are one of them and something behind it.
-#ifndef TERN_LIB_IMPORT_OPS_PRODUCTS_H
-#define TERN_LIB_IMPORT_OPS_PRODUCTS_H
+#ifndef TERN_IMPORT_OPS_PRODUCTS_H
+#define TERN_IMPORT_OPS_PRODUCTS_H
 
 #include "lib/Import/Ops/Rules.h"
 

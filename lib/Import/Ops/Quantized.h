@@ -1,6 +1,6 @@
 // Quantized values out of the inputs of a node: codes, scales, zero points -> formats and planes.
-#ifndef TERN_LIB_IMPORT_OPS_QUANTIZED_H
-#define TERN_LIB_IMPORT_OPS_QUANTIZED_H
+#ifndef TERN_IMPORT_OPS_QUANTIZED_H
+#define TERN_IMPORT_OPS_QUANTIZED_H
 
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Import/Node.h"

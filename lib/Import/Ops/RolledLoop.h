@@ -1,6 +1,6 @@
 // Loop and Scan whose body is imported once, as nn.loop.
-#ifndef TERN_LIB_IMPORT_OPS_ROLLEDLOOP_H
-#define TERN_LIB_IMPORT_OPS_ROLLEDLOOP_H
+#ifndef TERN_IMPORT_OPS_ROLLEDLOOP_H
+#define TERN_IMPORT_OPS_ROLLEDLOOP_H
 
 #include "lib/Import/Ops/Compose.h"
 

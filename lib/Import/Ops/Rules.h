@@ -1,6 +1,6 @@
 // The rules of the importer. A new op type is one row in the table of its family.
-#ifndef TERN_LIB_IMPORT_OPS_RULES_H
-#define TERN_LIB_IMPORT_OPS_RULES_H
+#ifndef TERN_IMPORT_OPS_RULES_H
+#define TERN_IMPORT_OPS_RULES_H
 
 #include "lib/Import/Node.h"
 

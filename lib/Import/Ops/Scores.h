@@ -1,6 +1,6 @@
 // Labels and scores of the classifiers of ai.onnx.ml.
-#ifndef TERN_LIB_IMPORT_OPS_SCORES_H
-#define TERN_LIB_IMPORT_OPS_SCORES_H
+#ifndef TERN_IMPORT_OPS_SCORES_H
+#define TERN_IMPORT_OPS_SCORES_H
 
 #include "lib/Import/Ops/Rules.h"
 

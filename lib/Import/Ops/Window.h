@@ -1,6 +1,6 @@
 // Attributes that convolutions and pooling share.
-#ifndef TERN_LIB_IMPORT_OPS_WINDOW_H
-#define TERN_LIB_IMPORT_OPS_WINDOW_H
+#ifndef TERN_IMPORT_OPS_WINDOW_H
+#define TERN_IMPORT_OPS_WINDOW_H
 
 #include "lib/Import/Node.h"
 

@@ -72,7 +72,7 @@ void softmax(int64_t w, int64_t c, ArrayRef<int64_t> unknown) {
       want.set(0, 0, i, j, Number::of(std::exp(x.get(0, 0, i, j).f - max) / sum));
   }
   for (const Isa &isa : hostIsas()) {
-    CompiledKernel kernel(isa, [&](ModuleOp m, const Isa &isa) { return emitSoftmax(m, "softmax", problem, isa); });
+    CompiledKernel kernel(isa, [&p = problem](ModuleOp m, const Isa &isa) { return emitSoftmax(m, "softmax", p, isa); });
     ASSERT_TRUE(kernel.ok());
     Activation got(p.out);
     kernel.run({&x.buffer, &got.buffer}, sizes);

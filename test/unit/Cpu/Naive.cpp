@@ -145,6 +145,8 @@ static Number apply(const ExprNode &e, Number x, Number y) {
     return Number::of(float((u > 0) - (u < 0)));
   case ExprOp::Add:
     return Number::of(u + v);
+  case ExprOp::Uncenter:
+    return Number::code(x.i - int64_t(e.a) * y.i);
   case ExprOp::Sub:
     return Number::of(u - v);
   case ExprOp::Mul:

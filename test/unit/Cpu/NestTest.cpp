@@ -308,7 +308,7 @@ TEST(Axis, SoftmaxOfColumns) {
       for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < inner; i++) {
           double max = -INFINITY, sum = 0;
-          auto at = [&](int64_t c) { return (o * count + c) * inner + i; };
+          auto at = [o, i, count = count, inner = inner](int64_t c) { return (o * count + c) * inner + i; };
           for (int64_t c = 0; c < count; c++)
             max = std::max(max, double(x[at(c)]));
           for (int64_t c = 0; c < count; c++)

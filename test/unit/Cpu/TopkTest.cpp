@@ -24,7 +24,9 @@ template <typename T> void check(const TopkProblem &problem, const std::vector<T
       auto at = [&](int64_t j) { return x[(o * count + j) * inner + i]; };
       std::vector<int64_t> order(count);
       std::iota(order.begin(), order.end(), 0);
-      std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return isBefore(at(a), at(b), problem.smallest); });
+      std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+        return isBefore(at(a), at(b), problem.smallest) || (!isBefore(at(b), at(a), problem.smallest) && a < b);
+      });
       for (int64_t r = 0; r < k; ++r) {
         values[(o * k + r) * inner + i] = at(order[r]);
         indices[(o * k + r) * inner + i] = order[r];

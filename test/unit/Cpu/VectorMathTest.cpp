@@ -22,7 +22,7 @@ std::vector<float> apply(const Isa &isa, Vector2 f, std::vector<float> x, std::v
     k.loop(0, padded, isa.lanes, [&](Index i) {
       k.store(f(k, k.load(k.arg(0), i, isa.lanes), k.load(k.arg(1), i, isa.lanes)), k.arg(2), i);
     });
-    return {k.finish()};
+    return {k.finish(), TaskCount()};
   });
   if (!kernel.ok())
     return std::vector<float>(count);

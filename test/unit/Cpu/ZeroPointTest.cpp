@@ -78,7 +78,7 @@ TEST(ZeroPoints, StartOfSums) {
     std::vector<int32_t> start, sums;
     Random random(n);
     for (int64_t i = 0; i < n; i++)
-      start.push_back(int32_t(random.integer(-1 << 28, 1 << 28))), sums.push_back(int32_t(random.integer(-1 << 20, 1 << 20)));
+      start.push_back(int32_t(random.integer(-(1 << 28), 1 << 28))), sums.push_back(int32_t(random.integer(-(1 << 20), 1 << 20)));
     for (const Isa &isa : hostIsas()) {
       CompiledKernel kernel(isa, [&](ModuleOp m, const Isa &isa) { return emitStart(m, "start", StartProblem{n}, isa); });
       ASSERT_TRUE(kernel.ok());

@@ -5,7 +5,7 @@
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Object/LowerToLLVM.h"
 #include "lib/Target/Cpu/Lowering/Portable/Portable.h"
-#include "lib/Target/Cpu/Lowering/Calls/ProblemQueries.h"
+#include "lib/Target/Cpu/Lowering/Sizes/ProblemQueries.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"

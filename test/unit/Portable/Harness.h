@@ -1,7 +1,7 @@
 // Lowers a kernel function over open sizes through portable.linalg, runs it at every instruction set of this machine with several
 // sizes, and compares with lib/Reference at those sizes.
-#ifndef TERN_TEST_PORTABLE_HARNESS_H
-#define TERN_TEST_PORTABLE_HARNESS_H
+#ifndef TERN_TEST_UNIT_PORTABLE_HARNESS_H
+#define TERN_TEST_UNIT_PORTABLE_HARNESS_H
 
 #include "lib/Reference/Reference.h"
 #include "mlir/IR/MLIRContext.h"

@@ -1,6 +1,6 @@
 // Runs one op, written as in the IR, on values written in the test.
-#ifndef TERN_TEST_REFERENCE_HARNESS_H
-#define TERN_TEST_REFERENCE_HARNESS_H
+#ifndef TERN_TEST_UNIT_REFERENCE_HARNESS_H
+#define TERN_TEST_UNIT_REFERENCE_HARNESS_H
 
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"

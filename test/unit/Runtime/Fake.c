@@ -52,6 +52,16 @@ static const tern_step steps[FAKE_STEPS] = {
 #endif
 
 const tern_program tern_generated_program = {
-    FAKE_ABI,  "fake",           1, 1, FAKE_STEPS, &input, &output, steps, 4 * FAKE_SIZE + 64, 4 * FAKE_SIZE,
-    FAKE_HASH, {run, NULL, run},
+    .abi = FAKE_ABI,
+    .name = "fake",
+    .input_count = 1,
+    .output_count = 1,
+    .step_count = FAKE_STEPS,
+    .inputs = &input,
+    .outputs = &output,
+    .steps = steps,
+    .arena_bytes = 4 * FAKE_SIZE + 64,
+    .weights_bytes = 4 * FAKE_SIZE,
+    .weights_hash = FAKE_HASH,
+    .run = {run, NULL, run},
 };

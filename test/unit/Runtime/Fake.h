@@ -1,6 +1,6 @@
 /* A model written by hand: y = x * w + sum(x * w), on 1024 floats, in three steps. */
-#ifndef TERN_TEST_FAKE_H
-#define TERN_TEST_FAKE_H
+#ifndef TERN_TEST_UNIT_RUNTIME_FAKE_H
+#define TERN_TEST_UNIT_RUNTIME_FAKE_H
 #include "lib/Runtime/Program.h"
 enum { FAKE_SIZE = 1024, FAKE_TASKS = 16, FAKE_STEPS = 3 };
 

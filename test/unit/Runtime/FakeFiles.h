@@ -1,6 +1,6 @@
 // Files of the fake model for tests.
-#ifndef TERN_TEST_FAKEFILES_H
-#define TERN_TEST_FAKEFILES_H
+#ifndef TERN_TEST_UNIT_RUNTIME_FAKEFILES_H
+#define TERN_TEST_UNIT_RUNTIME_FAKEFILES_H
 #include "test/unit/Runtime/Fake.h"
 #include <cstdlib>
 #include <fstream>

@@ -1,7 +1,7 @@
 // Runs a function twice, by lib/Reference and through tern-to-linalg, bufferization and the JIT, and compares the
 // results.
-#ifndef TERN_TEST_TOLINALG_HARNESS_H
-#define TERN_TEST_TOLINALG_HARNESS_H
+#ifndef TERN_TEST_UNIT_TOLINALG_HARNESS_H
+#define TERN_TEST_UNIT_TOLINALG_HARNESS_H
 
 #include "lib/Reference/Reference.h"
 #include "mlir/IR/BuiltinOps.h"

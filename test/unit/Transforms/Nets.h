@@ -1,6 +1,6 @@
 // Small convolutional networks as IR text, with random weights from a fixed seed.
-#ifndef TERN_TEST_TRANSFORMS_NETS_H
-#define TERN_TEST_TRANSFORMS_NETS_H
+#ifndef TERN_TEST_UNIT_TRANSFORMS_NETS_H
+#define TERN_TEST_UNIT_TRANSFORMS_NETS_H
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"

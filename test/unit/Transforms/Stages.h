@@ -1,6 +1,6 @@
 // A small network on its way through the stages, and the reference that runs it after each.
-#ifndef TERN_TEST_TRANSFORMS_STAGES_H
-#define TERN_TEST_TRANSFORMS_STAGES_H
+#ifndef TERN_TEST_UNIT_TRANSFORMS_STAGES_H
+#define TERN_TEST_UNIT_TRANSFORMS_STAGES_H
 
 #include "Nets.h"
 #include "dialects/NN/IR/NN.h"

@@ -3,8 +3,8 @@
 // and the arithmetic that becomes the intended instruction on all three instruction sets. Nothing here knows about a
 // problem.
 //===----------------------------------------------------------------------===//
-#ifndef TERN_TARGET_CPU_KERNELBUILDER_H
-#define TERN_TARGET_CPU_KERNELBUILDER_H
+#ifndef TERN_TARGET_CPU_BUILDER_KERNELBUILDER_H
+#define TERN_TARGET_CPU_BUILDER_KERNELBUILDER_H
 
 #include "lib/Target/Cpu/Isa.h"
 #include "lib/Target/Cpu/Problems/Problem.h"

@@ -1,6 +1,6 @@
 //===- Transpose.h - exchanging rows and lanes in registers ---------------===//
-#ifndef TERN_TARGET_CPU_TRANSPOSE_H
-#define TERN_TARGET_CPU_TRANSPOSE_H
+#ifndef TERN_TARGET_CPU_BUILDER_TRANSPOSE_H
+#define TERN_TARGET_CPU_BUILDER_TRANSPOSE_H
 
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"
 

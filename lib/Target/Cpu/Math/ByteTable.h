@@ -1,6 +1,6 @@
 //===- ByteTable.h - functions of one byte by table -----------------------===//
-#ifndef TERN_TARGET_CPU_BYTETABLE_H
-#define TERN_TARGET_CPU_BYTETABLE_H
+#ifndef TERN_TARGET_CPU_MATH_BYTETABLE_H
+#define TERN_TARGET_CPU_MATH_BYTETABLE_H
 
 #include "lib/Target/Cpu/Math/ExprVector.h"
 

@@ -1,6 +1,6 @@
 //===- CodeStore.h - stores of a tile's epilogue --------------------------===//
-#ifndef TERN_TARGET_CPU_CODESTORE_H
-#define TERN_TARGET_CPU_CODESTORE_H
+#ifndef TERN_TARGET_CPU_MATH_CODESTORE_H
+#define TERN_TARGET_CPU_MATH_CODESTORE_H
 
 #include "lib/Target/Cpu/Math/ByteTable.h"
 

@@ -1,6 +1,6 @@
 //===- ExprVector.h - an elementwise program on vectors -------------------===//
-#ifndef TERN_TARGET_CPU_EXPRVECTOR_H
-#define TERN_TARGET_CPU_EXPRVECTOR_H
+#ifndef TERN_TARGET_CPU_MATH_EXPRVECTOR_H
+#define TERN_TARGET_CPU_MATH_EXPRVECTOR_H
 
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"
 

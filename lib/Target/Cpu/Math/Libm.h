@@ -1,6 +1,6 @@
 //===- Libm.h - functions of the C library that portable kernels may call --===//
-#ifndef TERN_TARGET_CPU_LIBM_H
-#define TERN_TARGET_CPU_LIBM_H
+#ifndef TERN_TARGET_CPU_MATH_LIBM_H
+#define TERN_TARGET_CPU_MATH_LIBM_H
 
 #include "llvm/ADT/StringRef.h"
 

@@ -1,6 +1,6 @@
 //===- NdVector.h - typed elementwise programs on vectors -----------------===//
-#ifndef TERN_TARGET_CPU_NDVECTOR_H
-#define TERN_TARGET_CPU_NDVECTOR_H
+#ifndef TERN_TARGET_CPU_MATH_NDVECTOR_H
+#define TERN_TARGET_CPU_MATH_NDVECTOR_H
 
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"
 #include "lib/Target/Cpu/Problems/RowProblems.h"

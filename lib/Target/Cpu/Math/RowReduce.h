@@ -1,6 +1,6 @@
 //===- RowReduce.h - reductions along one row -----------------------------===//
-#ifndef TERN_TARGET_CPU_ROWREDUCE_H
-#define TERN_TARGET_CPU_ROWREDUCE_H
+#ifndef TERN_TARGET_CPU_MATH_ROWREDUCE_H
+#define TERN_TARGET_CPU_MATH_ROWREDUCE_H
 
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"
 

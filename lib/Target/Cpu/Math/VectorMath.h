@@ -3,8 +3,8 @@
 // result against double precision libm, measured by VectorMathTest over the stated range; NaN stays NaN. Results below
 // 2^-125 may become 0. On the portable level, which has no fused multiply-add, the bounds double.
 //===----------------------------------------------------------------------===//
-#ifndef TERN_TARGET_CPU_VECTORMATH_H
-#define TERN_TARGET_CPU_VECTORMATH_H
+#ifndef TERN_TARGET_CPU_MATH_VECTORMATH_H
+#define TERN_TARGET_CPU_MATH_VECTORMATH_H
 
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"
 

@@ -1,6 +1,6 @@
 //===- LowerToLLVM.h - kernels and run functions become an object ---------===//
-#ifndef TERN_TARGET_CPU_LOWERTOLLVM_H
-#define TERN_TARGET_CPU_LOWERTOLLVM_H
+#ifndef TERN_TARGET_CPU_OBJECT_LOWERTOLLVM_H
+#define TERN_TARGET_CPU_OBJECT_LOWERTOLLVM_H
 
 #include "lib/Target/Cpu/Isa.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

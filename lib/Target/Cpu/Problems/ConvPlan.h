@@ -3,8 +3,8 @@
 // lie. Shared by the packer, the generators and the cost model. Nothing here depends on a size that is only known at run
 // time: PixelLoops.h has what does.
 //===----------------------------------------------------------------------===//
-#ifndef TERN_TARGET_CPU_CONVPLAN_H
-#define TERN_TARGET_CPU_CONVPLAN_H
+#ifndef TERN_TARGET_CPU_PROBLEMS_CONVPLAN_H
+#define TERN_TARGET_CPU_PROBLEMS_CONVPLAN_H
 
 #include "lib/Target/Cpu/Isa.h"
 #include "lib/Target/Cpu/Problems/Problem.h"

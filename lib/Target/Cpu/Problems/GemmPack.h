@@ -1,6 +1,6 @@
 //===- GemmPack.h - plain weights of a matrix product -> panels -----------===//
-#ifndef TERN_TARGET_CPU_GEMMPACK_H
-#define TERN_TARGET_CPU_GEMMPACK_H
+#ifndef TERN_TARGET_CPU_PROBLEMS_GEMMPACK_H
+#define TERN_TARGET_CPU_PROBLEMS_GEMMPACK_H
 
 #include "lib/Target/Cpu/Problems/GemmProblem.h"
 #include "llvm/ADT/ArrayRef.h"

@@ -1,6 +1,6 @@
 //===- GemmProblem.h - matrix products with constant weights --------------===//
-#ifndef TERN_TARGET_CPU_GEMMPROBLEM_H
-#define TERN_TARGET_CPU_GEMMPROBLEM_H
+#ifndef TERN_TARGET_CPU_PROBLEMS_GEMMPROBLEM_H
+#define TERN_TARGET_CPU_PROBLEMS_GEMMPROBLEM_H
 
 #include "lib/Target/Cpu/Problems/Problem.h"
 

@@ -1,6 +1,6 @@
 //===- Pack.h - plain weights become the panels that kernels read ---------===//
-#ifndef TERN_TARGET_CPU_PACK_H
-#define TERN_TARGET_CPU_PACK_H
+#ifndef TERN_TARGET_CPU_PROBLEMS_PACK_H
+#define TERN_TARGET_CPU_PROBLEMS_PACK_H
 
 #include "lib/Target/Cpu/Problems/ConvPlan.h"
 #include "llvm/ADT/ArrayRef.h"

@@ -3,8 +3,8 @@
 // struct (plus the instruction set) is the key under which equal kernels are shared: a constant that is baked into code
 // cannot be missing from the key.
 //===----------------------------------------------------------------------===//
-#ifndef TERN_TARGET_CPU_PROBLEM_H
-#define TERN_TARGET_CPU_PROBLEM_H
+#ifndef TERN_TARGET_CPU_PROBLEMS_PROBLEM_H
+#define TERN_TARGET_CPU_PROBLEMS_PROBLEM_H
 
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"

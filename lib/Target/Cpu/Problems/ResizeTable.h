@@ -1,6 +1,6 @@
 //===- ResizeTable.h - source positions of ONNX Resize --------------------===//
-#ifndef TERN_TARGET_CPU_RESIZETABLE_H
-#define TERN_TARGET_CPU_RESIZETABLE_H
+#ifndef TERN_TARGET_CPU_PROBLEMS_RESIZETABLE_H
+#define TERN_TARGET_CPU_PROBLEMS_RESIZETABLE_H
 
 #include "lib/Target/Cpu/Problems/Problem.h"
 #include <vector>

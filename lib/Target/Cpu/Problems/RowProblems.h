@@ -2,8 +2,8 @@
 // The same contract as Problem.h: plain, printable, every field that an emitter reads is
 // printed. Sizes are static (>= 0) or slots; strides and bases are static or dynamicOffset (Problem.h).
 //===----------------------------------------------------------------------===//
-#ifndef TERN_TARGET_CPU_ROWPROBLEMS_H
-#define TERN_TARGET_CPU_ROWPROBLEMS_H
+#ifndef TERN_TARGET_CPU_PROBLEMS_ROWPROBLEMS_H
+#define TERN_TARGET_CPU_PROBLEMS_ROWPROBLEMS_H
 
 #include "lib/Target/Cpu/Problems/Problem.h"
 

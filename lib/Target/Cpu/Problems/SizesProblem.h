@@ -1,6 +1,6 @@
 //===- SizesProblem.h - numbers of this run as data -----------------------===//
-#ifndef TERN_TARGET_CPU_SIZESPROBLEM_H
-#define TERN_TARGET_CPU_SIZESPROBLEM_H
+#ifndef TERN_TARGET_CPU_PROBLEMS_SIZESPROBLEM_H
+#define TERN_TARGET_CPU_PROBLEMS_SIZESPROBLEM_H
 
 #include "lib/Target/Cpu/Emit.h"
 

@@ -1,6 +1,6 @@
 //===- TaskCount.h - how many tasks a kernel has --------------------------===//
-#ifndef TERN_TARGET_CPU_TASKCOUNT_H
-#define TERN_TARGET_CPU_TASKCOUNT_H
+#ifndef TERN_TARGET_CPU_PROBLEMS_TASKCOUNT_H
+#define TERN_TARGET_CPU_PROBLEMS_TASKCOUNT_H
 
 #include "lib/Target/Cpu/Problems/Problem.h"
 #include "llvm/ADT/ArrayRef.h"

@@ -1,6 +1,6 @@
 //===- AttentionTile.h - the blocks of an attention kernel ----------------===//
-#ifndef TERN_TARGET_CPU_ATTENTIONTILE_H
-#define TERN_TARGET_CPU_ATTENTIONTILE_H
+#ifndef TERN_TARGET_CPU_PRODUCTS_ATTENTIONTILE_H
+#define TERN_TARGET_CPU_PRODUCTS_ATTENTIONTILE_H
 
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"
 #include "lib/Target/Cpu/Problems/RowProblems.h"

@@ -1,6 +1,6 @@
 //===- EmitGemm.h - generator of matrix products with constant weights ----===//
-#ifndef TERN_TARGET_CPU_EMITGEMM_H
-#define TERN_TARGET_CPU_EMITGEMM_H
+#ifndef TERN_TARGET_CPU_PRODUCTS_EMITGEMM_H
+#define TERN_TARGET_CPU_PRODUCTS_EMITGEMM_H
 
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/Problems/GemmProblem.h"

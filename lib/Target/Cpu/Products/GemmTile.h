@@ -1,6 +1,6 @@
 //===- GemmTile.h - the register tiles of a matrix product ----------------===//
-#ifndef TERN_TARGET_CPU_GEMMTILE_H
-#define TERN_TARGET_CPU_GEMMTILE_H
+#ifndef TERN_TARGET_CPU_PRODUCTS_GEMMTILE_H
+#define TERN_TARGET_CPU_PRODUCTS_GEMMTILE_H
 
 #include "lib/Target/Cpu/Problems/GemmProblem.h"
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"

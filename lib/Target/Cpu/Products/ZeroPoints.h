@@ -2,8 +2,8 @@
 // sum (x - zx) (w - zw) = sum x w - zx sum w - zw sum (x - zx). Kernels of products compute sum x w from a start value for each output; what a
 // zero point adds that is only known at run time, or a weight's that no signed byte holds, is computed in front of them, exactly.
 //===----------------------------------------------------------------------===//
-#ifndef TERN_TARGET_CPU_ZEROPOINTS_H
-#define TERN_TARGET_CPU_ZEROPOINTS_H
+#ifndef TERN_TARGET_CPU_PRODUCTS_ZEROPOINTS_H
+#define TERN_TARGET_CPU_PRODUCTS_ZEROPOINTS_H
 
 #include "lib/Target/Cpu/Emit.h"
 

@@ -1,6 +1,6 @@
 //===- FormatRows.h - which kernels have a number format ------------------===//
-#ifndef TERN_TARGET_CPU_FORMATROWS_H
-#define TERN_TARGET_CPU_FORMATROWS_H
+#ifndef TERN_TARGET_CPU_TABLE_FORMATROWS_H
+#define TERN_TARGET_CPU_TABLE_FORMATROWS_H
 
 #include "lib/Formats/Format.h"
 #include "lib/Target/Cpu/Table/KernelTable.h"

@@ -2,8 +2,8 @@
 // Data: plans, remarks, tests, benchmarks and the documentation read these rows; nothing is chosen by code that is not
 // in a row.
 //===----------------------------------------------------------------------===//
-#ifndef TERN_TARGET_CPU_KERNELTABLE_H
-#define TERN_TARGET_CPU_KERNELTABLE_H
+#ifndef TERN_TARGET_CPU_TABLE_KERNELTABLE_H
+#define TERN_TARGET_CPU_TABLE_KERNELTABLE_H
 
 #include "lib/Target/Cpu/Products/EmitGemm.h"
 #include <variant>

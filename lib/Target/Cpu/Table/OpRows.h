@@ -1,6 +1,6 @@
 //===- OpRows.h - rows of the kernel table from one problem type ----------===//
-#ifndef TERN_TARGET_CPU_OPROWS_H
-#define TERN_TARGET_CPU_OPROWS_H
+#ifndef TERN_TARGET_CPU_TABLE_OPROWS_H
+#define TERN_TARGET_CPU_TABLE_OPROWS_H
 
 #include "lib/Target/Cpu/Table/KernelTable.h"
 

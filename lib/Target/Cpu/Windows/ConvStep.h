@@ -1,6 +1,6 @@
 //===- ConvStep.h - one reduction step of a register tile -----------------===//
-#ifndef TERN_TARGET_CPU_CONVSTEP_H
-#define TERN_TARGET_CPU_CONVSTEP_H
+#ifndef TERN_TARGET_CPU_WINDOWS_CONVSTEP_H
+#define TERN_TARGET_CPU_WINDOWS_CONVSTEP_H
 
 #include "lib/Target/Cpu/Problems/ConvPlan.h"
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"

@@ -1,6 +1,6 @@
 //===- ConvTile.h - the register tile of a convolution --------------------===//
-#ifndef TERN_TARGET_CPU_CONVTILE_H
-#define TERN_TARGET_CPU_CONVTILE_H
+#ifndef TERN_TARGET_CPU_WINDOWS_CONVTILE_H
+#define TERN_TARGET_CPU_WINDOWS_CONVTILE_H
 
 #include "lib/Target/Cpu/Math/ByteTable.h"
 #include "lib/Target/Cpu/Windows/ConvStep.h"

@@ -2,8 +2,8 @@
 // How the pixels of one phase are cut into register tiles and tasks. Sizes may be those of a run: then a row ends in
 // ever narrower tiles, and the tasks are counted at run time.
 //===----------------------------------------------------------------------===//
-#ifndef TERN_TARGET_CPU_PIXELLOOPS_H
-#define TERN_TARGET_CPU_PIXELLOOPS_H
+#ifndef TERN_TARGET_CPU_WINDOWS_PIXELLOOPS_H
+#define TERN_TARGET_CPU_WINDOWS_PIXELLOOPS_H
 
 #include "lib/Target/Cpu/Problems/ConvPlan.h"
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"

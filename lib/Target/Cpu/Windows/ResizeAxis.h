@@ -1,6 +1,6 @@
 //===- ResizeAxis.h - where a resize reads, along one axis ----------------===//
-#ifndef TERN_TARGET_CPU_RESIZEAXIS_H
-#define TERN_TARGET_CPU_RESIZEAXIS_H
+#ifndef TERN_TARGET_CPU_WINDOWS_RESIZEAXIS_H
+#define TERN_TARGET_CPU_WINDOWS_RESIZEAXIS_H
 
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"
 #include "lib/Target/Cpu/Problems/ResizeTable.h"

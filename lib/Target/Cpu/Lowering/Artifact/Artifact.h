@@ -1,6 +1,6 @@
 //===- Artifact.h - the outlined module becomes a folder --------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_ARTIFACT_H
-#define TERN_TARGET_CPU_LOWERING_ARTIFACT_H
+#ifndef TERN_TARGET_CPU_LOWERING_ARTIFACT_ARTIFACT_H
+#define TERN_TARGET_CPU_LOWERING_ARTIFACT_ARTIFACT_H
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"

@@ -1,6 +1,6 @@
 //===- Link.h - objects become libmodel.so ---------------------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_LINK_H
-#define TERN_TARGET_CPU_LOWERING_LINK_H
+#ifndef TERN_TARGET_CPU_LOWERING_ARTIFACT_LINK_H
+#define TERN_TARGET_CPU_LOWERING_ARTIFACT_LINK_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"

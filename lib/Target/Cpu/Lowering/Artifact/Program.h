@@ -1,6 +1,6 @@
 //===- Program.h - the description of a lowered model ----------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_PROGRAM_H
-#define TERN_TARGET_CPU_LOWERING_PROGRAM_H
+#ifndef TERN_TARGET_CPU_LOWERING_ARTIFACT_PROGRAM_H
+#define TERN_TARGET_CPU_LOWERING_ARTIFACT_PROGRAM_H
 
 #include "lib/Target/Cpu/Lowering/Layouts/Layout.h"
 #include "mlir/IR/BuiltinOps.h"

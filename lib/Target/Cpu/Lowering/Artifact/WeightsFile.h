@@ -1,6 +1,6 @@
 //===- WeightsFile.h - weights.bin in the making ---------------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_WEIGHTSFILE_H
-#define TERN_TARGET_CPU_LOWERING_WEIGHTSFILE_H
+#ifndef TERN_TARGET_CPU_LOWERING_ARTIFACT_WEIGHTSFILE_H
+#define TERN_TARGET_CPU_LOWERING_ARTIFACT_WEIGHTSFILE_H
 
 #include "lib/Support/GrowingFile.h"
 #include "mlir/IR/BuiltinAttributes.h"

@@ -1,6 +1,6 @@
 //===- CallLowering.h - one call of a kernel -> steps -----------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_CALLLOWERING_H
-#define TERN_TARGET_CPU_LOWERING_CALLLOWERING_H
+#ifndef TERN_TARGET_CPU_LOWERING_CALLS_CALLLOWERING_H
+#define TERN_TARGET_CPU_LOWERING_CALLS_CALLLOWERING_H
 
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"

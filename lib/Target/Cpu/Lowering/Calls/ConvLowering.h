@@ -1,9 +1,9 @@
 //===- ConvLowering.h - convolutions and matrix products -> ConvProblem ----===//
-#ifndef TERN_TARGET_CPU_LOWERING_CONVLOWERING_H
-#define TERN_TARGET_CPU_LOWERING_CONVLOWERING_H
+#ifndef TERN_TARGET_CPU_LOWERING_CALLS_CONVLOWERING_H
+#define TERN_TARGET_CPU_LOWERING_CALLS_CONVLOWERING_H
 
 #include "lib/Target/Cpu/Problems/ConvPlan.h"
-#include "lib/Target/Cpu/Lowering/Calls/ZeroPoints.h"
+#include "lib/Target/Cpu/Lowering/Weights/ZeroPoints.h"
 
 namespace tern::cpu {
 struct PlainWeights;

@@ -3,7 +3,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "dialects/Tern/Transforms/Grouping.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 
 using namespace mlir;
 

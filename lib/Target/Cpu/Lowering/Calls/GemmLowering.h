@@ -1,9 +1,9 @@
 //===- GemmLowering.h - matrix products with constant weights -> problem ---===//
-#ifndef TERN_TARGET_CPU_LOWERING_GEMMLOWERING_H
-#define TERN_TARGET_CPU_LOWERING_GEMMLOWERING_H
+#ifndef TERN_TARGET_CPU_LOWERING_CALLS_GEMMLOWERING_H
+#define TERN_TARGET_CPU_LOWERING_CALLS_GEMMLOWERING_H
 
-#include "lib/Target/Cpu/Lowering/Calls/GemmWeights.h"
-#include "lib/Target/Cpu/Lowering/Calls/ZeroPoints.h"
+#include "lib/Target/Cpu/Lowering/Weights/GemmWeights.h"
+#include "lib/Target/Cpu/Lowering/Weights/ZeroPoints.h"
 
 namespace tern::cpu {
 

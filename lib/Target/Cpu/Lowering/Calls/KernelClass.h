@@ -1,6 +1,6 @@
 //===- KernelClass.h - what kind of kernel an outlined function is --------===//
-#ifndef TERN_TARGET_CPU_LOWERING_KERNELCLASS_H
-#define TERN_TARGET_CPU_LOWERING_KERNELCLASS_H
+#ifndef TERN_TARGET_CPU_LOWERING_CALLS_KERNELCLASS_H
+#define TERN_TARGET_CPU_LOWERING_CALLS_KERNELCLASS_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 

@@ -1,9 +1,9 @@
 //===- KernelLowering.h - a call of a kernel -> problems of the generators -===//
-#ifndef TERN_TARGET_CPU_LOWERING_KERNELLOWERING_H
-#define TERN_TARGET_CPU_LOWERING_KERNELLOWERING_H
+#ifndef TERN_TARGET_CPU_LOWERING_CALLS_KERNELLOWERING_H
+#define TERN_TARGET_CPU_LOWERING_CALLS_KERNELLOWERING_H
 
 #include "lib/Target/Cpu/Problems/GemmProblem.h"
-#include "lib/Target/Cpu/Lowering/Calls/ExprBuilder.h"
+#include "lib/Target/Cpu/Lowering/Programs/ExprBuilder.h"
 #include "lib/Target/Cpu/Lowering/Calls/KernelClass.h"
 #include "lib/Target/Cpu/Problems/RowProblems.h"
 #include "lib/Target/Cpu/Problems/SizesProblem.h"

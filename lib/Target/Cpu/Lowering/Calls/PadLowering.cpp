@@ -2,7 +2,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/Lowering/Calls/RowLowering.h"
-#include "lib/Target/Cpu/Lowering/Calls/SizedType.h"
+#include "lib/Target/Cpu/Lowering/Sizes/SizedType.h"
 
 using namespace mlir;
 

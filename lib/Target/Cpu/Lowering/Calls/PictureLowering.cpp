@@ -1,7 +1,7 @@
 //===- PictureLowering.cpp - pooling, global reductions, softmax, resize -> problems --===//
 #include "lib/Target/Cpu/Lowering/Calls/CallLowering.h"
 #include "lib/Target/Cpu/Emit.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 
 using namespace mlir;
 

@@ -2,7 +2,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Emit.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 #include "lib/Target/Cpu/Lowering/Calls/RowLowering.h"
 
 using namespace mlir;

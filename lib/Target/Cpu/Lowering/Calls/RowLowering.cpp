@@ -3,7 +3,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Emit.h"
-#include "lib/Target/Cpu/Lowering/Calls/NestBuilder.h"
+#include "lib/Target/Cpu/Lowering/Programs/NestBuilder.h"
 
 using namespace mlir;
 

@@ -1,8 +1,8 @@
 //===- RowLowering.h - kernels of transformers -> problems -----------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_ROWLOWERING_H
-#define TERN_TARGET_CPU_LOWERING_ROWLOWERING_H
+#ifndef TERN_TARGET_CPU_LOWERING_CALLS_ROWLOWERING_H
+#define TERN_TARGET_CPU_LOWERING_CALLS_ROWLOWERING_H
 
-#include "lib/Target/Cpu/Lowering/Calls/SizeCodes.h"
+#include "lib/Target/Cpu/Lowering/Sizes/SizeCodes.h"
 #include "lib/Target/Cpu/Lowering/Calls/StepMaker.h"
 
 namespace tern::cpu {

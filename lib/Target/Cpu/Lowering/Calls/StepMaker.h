@@ -1,6 +1,6 @@
 //===- StepMaker.h - what all lowerings of calls share ----------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_STEPMAKER_H
-#define TERN_TARGET_CPU_LOWERING_STEPMAKER_H
+#ifndef TERN_TARGET_CPU_LOWERING_CALLS_STEPMAKER_H
+#define TERN_TARGET_CPU_LOWERING_CALLS_STEPMAKER_H
 
 #include "lib/Target/Cpu/Lowering/Calls/KernelLowering.h"
 

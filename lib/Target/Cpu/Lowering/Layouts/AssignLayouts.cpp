@@ -2,11 +2,11 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/NN/IR/SizeAnalysis.h"
 #include "dialects/Tern/Transforms/Conditions.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 #include "lib/Target/Cpu/Lowering/Calls/KernelLowering.h"
 #include "lib/Target/Cpu/Lowering/Layouts/LayoutNeeds.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"
-#include "lib/Target/Cpu/Lowering/Calls/StoredCodes.h"
+#include "lib/Target/Cpu/Lowering/Weights/StoredCodes.h"
 
 using namespace mlir;
 

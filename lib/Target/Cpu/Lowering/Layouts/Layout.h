@@ -3,10 +3,10 @@
 // Plain    ONNX order, row-major; the last dimension is the channel of a Map, everything before it is a row;
 // Channels dimension 1 is the channel, innermost (NHWC), with an optional halo around each picture.
 //===----------------------------------------------------------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_LAYOUT_H
-#define TERN_TARGET_CPU_LOWERING_LAYOUT_H
+#ifndef TERN_TARGET_CPU_LOWERING_LAYOUTS_LAYOUT_H
+#define TERN_TARGET_CPU_LOWERING_LAYOUTS_LAYOUT_H
 
-#include "lib/Target/Cpu/Lowering/Calls/SizedType.h"
+#include "lib/Target/Cpu/Lowering/Sizes/SizedType.h"
 #include "lib/Target/Cpu/Problems/Problem.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include <optional>

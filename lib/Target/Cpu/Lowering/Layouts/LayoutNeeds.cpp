@@ -1,9 +1,9 @@
 //===- LayoutNeeds.cpp - what kernels want of the places of their operands --===//
 #include "lib/Target/Cpu/Lowering/Layouts/LayoutNeeds.h"
 #include "dialects/Tern/Transforms/Conditions.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 #include "dialects/NN/IR/NN.h"
-#include "lib/Target/Cpu/Lowering/Calls/SizedType.h"
+#include "lib/Target/Cpu/Lowering/Sizes/SizedType.h"
 
 using namespace mlir;
 

@@ -1,6 +1,6 @@
 //===- LayoutNeeds.h - what kernels want of the places of their operands ----===//
-#ifndef TERN_TARGET_CPU_LOWERING_LAYOUTNEEDS_H
-#define TERN_TARGET_CPU_LOWERING_LAYOUTNEEDS_H
+#ifndef TERN_TARGET_CPU_LOWERING_LAYOUTS_LAYOUTNEEDS_H
+#define TERN_TARGET_CPU_LOWERING_LAYOUTS_LAYOUTNEEDS_H
 
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Lowering/Calls/ConvLowering.h"

@@ -1,6 +1,6 @@
 //===- Portable.h - kernels through linalg: for every op --------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_PORTABLE_H
-#define TERN_TARGET_CPU_LOWERING_PORTABLE_H
+#ifndef TERN_TARGET_CPU_LOWERING_PORTABLE_PORTABLE_H
+#define TERN_TARGET_CPU_LOWERING_PORTABLE_PORTABLE_H
 
 #include "lib/Target/Cpu/Lowering/Calls/KernelLowering.h"
 

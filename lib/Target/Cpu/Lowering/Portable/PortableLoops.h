@@ -1,6 +1,6 @@
 //===- PortableLoops.h - linalg ops on buffers -> loops that LLVM vectorizes -===//
-#ifndef TERN_TARGET_CPU_LOWERING_PORTABLELOOPS_H
-#define TERN_TARGET_CPU_LOWERING_PORTABLELOOPS_H
+#ifndef TERN_TARGET_CPU_LOWERING_PORTABLE_PORTABLELOOPS_H
+#define TERN_TARGET_CPU_LOWERING_PORTABLE_PORTABLELOOPS_H
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 

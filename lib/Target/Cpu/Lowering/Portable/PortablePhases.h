@@ -1,6 +1,6 @@
 //===- PortablePhases.h - a bufferized function becomes kernels -------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_PORTABLEPHASES_H
-#define TERN_TARGET_CPU_LOWERING_PORTABLEPHASES_H
+#ifndef TERN_TARGET_CPU_LOWERING_PORTABLE_PORTABLEPHASES_H
+#define TERN_TARGET_CPU_LOWERING_PORTABLE_PORTABLEPHASES_H
 
 #include "lib/Target/Cpu/Lowering/Portable/PortableSizes.h"
 #include "lib/Target/Cpu/Problems/TaskCount.h"

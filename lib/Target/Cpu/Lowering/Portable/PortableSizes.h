@@ -1,9 +1,9 @@
 //===- PortableSizes.h - sizes of buffers as expressions --------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_PORTABLESIZES_H
-#define TERN_TARGET_CPU_LOWERING_PORTABLESIZES_H
+#ifndef TERN_TARGET_CPU_LOWERING_PORTABLE_PORTABLESIZES_H
+#define TERN_TARGET_CPU_LOWERING_PORTABLE_PORTABLESIZES_H
 
 #include "dialects/NN/IR/SizeAnalysis.h"
-#include "lib/Target/Cpu/Lowering/Calls/SizedType.h"
+#include "lib/Target/Cpu/Lowering/Sizes/SizedType.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace tern::cpu {

@@ -2,7 +2,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "dialects/Tern/Transforms/Conditions.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 #include "lib/Target/Cpu/Lowering/Run/Guards.h"
 #include "lib/Target/Cpu/Lowering/Layouts/Layout.h"
 #include "lib/Target/Cpu/Lowering/Passes.h"

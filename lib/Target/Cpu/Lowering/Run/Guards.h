@@ -1,6 +1,6 @@
 //===- Guards.h - what cpu-guard-calls writes into the IR -------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_GUARDS_H
-#define TERN_TARGET_CPU_LOWERING_GUARDS_H
+#ifndef TERN_TARGET_CPU_LOWERING_RUN_GUARDS_H
+#define TERN_TARGET_CPU_LOWERING_RUN_GUARDS_H
 
 #include "llvm/ADT/StringRef.h"
 

@@ -86,7 +86,7 @@ int64_t plan(MutableArrayRef<Lifetime> lifetimes) {
   for (Lifetime &life : lifetimes)
     if (life.first >= 0)
       order.push_back(&life);
-  llvm::stable_sort(order, [](Lifetime *a, Lifetime *b) { return a->size > b->size; });
+  llvm::sort(order, [](Lifetime *a, Lifetime *b) { return a->size != b->size ? a->size > b->size : a < b; });
   SmallVector<Lifetime *> placed;
   int64_t total = 0;
   for (Lifetime *life : order) {

@@ -1,6 +1,6 @@
 //===- RunFunction.h - the plan as a function of one instruction set --------===//
-#ifndef TERN_TARGET_CPU_LOWERING_RUNFUNCTION_H
-#define TERN_TARGET_CPU_LOWERING_RUNFUNCTION_H
+#ifndef TERN_TARGET_CPU_LOWERING_RUN_RUNFUNCTION_H
+#define TERN_TARGET_CPU_LOWERING_RUN_RUNFUNCTION_H
 
 #include "lib/Target/Cpu/Table/KernelTable.h"
 #include "lib/Target/Cpu/Lowering/Run/RunPlan.h"

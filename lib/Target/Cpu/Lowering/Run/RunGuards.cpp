@@ -1,6 +1,6 @@
 //===- RunGuards.cpp - steps that run under conditions ----------------------===//
 #include "dialects/Tern/Transforms/Conditions.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 #include "lib/Target/Cpu/Lowering/Run/Guards.h"
 #include "lib/Target/Cpu/Lowering/Run/RunPlan.h"
 

@@ -4,7 +4,7 @@
 // results are read and written where they lie in the whole.
 #include "dialects/Tern/Transforms/Conditions.h"
 #include "dialects/Tern/Transforms/Grouping.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 #include "lib/Target/Cpu/Lowering/Run/RunPlan.h"
 
 using namespace mlir;

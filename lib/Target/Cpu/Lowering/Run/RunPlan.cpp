@@ -1,8 +1,8 @@
 //===- RunPlan.cpp - calls -> steps of the run functions --------------------===//
 #include "lib/Target/Cpu/Lowering/Run/RunPlan.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 #include "lib/Target/Cpu/Lowering/Run/Guards.h"
-#include "lib/Target/Cpu/Lowering/Calls/ProblemQueries.h"
+#include "lib/Target/Cpu/Lowering/Sizes/ProblemQueries.h"
 
 using namespace mlir;
 

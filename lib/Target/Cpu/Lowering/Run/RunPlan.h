@@ -1,6 +1,6 @@
 //===- RunPlan.h - the steps of the run functions ---------------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_RUNPLAN_H
-#define TERN_TARGET_CPU_LOWERING_RUNPLAN_H
+#ifndef TERN_TARGET_CPU_LOWERING_RUN_RUNPLAN_H
+#define TERN_TARGET_CPU_LOWERING_RUN_RUNPLAN_H
 
 #include "dialects/NN/IR/NN.h"
 #include "dialects/NN/IR/SizeAnalysis.h"

@@ -1,7 +1,7 @@
 //===- RunStorage.cpp - where the values of the run functions lie -----------===//
 #include "lib/Target/Cpu/Lowering/Run/RunPlan.h"
 #include "dialects/Tern/Transforms/Conditions.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 
 using namespace mlir;
 
@@ -22,7 +22,7 @@ void RunPlanner::placeOutputs() {
 
 void RunPlanner::copyOutputs() {
   for (unsigned index : copied) {
-    Value value = main.getBody().front().getTerminator()->getOperand(index), source = rootOf(value);
+    Value value = main.getBody().front().getTerminator()->getOperand(index);
     SizedType type(value);
     Placement place{Form::Plain, flatMap(type)};
     Step step = relayoutStep(SizedType({type.getNumElements()}, type.getElementType()), place, place);

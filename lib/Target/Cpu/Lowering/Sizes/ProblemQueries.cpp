@@ -1,5 +1,5 @@
 //===- ProblemQueries.cpp - what is asked of a problem of any kind ----------===//
-#include "lib/Target/Cpu/Lowering/Calls/ProblemQueries.h"
+#include "lib/Target/Cpu/Lowering/Sizes/ProblemQueries.h"
 
 using namespace mlir;
 

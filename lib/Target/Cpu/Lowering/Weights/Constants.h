@@ -1,6 +1,6 @@
 //===- Constants.h - reading constant operands of kernels -----------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_CONSTANTS_H
-#define TERN_TARGET_CPU_LOWERING_CONSTANTS_H
+#ifndef TERN_TARGET_CPU_LOWERING_WEIGHTS_CONSTANTS_H
+#define TERN_TARGET_CPU_LOWERING_WEIGHTS_CONSTANTS_H
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Value.h"

@@ -1,6 +1,6 @@
 //===- SizedType.h - tensor types whose open sizes are expressions ---------===//
-#ifndef TERN_TARGET_CPU_LOWERING_SIZEDTYPE_H
-#define TERN_TARGET_CPU_LOWERING_SIZEDTYPE_H
+#ifndef TERN_TARGET_CPU_LOWERING_SIZES_SIZEDTYPE_H
+#define TERN_TARGET_CPU_LOWERING_SIZES_SIZEDTYPE_H
 
 #include "dialects/NN/IR/SizeExpr.h"
 #include "mlir/IR/BuiltinOps.h"

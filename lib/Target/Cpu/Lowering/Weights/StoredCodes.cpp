@@ -1,8 +1,8 @@
 //===- StoredCodes.cpp - two's complement at the borders, code + 128 inside -===//
-#include "lib/Target/Cpu/Lowering/Calls/StoredCodes.h"
+#include "lib/Target/Cpu/Lowering/Weights/StoredCodes.h"
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 
 using namespace mlir;
 

@@ -1,10 +1,10 @@
 //===- GemmWeights.h - the constant weight of a matrix product -------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_GEMMWEIGHTS_H
-#define TERN_TARGET_CPU_LOWERING_GEMMWEIGHTS_H
+#ifndef TERN_TARGET_CPU_LOWERING_WEIGHTS_GEMMWEIGHTS_H
+#define TERN_TARGET_CPU_LOWERING_WEIGHTS_GEMMWEIGHTS_H
 
 #include "lib/Formats/Format.h"
 #include "lib/Target/Cpu/Problems/GemmPack.h"
-#include "lib/Target/Cpu/Lowering/Calls/ExprBuilder.h"
+#include "lib/Target/Cpu/Lowering/Programs/ExprBuilder.h"
 
 namespace tern::cpu {
 

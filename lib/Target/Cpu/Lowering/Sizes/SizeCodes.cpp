@@ -1,4 +1,4 @@
-#include "lib/Target/Cpu/Lowering/Calls/SizeCodes.h"
+#include "lib/Target/Cpu/Lowering/Sizes/SizeCodes.h"
 
 using namespace mlir;
 

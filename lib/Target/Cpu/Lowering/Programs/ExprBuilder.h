@@ -1,6 +1,6 @@
 //===- ExprBuilder.h - elementwise ops of a kernel function -> Expr -------===//
-#ifndef TERN_TARGET_CPU_LOWERING_EXPRBUILDER_H
-#define TERN_TARGET_CPU_LOWERING_EXPRBUILDER_H
+#ifndef TERN_TARGET_CPU_LOWERING_PROGRAMS_EXPRBUILDER_H
+#define TERN_TARGET_CPU_LOWERING_PROGRAMS_EXPRBUILDER_H
 
 #include "lib/Target/Cpu/Lowering/Layouts/Layout.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

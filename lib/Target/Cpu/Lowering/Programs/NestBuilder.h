@@ -1,6 +1,6 @@
 //===- NestBuilder.h - elementwise ops of a kernel -> NdProblem ------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_NESTBUILDER_H
-#define TERN_TARGET_CPU_LOWERING_NESTBUILDER_H
+#ifndef TERN_TARGET_CPU_LOWERING_PROGRAMS_NESTBUILDER_H
+#define TERN_TARGET_CPU_LOWERING_PROGRAMS_NESTBUILDER_H
 
 #include "lib/Target/Cpu/Problems/RowProblems.h"
 #include "mlir/IR/BuiltinTypes.h"

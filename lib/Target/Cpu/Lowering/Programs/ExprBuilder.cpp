@@ -1,8 +1,8 @@
 //===- ExprBuilder.cpp - elementwise ops of a kernel function -> Expr -------===//
-#include "lib/Target/Cpu/Lowering/Calls/ExprBuilder.h"
+#include "lib/Target/Cpu/Lowering/Programs/ExprBuilder.h"
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;

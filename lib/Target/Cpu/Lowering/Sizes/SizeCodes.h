@@ -1,6 +1,6 @@
 //===- SizeCodes.h - sizes as problems hold them ---------------------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_SIZECODES_H
-#define TERN_TARGET_CPU_LOWERING_SIZECODES_H
+#ifndef TERN_TARGET_CPU_LOWERING_SIZES_SIZECODES_H
+#define TERN_TARGET_CPU_LOWERING_SIZES_SIZECODES_H
 
 #include "lib/Target/Cpu/Lowering/Layouts/Layout.h"
 #include "mlir/IR/Value.h"

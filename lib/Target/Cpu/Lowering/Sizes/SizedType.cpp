@@ -1,4 +1,4 @@
-#include "lib/Target/Cpu/Lowering/Calls/SizedType.h"
+#include "lib/Target/Cpu/Lowering/Sizes/SizedType.h"
 #include "dialects/NN/IR/NN.h"
 #include "dialects/NN/IR/SizeAnalysis.h"
 #include "dialects/Tern/IR/Tern.h"
@@ -88,7 +88,7 @@ static SmallVector<StringRef> textsOf(Value value) {
   size_t next = 0;
   for (Value result : value.getDefiningOp()->getResults()) {
     auto type = dyn_cast<RankedTensorType>(result.getType());
-    for (int64_t i = 0; type && i < type.getNumDynamicDims(); ++i, ++next)
+    for (int64_t i = 0; type && i < int64_t(type.getNumDynamicDims()); ++i, ++next)
       if (result == value)
         texts.push_back(sizes && next < sizes.size() ? cast<StringAttr>(sizes[next]).getValue() : StringRef());
   }

@@ -1,6 +1,6 @@
 //===- ProblemQueries.h - what is asked of a problem of any kind ------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_PROBLEMQUERIES_H
-#define TERN_TARGET_CPU_LOWERING_PROBLEMQUERIES_H
+#ifndef TERN_TARGET_CPU_LOWERING_SIZES_PROBLEMQUERIES_H
+#define TERN_TARGET_CPU_LOWERING_SIZES_PROBLEMQUERIES_H
 
 #include "lib/Target/Cpu/Lowering/Calls/KernelLowering.h"
 

@@ -1,7 +1,7 @@
 //===- ZeroPoints.cpp - terms of zero points beside a product --------------===//
-#include "lib/Target/Cpu/Lowering/Calls/ZeroPoints.h"
+#include "lib/Target/Cpu/Lowering/Weights/ZeroPoints.h"
 #include "dialects/Tern/IR/Tern.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 
 using namespace mlir;
 

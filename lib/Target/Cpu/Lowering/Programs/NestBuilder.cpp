@@ -1,8 +1,8 @@
 //===- NestBuilder.cpp - elementwise ops of a kernel -> NdProblem -----------===//
-#include "lib/Target/Cpu/Lowering/Calls/NestBuilder.h"
+#include "lib/Target/Cpu/Lowering/Programs/NestBuilder.h"
 #include "dialects/NN/IR/NN.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
-#include "lib/Target/Cpu/Lowering/Calls/SizeCodes.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
+#include "lib/Target/Cpu/Lowering/Sizes/SizeCodes.h"
 #include "lib/Target/Cpu/Math/NdVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cmath>

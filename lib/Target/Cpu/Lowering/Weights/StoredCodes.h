@@ -1,6 +1,6 @@
 //===- StoredCodes.h - two's complement at the borders, code + 128 inside --===//
-#ifndef TERN_TARGET_CPU_LOWERING_STOREDCODES_H
-#define TERN_TARGET_CPU_LOWERING_STOREDCODES_H
+#ifndef TERN_TARGET_CPU_LOWERING_WEIGHTS_STOREDCODES_H
+#define TERN_TARGET_CPU_LOWERING_WEIGHTS_STOREDCODES_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 

@@ -1,6 +1,6 @@
 //===- ZeroPoints.h - terms of zero points beside a product ----------------===//
-#ifndef TERN_TARGET_CPU_LOWERING_ZEROPOINTS_H
-#define TERN_TARGET_CPU_LOWERING_ZEROPOINTS_H
+#ifndef TERN_TARGET_CPU_LOWERING_WEIGHTS_ZEROPOINTS_H
+#define TERN_TARGET_CPU_LOWERING_WEIGHTS_ZEROPOINTS_H
 
 #include "lib/Target/Cpu/Lowering/Calls/KernelLowering.h"
 #include "lib/Target/Cpu/Products/ZeroPoints.h"

@@ -1,8 +1,8 @@
 //===- GemmWeights.cpp - the constant weight of a matrix product -----------===//
-#include "lib/Target/Cpu/Lowering/Calls/GemmWeights.h"
+#include "lib/Target/Cpu/Lowering/Weights/GemmWeights.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Support/GrowingFile.h"
-#include "lib/Target/Cpu/Lowering/Calls/Constants.h"
+#include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 
 using namespace mlir;
 
