@@ -20,5 +20,8 @@ Span<const KnownFormat> knownFormats();
 /// Bits of codes and planes per element of a large tensor: terms of order 1 / size are gone.
 double bitsPerElement(const Format &);
 
+/// The tables of bitsandbytes, by code (docs/FORMATS.md 3.2).
+extern const float kBitsandbytesFp4[16], kBitsandbytesNf4[16];
+
 } // namespace tern
 #endif // TERN_FORMATS_CATALOGUE_H

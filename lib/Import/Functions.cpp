@@ -1,4 +1,5 @@
 #include "lib/Import/Functions.h"
+#include "lib/Import/Graph.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
@@ -76,7 +77,7 @@ public:
   LogicalResult run() { return expand(*model.mutable_graph(), 0, 0); }
 
 private:
-  using Names = llvm::StringMap<std::string>;
+  using Names = NameMap;
   using Nodes = google::protobuf::RepeatedPtrField<onnx::NodeProto>;
 
   /// Names that a new value may not have: those of all graphs, since one in a body would hide it.
@@ -226,15 +227,7 @@ private:
 
   /// Names that the graph does not define itself are those of the function.
   void rename(onnx::GraphProto &graph, Names names, const onnx::NodeProto &call, const onnx::FunctionProto &f) {
-    for (const auto &i : graph.input())
-      names.erase(i.name());
-    for (const auto &t : graph.initializer())
-      names.erase(t.name());
-    for (const auto &t : graph.sparse_initializer())
-      names.erase(t.values().name());
-    for (const auto &n : graph.node())
-      for (const auto &o : n.output())
-        names.erase(o);
+    eraseDefined(names, graph);
     for (onnx::NodeProto &n : *graph.mutable_node())
       rename(n, names, call, f);
     for (onnx::ValueInfoProto &o : *graph.mutable_output())

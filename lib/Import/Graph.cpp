@@ -13,6 +13,18 @@ using llvm::Twine;
 
 namespace tern::importer {
 
+void eraseDefined(NameMap &names, const onnx::GraphProto &graph) {
+  for (const auto &i : graph.input())
+    names.erase(i.name());
+  for (const auto &t : graph.initializer())
+    names.erase(t.name());
+  for (const auto &t : graph.sparse_initializer())
+    names.erase(t.values().name());
+  for (const auto &n : graph.node())
+    for (const auto &o : n.output())
+      names.erase(o);
+}
+
 Location GraphNode::loc(MLIRContext *context) const {
   return NameLoc::get(StringAttr::get(
       context, Twine(name) + " (" + (proto->op_type().empty() ? "?" : proto->op_type()) + " #" + Twine(index) + ")"));

@@ -11,6 +11,10 @@
 
 namespace tern::importer {
 
+using NameMap = llvm::StringMap<std::string>;
+/// A graph hides the outer names of what it defines itself: takes them out of `names`.
+void eraseDefined(NameMap &names, const onnx::GraphProto &graph);
+
 /// A node and its place in the file.
 struct GraphNode {
   const onnx::NodeProto *proto;

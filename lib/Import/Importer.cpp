@@ -27,17 +27,21 @@ const Known *Importer::find(StringRef name) const {
   return it == values.end() ? nullptr : &it->second;
 }
 
+void Importer::noteUses(ArrayRef<const GraphNode *> nodes, ArrayRef<std::string> outputs) {
+  for (const GraphNode *n : nodes) {
+    used.insert(n->proto->input().begin(), n->proto->input().end());
+    used.insert(n->captures.begin(), n->captures.end());
+  }
+  used.insert(outputs.begin(), outputs.end());
+}
+
 FailureOr<OwningOpRef<ModuleOp>> Importer::run() {
   if (failed(readOpsets()) || failed(graph.read(model.proto().graph(), model.loc())) || failed(checkCuts()))
     return failure();
   auto nodes = graph.schedule(options.inputs, outputs, model.loc());
   if (failed(nodes))
     return failure();
-  for (const GraphNode *n : *nodes) {
-    used.insert(n->proto->input().begin(), n->proto->input().end());
-    used.insert(n->captures.begin(), n->captures.end());
-  }
-  used.insert(outputs.begin(), outputs.end());
+  noteUses(*nodes, outputs);
 
   module = ModuleOp::create(model.loc());
   auto types = bindInputs();

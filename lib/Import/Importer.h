@@ -124,6 +124,8 @@ private:
   llvm::StringMap<llvm::SmallVector<std::string>> openDims; // size expressions of an input, "" where it is static
   llvm::StringMap<mlir::Type> cutTypes; // of inputs in the middle of the graph
   llvm::StringMap<mlir::ml_program::GlobalOp> globals;
+  /// These values are read: nodes may not leave them out.
+  void noteUses(llvm::ArrayRef<const GraphNode *> nodes, llvm::ArrayRef<std::string> outputs);
   llvm::StringSet<> used;
   bool anyOpen = false;      // some dimension that is no batch stays open
   llvm::StringSet<> symbols; // of open dimensions of inputs

@@ -10,7 +10,7 @@ namespace {
 /// Renames what a graph defines; everything else it reads belongs to the graphs around it.
 class Renamer {
 public:
-  using Names = llvm::StringMap<std::string>;
+  using Names = NameMap;
 
   static void rename(onnx::GraphProto &graph, Names names) {
     for (onnx::ValueInfoProto &v : *graph.mutable_input())
@@ -44,15 +44,7 @@ private:
   }
   /// What an inner graph defines itself hides the outer names.
   static Names without(const onnx::GraphProto &graph, Names names) {
-    for (const auto &v : graph.input())
-      names.erase(v.name());
-    for (const auto &t : graph.initializer())
-      names.erase(t.name());
-    for (const auto &t : graph.sparse_initializer())
-      names.erase(t.values().name());
-    for (const auto &n : graph.node())
-      for (const auto &o : n.output())
-        names.erase(o);
+    eraseDefined(names, graph);
     return names;
   }
 };
@@ -108,11 +100,7 @@ FailureOr<SmallVector<Known>> Importer::importSubgraph(const onnx::GraphProto &b
   auto nodes = inner.schedule({}, outputs, loc, [&](StringRef name) { return find(name) != nullptr; });
   if (failed(nodes))
     return failure();
-  for (const GraphNode *n : *nodes) {
-    used.insert(n->proto->input().begin(), n->proto->input().end());
-    used.insert(n->captures.begin(), n->captures.end());
-  }
-  used.insert(outputs.begin(), outputs.end());
+  noteUses(*nodes, outputs);
   Block &block = *builder.getInsertionBlock();
   for (const GraphNode *n : *nodes) {
     GraphNode renamed = *n;

@@ -1,6 +1,7 @@
 //===- CompileCheck.cpp - options, data and the output folder -----------------===//
 #include "lib/Pipelines/Compilation.h"
 #include "lib/Target/Cpu/Isa.h"
+#include "lib/Target/Cpu/Lowering/Artifact/Artifact.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -98,14 +99,11 @@ LogicalResult Compilation::checkOutput() {
     return fs::is_directory(out) ? fail(out + " is a folder; choose another name with -o") : success();
   if (!fs::is_directory(out))
     return fail(out + " is a file; a program is a folder: remove it or choose another name with -o");
-  std::error_code ec;
-  bool isEmpty = fs::directory_iterator(out, ec) == fs::directory_iterator();
-  bool isProgram = fs::exists(out + "/manifest.json");
-  if (options.planOnly && isProgram)
+  if (options.planOnly && fs::exists(out + "/manifest.json"))
     return fail(out +
                 " holds a compiled program, whose plan would no longer be the one it has; choose another name with -o");
-  if (!options.planOnly && !isEmpty && !isProgram && !fs::exists(out + "/plan.json"))
-    return fail(out + " exists and is no compiled program; remove it or choose another name with -o");
+  if (std::string foreign = options.planOnly ? "" : cpu::foreignFile(out); !foreign.empty())
+    return fail(out + " holds '" + foreign + "', which is no part of a compiled program; remove it or choose another name with -o");
   return success();
 }
 

@@ -4,7 +4,9 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
+#include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <mutex>
 #include <set>
 #include <sys/mman.h>
@@ -16,7 +18,7 @@ namespace tern {
 namespace {
 /// Addresses only: larger than any model.
 constexpr int64_t reserved = int64_t(1) << 40;
-constexpr int64_t step = int64_t(64) << 20;
+constexpr int64_t step = int64_t(64) << 20, diskStep = int64_t(1) << 20;
 
 /// The files that are open, for releaseAnywhere.
 struct OpenFiles {
@@ -71,9 +73,25 @@ char *GrowingFile::append(int64_t size) {
     }
     mapped += more;
   }
+  if (!allocate(end))
+    return nullptr;
   previous = used;
   used = end;
   return base + at;
+}
+
+/// A write to a page that the disk has no room for would be a signal. What does not fit the file is in memory from there on.
+bool GrowingFile::allocate(int64_t end) {
+  if (file < 0 || end <= allocated)
+    return true;
+  int64_t more = alignTo(end, diskStep) - allocated;
+  if (fallocate(file, 0, allocated, more) == 0 || errno == EOPNOTSUPP || errno == ENOSYS) {
+    allocated += more;
+    return true;
+  }
+  close(file);
+  file = -1;
+  return mmap(base + allocated, mapped - allocated, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
 void GrowingFile::removeLast() {

@@ -29,8 +29,11 @@ public:
   llvm::ArrayRef<char> bytes() const { return {base, size_t(used)}; }
 
 private:
+  bool allocate(int64_t end);
+
   char *base = nullptr;
-  int64_t used = 0, previous = 0, mapped = 0;
+  int64_t used = 0, previous = 0;
+  int64_t mapped = 0, allocated = 0; ///< addresses with pages behind them; bytes that the disk has promised
   int file = -1;
 };
 

@@ -65,12 +65,12 @@ class Model:
         self._contexts = collections.OrderedDict()  # by sizes; the last few are kept
         self.path = pathlib.Path(folder)
         if not self.path.is_dir():
-            raise Error(f"{folder}: there is no such folder; give the folder that tern.compile or quant-compile wrote")
+            raise Error(f"{folder}: {'this is a file' if self.path.exists() else 'there is no such folder'}; give the folder that tern.compile or quant-compile wrote")
         try:
             manifest = json.loads((self.path / "manifest.json").read_text())
             library, abi = manifest["library"], manifest["abi"]
         except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise Error(f"{folder}: not a compiled program, manifest.json cannot be read ({problem})") from None
+            raise Error(f"{folder}: not a compiled program, manifest.json cannot be read ({problem}); give the folder that tern.compile or quant-compile wrote") from None
         if abi != _library.ABI:
             raise Error(f"{folder}: compiled by another version of Tern (ABI {abi}, this one has {_library.ABI}); compile the model again")
         levels = {None: -1, "portable": 0, "avx2": 1, "avx512vnni": 2}

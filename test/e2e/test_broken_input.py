@@ -333,8 +333,18 @@ class Output(Case):
         out = self.folder / "out" / "m.tern"
         out.mkdir(parents=True)
         (out / "thesis.txt").write_text("mine")
-        self.refused("m.tern", arguments=["--scheme=float"], out=out)
+        for name in ("manifest.json", "plan.json"):             # many projects have one
+            self.refused("m.tern", "thesis.txt", arguments=["--scheme=float"], out=out)
+            (out / name).write_text("{}")
+        self.refused("m.tern", "thesis.txt", arguments=["--scheme=float"], out=out)
         self.assertEqual((out / "thesis.txt").read_text(), "mine")
+
+    def test_a_plan_or_a_program_is_replaced(self):
+        out = self.folder / "m.tern"
+        for arguments in (["--plan-only"], [], ["--scheme=float"]):
+            done = subprocess.run([COMPILE, self.model, "-o", out, *arguments], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue((out / "libmodel.so").is_file())
 
     def test_read_only_folder(self):
         locked = self.folder / "locked"
@@ -348,17 +358,42 @@ class Output(Case):
             resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
         self.refused("m.tern", arguments=["--scheme=float"], preexec_fn=limited)
 
-    def test_full_disk(self):
+    @contextlib.contextmanager
+    def small_disk(self, size):
         disk = self.folder / "disk"
         disk.mkdir()
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.mount(b"tmpfs", str(disk).encode(), b"tmpfs", 0, b"size=64k"):
+        if libc.mount(b"tmpfs", str(disk).encode(), b"tmpfs", 0, f"size={size}k".encode()):
             self.skipTest("only root can mount a small disk")
         try:
-            self.refused("disk", arguments=["--scheme=float"], out=disk / "m.tern")
+            yield disk
         finally:
-            with contextlib.suppress(OSError):
-                libc.umount2(str(disk).encode(), 2)
+            libc.umount2(str(disk).encode(), 2)
+            disk.rmdir()
+
+    def test_full_disk(self):
+        for size in range(4, 200, 16):                          # each step of writing meets it once
+            with self.small_disk(size) as disk:
+                self.refused("disk", "No space left", arguments=["--scheme=float"], out=disk / "m.tern")
+
+    def test_full_disk_of_temporary_files(self):
+        np.savez(self.folder / "data.npz", x=np.ones((2, 3, 8, 8), np.float32))
+        for size in range(4, 200, 16):
+            with self.small_disk(size) as disk:
+                self.refused("No space left", arguments=[f"--calib={self.folder}/data.npz"], env={**os.environ, "TMPDIR": str(disk)})
+                self.assertEqual(list(disk.iterdir()), [])
+
+    def test_weights_that_fit_no_temporary_file(self):
+        """They stay in memory."""
+        net = Net("large", 17, 8, "test")
+        net.op("Gemm", net.input("x", [1, 1024]), net.random("w", 1024, 1024), out="y", transB=1)
+        net.output("y", [1, 1024])
+        self.save(net.model())
+        for size in (64, 3000):
+            with self.small_disk(size) as disk:
+                done = subprocess.run([COMPILE, self.model, "-o", self.folder / "m.tern", "--scheme=float"], capture_output=True, text=True,
+                                      timeout=60, env={**os.environ, "TMPDIR": str(disk)})
+                self.assertEqual(done.returncode, 0, done.stderr)
 
 
 if __name__ == "__main__":

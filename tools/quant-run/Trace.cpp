@@ -26,7 +26,7 @@ Expected<Tracer> Tracer::create(Artifact &artifact, const std::vector<std::strin
       continue;
     std::string near = tools::didYouMean(name, known);
     return createStringError("--trace: the program has no kernel named '" + name + "'" +
-                             (near.empty() ? "; --trace=all shows all of them" : near) +
+                             (near.empty() ? "; --trace=all shows all of them." : near) +
                              " An op inside of a kernel has no value of its own");
   }
   return std::move(tracer);

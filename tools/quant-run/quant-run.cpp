@@ -17,7 +17,7 @@ static void addFlags(CommandLine &line, RunOptions &options) {
   line.add({"input", "FILE|DIR", ".npz, .npy or .pb with one or more samples; without: random numbers",
             appendText(options.inputs)});
   line.add({"output", "FILE.npz", "write the outputs, samples one after the other", storeText(options.output)});
-  line.add({"threads", "N", "threads that compute (default: one for each cpu)", storeNumber(options.threads, 1, 1024)});
+  line.add({"threads", "N", "threads that compute (default: one for each cpu)", storeNumber(options.threads, 1, 256)});
   line.add({"compare", "MODEL.onnx", "accuracy and speed against the float program of the model",
             storeText(options.compare)});
   line.add({"bench", "[steps]", "time it; =steps: also each kernel call", [&](StringRef value) {

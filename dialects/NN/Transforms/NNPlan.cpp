@@ -65,9 +65,14 @@ private:
       return success();
     std::error_code error;
     llvm::raw_fd_ostream out(write, error);
+    if (!error) {
+      out << printPlan(result);
+      out.close();
+      error = out.error();
+      out.clear_error();
+    }
     if (error)
       return getOperation().emitError() << "cannot write " << write << ": " << error.message();
-    out << printPlan(result);
     return success();
   }
 };

@@ -1,4 +1,5 @@
 // Weights in blocks: MatMulNBits, GatherBlockQuantized, MatMulBnb4 of com.microsoft.
+#include "lib/Formats/Catalogue.h"
 #include "lib/Import/Ops/Quantized.h"
 #include "lib/Import/Ops/Rules.h"
 
@@ -166,26 +167,6 @@ LogicalResult importGatherBlockQuantized(Node &n) {
   return n.result(n.create<GatherOp>(table, n.operand(1), gather, n.name()));
 }
 
-// The tables of bitsandbytes (docs/FORMATS.md 3.2): FP4 is sign, then 0, 1/192, 2/3, 1, 1/3, 1/2, 1/6, 1/4.
-constexpr float kFp4[16] = {0.0f,  5.208333333e-03f,  0.66666667f,  1.0f,  0.33333333f,  0.5f,  0.16666667f,  0.25f,
-                            -0.0f, -5.208333333e-03f, -0.66666667f, -1.0f, -0.33333333f, -0.5f, -0.16666667f, -0.25f};
-constexpr float kNf4[16] = {-1.0f,
-                            -0.6961928009986877f,
-                            -0.5250730514526367f,
-                            -0.39491748809814453f,
-                            -0.28444138169288635f,
-                            -0.18477343022823334f,
-                            -0.09105003625154495f,
-                            0.0f,
-                            0.07958029955625534f,
-                            0.16093020141124725f,
-                            0.24611230194568634f,
-                            0.33791524171829224f,
-                            0.44070982933044434f,
-                            0.5626170039176941f,
-                            0.7229568362236023f,
-                            1.0f};
-
 /// The bytes of a constant input with the halves of each swapped: these weights have the first code in the upper half.
 std::optional<TensorData> swappedHalves(Node &n, int input) {
   const Known &known = *n.known(input);
@@ -235,7 +216,7 @@ LogicalResult importMatMulBnb4(Node &n) {
   std::string name = (n.inputName(1) + ".codes").str();
   Value plane = isWeight(*codes) ? n.importer.loadWeight(name, *codes, types[0], n.loc())
                                  : n.constantValue(DenseElementsAttr::getFromRawBuffer(types[0], codes->bytes.data));
-  Value table = n.constantValue(DenseElementsAttr::get(types[1], ArrayRef<float>(kind == 0 ? kFp4 : kNf4)));
+  Value table = n.constantValue(DenseElementsAttr::get(types[1], ArrayRef<float>(kind == 0 ? kBitsandbytesFp4 : kBitsandbytesNf4)));
   Value absmax = n.reshape(n.operand(2), types[2].getShape());
   return product(n, dequantize(n, bundle(n, type, {plane, table, absmax})), n.integer("transB", 1), -1);
 }

@@ -1,5 +1,6 @@
 // The golden numbers of docs/FORMATS.md 4: hashes of codes and scales, and SQNR.
 #include "Support.h"
+#include "lib/Formats/Catalogue.h"
 
 namespace tern {
 namespace {
@@ -146,27 +147,10 @@ TEST(Golden, Sqnr) {
     }
 }
 
-const std::vector<float> kNf4 = {-1.0f,
-                                 -0.6961928009986877f,
-                                 -0.5250730514526367f,
-                                 -0.39491748809814453f,
-                                 -0.28444138169288635f,
-                                 -0.18477343022823334f,
-                                 -0.09105003625154495f,
-                                 0.0f,
-                                 0.07958029955625534f,
-                                 0.16093020141124725f,
-                                 0.24611230194568634f,
-                                 0.33791524171829224f,
-                                 0.44070982933044434f,
-                                 0.5626170039176941f,
-                                 0.7229568362236023f,
-                                 1.0f};
-
 TEST(Golden, SqnrNf4) {
   for (int tensor = 0; tensor < 2; ++tensor) {
     Encoded e(format("<#tern.lut<4>, table<f32>, scale<f32, [1, 64]>>"), kShape);
-    e.setPlane(1, kNf4);
+    e.setPlane(1, {std::begin(kBitsandbytesNf4), std::end(kBitsandbytesNf4)});
     EXPECT_EQ(encodeTensor(e.format, encode("<absmax, round = tie_low>"), kShape, golden(tensor).data(), e.bytes()),
               "");
     EXPECT_NEAR(sqnr(golden(tensor), e.decoded()), tensor ? 16.4296 : 20.7706, 1e-3);

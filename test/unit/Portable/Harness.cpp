@@ -35,36 +35,6 @@ PortableTest::PortableTest() : context(MLIRContext::Threading::DISABLED) {
   LLVMInitializeX86AsmPrinter();
 }
 
-reference::Tensor PortableTest::randomTensor(RankedTensorType type) {
-  std::vector<double> values;
-  std::uniform_real_distribution<double> floats(low, high);
-  std::uniform_int_distribution<int> codes(-128, 255);
-  std::uniform_int_distribution<int64_t> indices(lowIndex, highIndex);
-  Type element = type.getElementType();
-  for (int64_t i = 0; i < type.getNumElements(); ++i)
-    values.push_back(isa<FloatType>(element)                         ? floats(random)
-                     : element.getIntOrFloatBitWidth() == 64 ? double(indices(random))
-                                                                     : codes(random) % (element.isInteger(1) ? 2 : 256));
-  if (isa<IntegerType>(element))
-    return reference::fromIntegers(type, std::vector<int64_t>(values.begin(), values.end()));
-  return reference::fromReals(type, values);
-}
-
-static void compare(const reference::Tensor &expected, const reference::Tensor &actual, double tolerance) {
-  std::vector<double> want = reference::toReals(expected), have = reference::toReals(actual);
-  double largest = 1;
-  for (double value : want)
-    largest = std::max(largest, std::isfinite(value) ? std::abs(value) : 0);
-  if (isa<IntegerType>(expected.getElementType()))
-    tolerance = 0;
-  int reported = 0;
-  for (size_t i = 0; i < want.size() && reported < 4; ++i) {
-    bool same = want[i] == have[i] || (std::isnan(want[i]) && std::isnan(have[i])) || std::abs(want[i] - have[i]) <= tolerance * largest;
-    reported += !same;
-    EXPECT_TRUE(same) << "element " << i << " of " << want.size() << ": reference " << want[i] << ", portable.linalg " << have[i];
-  }
-}
-
 /// {name} -> ? or a number.
 static std::string bound(StringRef text, const std::map<std::string, int64_t> *sizes) {
   std::string result;
@@ -238,7 +208,7 @@ void PortableTest::check(StringRef body, ArrayRef<StringRef> operands, ArrayRef<
         }
       }
       for (auto [want, have] : llvm::zip(*expected, made))
-        compare(reference::asTensor(want), have, tolerance);
+        expectClose(reference::asTensor(want), have, tolerance);
     }
   }
 }

@@ -3,15 +3,13 @@
 #ifndef TERN_TEST_UNIT_PORTABLE_HARNESS_H
 #define TERN_TEST_UNIT_PORTABLE_HARNESS_H
 
-#include "lib/Reference/Reference.h"
+#include "test/unit/Numbers.h"
 #include "mlir/IR/MLIRContext.h"
-#include "gtest/gtest.h"
 #include <map>
-#include <random>
 
 namespace tern::test {
 
-class PortableTest : public testing::Test {
+class PortableTest : public testing::Test, protected RandomTensors {
 protected:
   PortableTest();
 
@@ -27,12 +25,7 @@ protected:
   size_t kernels = 0;
   int64_t mostTasks = 0;
 
-  std::mt19937 random{1};
-  double low = -4, high = 4;
-  int64_t lowIndex = -3, highIndex = 2; ///< of integers of 64 bits
-
 private:
-  reference::Tensor randomTensor(mlir::RankedTensorType type);
   mlir::MLIRContext context;
 };
 

@@ -45,43 +45,6 @@ ToLinalgTest::ToLinalgTest() {
   context.loadAllAvailableDialects();
 }
 
-reference::Tensor ToLinalgTest::randomTensor(RankedTensorType type) {
-  std::vector<double> values;
-  std::uniform_real_distribution<double> floats(low, high);
-  std::uniform_int_distribution<int> codes(-128, 255), indices(-3, 2);
-  for (int64_t i = 0; i < type.getNumElements(); ++i) {
-    Type element = type.getElementType();
-    if (isa<FloatType>(element))
-      values.push_back(floats(random));
-    else if (element.getIntOrFloatBitWidth() == 64)
-      values.push_back(indices(random));
-    else
-      values.push_back(codes(random) % (element.isInteger(1) ? 2 : 256));
-  }
-  if (auto integer = dyn_cast<IntegerType>(type.getElementType())) {
-    std::vector<int64_t> integers(values.begin(), values.end());
-    return reference::fromIntegers(type, integers);
-  }
-  return reference::fromReals(type, values);
-}
-
-static bool compare(const reference::Tensor &expected, const reference::Tensor &actual, double tolerance) {
-  std::vector<double> want = reference::toReals(expected), have = reference::toReals(actual);
-  double largest = 1;
-  for (double value : want)
-    largest = std::max(largest, std::isfinite(value) ? std::abs(value) : 0);
-  if (isa<IntegerType>(expected.getElementType()))
-    tolerance = 0;
-  int reported = 0;
-  for (size_t i = 0; i < want.size() && reported < 4; ++i) {
-    bool same = want[i] == have[i] || (std::isnan(want[i]) && std::isnan(have[i])) ||
-                std::abs(want[i] - have[i]) <= tolerance * largest;
-    reported += !same;
-    EXPECT_TRUE(same) << "element " << i << ": reference " << want[i] << ", lowered " << have[i];
-  }
-  return reported == 0;
-}
-
 void ToLinalgTest::check(StringRef text, double tolerance) {
   auto module = parseSourceString<ModuleOp>(text, &context);
   ASSERT_TRUE(module) << text.str();
@@ -118,8 +81,9 @@ void ToLinalgTest::check(StringRef text, double tolerance) {
     arguments.push_back(&pointer);
   llvm::Error error = (*engine)->invokePacked("main", arguments);
   ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  SCOPED_TRACE(text.str());
   for (auto [want, have] : llvm::zip(*expected, results))
-    EXPECT_TRUE(compare(reference::asTensor(want), have, tolerance)) << text.str();
+    expectClose(reference::asTensor(want), have, tolerance);
 }
 
 void ToLinalgTest::checkOp(StringRef op, ArrayRef<StringRef> operands, StringRef result, double tolerance) {

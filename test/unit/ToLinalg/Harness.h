@@ -3,15 +3,13 @@
 #ifndef TERN_TEST_UNIT_TOLINALG_HARNESS_H
 #define TERN_TEST_UNIT_TOLINALG_HARNESS_H
 
-#include "lib/Reference/Reference.h"
+#include "test/unit/Numbers.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
-#include "gtest/gtest.h"
-#include <random>
 
 namespace tern::test {
 
-class ToLinalgTest : public testing::Test {
+class ToLinalgTest : public testing::Test, protected RandomTensors {
 protected:
   ToLinalgTest();
 
@@ -22,12 +20,7 @@ protected:
   void checkOp(llvm::StringRef op, llvm::ArrayRef<llvm::StringRef> operands, llvm::StringRef result,
                double tolerance = 2e-6);
 
-  /// Inputs are drawn from here; floats from [low, high].
-  std::mt19937 random{1};
-  double low = -4, high = 4;
-
 private:
-  reference::Tensor randomTensor(mlir::RankedTensorType type);
   mlir::MLIRContext context;
 };
 

@@ -272,14 +272,10 @@ void ConvTile::finish(const Shape &shape, const PixelLoops &loops, ArrayRef<Inde
       where[{place.partner, place.vector}] = {i, L / 2};
   }
   for (int64_t pixel = 0, e = shape.pixels.size(); pixel < e; pixel++) {
-    auto at = [&](size_t operand) {
-      const Strides &s = loops.operands[operand];
-      return bases[operand] + (s.column * (pixel / loops.inner) + s.inner * (pixel % loops.inner));
-    };
     ExprVector::Row row{0, {}};
     for (size_t i = 2; i < bases.size(); i++)
-      row.base.push_back(at(i));
-    Index to = at(1) + c.channel;
+      row.base.push_back(loops.at(bases, i, pixel));
+    Index to = loops.at(bases, 1, pixel) + c.channel;
     for (auto &[piece, held] : pieces) {
       Index channel = c.channel + piece.offset;
       if (pixel == 0)

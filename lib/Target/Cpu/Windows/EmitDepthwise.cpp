@@ -232,19 +232,15 @@ void DepthwiseEmitter::emitTile(ArrayRef<Index> bases, int64_t width, const Inde
   for (const Piece &piece : k.pieces(valid, L)) {
     Values held;
     for (int64_t pixel = 0; pixel < width * loops.inner; pixel++) {
-      auto at = [&](size_t operand) {
-        const Strides &s = loops.operands[operand];
-        return bases[operand] + (s.column * (pixel / loops.inner) + s.inner * (pixel % loops.inner));
-      };
       ExprVector::Row row{0, {}};
       for (size_t i = 2; i < bases.size(); i++)
-        row.base.push_back(at(i));
+        row.base.push_back(loops.at(bases, i, pixel));
       Index c = channel + piece.offset;
       if (held.empty())
         held = expr.hold(row, c, piece.lanes, piece.mask);
       Value value = k.slice(acc[pixel], piece.offset, piece.lanes);
       value = expr.evaluate(row, 0, c, piece.lanes, piece.mask, value, held);
-      codes.store(value, at(1) + c, piece.count, piece.mask);
+      codes.store(value, loops.at(bases, 1, pixel) + c, piece.count, piece.mask);
     }
   }
   codes.flush();

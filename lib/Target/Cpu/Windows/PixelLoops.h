@@ -25,6 +25,11 @@ struct PixelLoops {
   int64_t tile = 1; ///< most columns of a register tile
   // Of a static number of columns: register tiles of a row, of which the first `wide` have one column more.
   int64_t chunks = 1, chunk = 1, wide = 0;
+  /// Where `operand` has pixel `pixel` of a tile whose first one lies at `bases`.
+  Index at(llvm::ArrayRef<Index> bases, size_t operand, int64_t pixel) const {
+    const Strides &s = operands[operand];
+    return bases[operand] + (s.column * (pixel / inner) + s.inner * (pixel % inner));
+  }
   Index rows() const { return images * rowsPerImage; }
   /// The sizes whose product, divided by the steps between output positions, is the number of rows and columns.
   llvm::SmallVector<int64_t, 2> rowSizes, columnSizes;

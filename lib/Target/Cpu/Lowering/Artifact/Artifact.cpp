@@ -30,6 +30,19 @@ void buildCpuPipeline(OpPassManager &pm, const std::string &isas, bool layouts) 
   pm.addPass(createCpuPlanMemory());
 }
 
+std::string foreignFile(StringRef folder) {
+  std::string first;
+  std::error_code ec;
+  for (llvm::sys::fs::directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec)) {
+    StringRef name = llvm::sys::path::filename(it->path());
+    bool ours = llvm::is_contained<StringRef>(
+        {"compile.json", "libmodel.so", "manifest.json", "model.h", "model.mlir", "model.o", "plan.json", "weights.bin"}, name);
+    if (!ours && (first.empty() || name < first))
+      first = name.str();
+  }
+  return first;
+}
+
 namespace {
 
 /// A folder that appears under its name only when it is complete.
@@ -45,8 +58,10 @@ public:
     llvm::sys::fs::remove_directories(temporary);
     if (std::error_code ec = llvm::sys::fs::create_directories(temporary, true, llvm::sys::fs::all_all))
       return llvm::createStringError("cannot create the folder " + temporary + ": " + ec.message() + "; choose another place with -o");
-    if (llvm::sys::fs::exists(final) && !replaceable())
-      return llvm::createStringError(final + " exists and is no compiled model; remove it or choose another name with -o");
+    if (llvm::sys::fs::exists(final) && !llvm::sys::fs::is_directory(final))
+      return llvm::createStringError(final + " is a file; a program is a folder: remove it or choose another name with -o");
+    if (std::string foreign = foreignFile(final); !foreign.empty())
+      return llvm::createStringError(final + " holds '" + foreign + "', which is no part of a compiled program; remove it or choose another name with -o");
     return llvm::Error::success();
   }
 
@@ -89,15 +104,6 @@ public:
   }
 
 private:
-  /// An artifact, or an empty folder.
-  bool replaceable() const {
-    if (!llvm::sys::fs::is_directory(final))
-      return false;
-    std::error_code ec;
-    llvm::sys::fs::directory_iterator it(final, ec), end;
-    return it == end || llvm::sys::fs::exists(final + "/manifest.json");
-  }
-
   std::string final, temporary;
 };
 

@@ -18,6 +18,9 @@ struct ArtifactOptions {
   bool object = false;                  ///< also keep model.o, the relocatable object of everything
 };
 
+/// What keeps `folder` from being replaced by a program: a file that no program has; "" when it holds an earlier program, or nothing.
+std::string foreignFile(llvm::StringRef folder);
+
 /// cpu-assign-layouts (without it: it has run), cpu-emit-kernels, cpu-plan-memory.
 void buildCpuPipeline(mlir::OpPassManager &pm, const std::string &isas, bool layouts = true);
 

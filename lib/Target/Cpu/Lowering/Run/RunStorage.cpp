@@ -81,20 +81,26 @@ FailureOr<Storage> RunPlanner::sourceOf(Value value) {
   return Storage{Storage::Weights, *offset, {}};
 }
 
+/// The argument of the kernel that reads `use`; null: no kernel does.
+static Value argumentOf(OpOperand &use, const SymbolTable &symbols) {
+  auto call = dyn_cast<CallOp>(use.getOwner());
+  return call ? symbols.lookup<func::FuncOp>(call.getCallee()).getArgument(use.getOperandNumber()) : Value();
+}
+
 /// What the padding around a picture holds: the zero point of its codes, or 0.
 double RunPlanner::paddingOf(Value value) {
   for (OpOperand &use : value.getUses()) {
-    auto call = dyn_cast<CallOp>(use.getOwner());
-    if (!call)
+    Value argument = argumentOf(use, symbols);
+    if (!argument)
       continue;
-    auto kernel = symbols.lookup<func::FuncOp>(call.getCallee());
-    for (Operation *user : kernel.getArgument(use.getOperandNumber()).getUsers())
+    for (Operation *user : argument.getUsers())
       if (auto bundle = dyn_cast<BundleOp>(user))
         if (std::optional<int64_t> zero = storedZero(bundle))
           return double(*zero);
     // Computed in place in the result of a concat: the readers of that one.
-    if (embeddedIn.lookup(value) == call.getOuts().front())
-      return paddingOf(call.getOuts().front());
+    Value whole = cast<CallOp>(use.getOwner()).getOuts().front();
+    if (embeddedIn.lookup(value) == whole)
+      return paddingOf(whole);
   }
   return 0;
 }
@@ -102,15 +108,14 @@ double RunPlanner::paddingOf(Value value) {
 /// The same where it is computed in this run: the zero point, a value of @main; null: it is a constant.
 Value RunPlanner::loadedPaddingOf(Value value) {
   for (OpOperand &use : value.getUses()) {
-    auto call = dyn_cast<CallOp>(use.getOwner());
-    if (!call)
+    Value argument = argumentOf(use, symbols);
+    if (!argument)
       continue;
-    auto kernel = symbols.lookup<func::FuncOp>(call.getCallee());
-    for (Operation *user : kernel.getArgument(use.getOperandNumber()).getUsers())
+    for (Operation *user : argument.getUsers())
       if (auto bundle = dyn_cast<BundleOp>(user); bundle && !storedZero(bundle))
         for (auto [index, plane] : llvm::enumerate(bundle.getResult().getType().getFormat().getFormat().planes))
-          if (int argument = operandIndex(bundle.getPlanes()[index + 1]); plane.role == Role::Zero && argument >= 0)
-            return call.getIns()[argument];
+          if (int zero = operandIndex(bundle.getPlanes()[index + 1]); plane.role == Role::Zero && zero >= 0)
+            return cast<CallOp>(use.getOwner()).getIns()[zero];
   }
   return {};
 }
