@@ -17,8 +17,8 @@ namespace tern::importer {
 // The version whose changes the rules have been read against.
 constexpr int64_t kNewestOpset = 28;
 
-Importer::Importer(ModelFile &model, const ImportOptions &options, MLIRContext *context, bool typesOnly)
-    : context(context), builder(context), model(model), sizeAnalysis(context), options(options), typesOnly(typesOnly) {}
+Importer::Importer(ModelFile &model, const ImportOptions &options, MLIRContext *context, Decisions &decisions, bool typesOnly)
+    : context(context), builder(context), model(model), decisions(decisions), sizeAnalysis(context), options(options), typesOnly(typesOnly) {}
 
 int64_t Importer::opset(StringRef domain) const { return opsets.lookup(domain); }
 

@@ -13,6 +13,8 @@
 
 namespace tern::importer {
 
+class Decisions;
+
 /// Constants of up to this many bytes are folded, and are arith.constant unless they are weights.
 constexpr int64_t kSmallBytes = 64 << 10;
 
@@ -33,7 +35,7 @@ llvm::StringRef symbolOf(const onnx::TensorShapeProto::Dimension &dim);
 class Importer {
 public:
   /// typesOnly: weights get globals without data; for asking which types a model computes.
-  Importer(ModelFile &model, const ImportOptions &options, mlir::MLIRContext *context, bool typesOnly = false);
+  Importer(ModelFile &model, const ImportOptions &options, mlir::MLIRContext *context, Decisions &decisions, bool typesOnly = false);
 
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> run();
 
@@ -41,6 +43,9 @@ public:
   mlir::OpBuilder builder;
   ModelFile &model;
   Graph graph;
+  Decisions &decisions;
+  /// Some size of an input is not a number.
+  bool hasOpenSizes() const { return !openDims.empty(); }
 
   /// The sizes of all values, where dimensions are open.
   nn::SizeAnalysis sizeAnalysis;

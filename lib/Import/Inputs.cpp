@@ -249,7 +249,7 @@ LogicalResult Importer::inferCutInputs() {
   }
   if (inner.outputs.empty())
     return success();
-  auto whole = Importer(model, inner, context, /*typesOnly=*/true).run();
+  auto whole = Importer(model, inner, context, decisions, /*typesOnly=*/true).run();
   if (failed(whole))
     return failure();
   auto main = cast<func::FuncOp>((*whole)->lookupSymbol("main"));

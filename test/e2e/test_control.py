@@ -138,6 +138,29 @@ class Branches(Control):
         feeds = [{"x": weights(self.rng, n, 16), "on": np.array(on)} for n in (1, 7, 40) for on in (True, False)]
         self.agree(path, feeds, dims={"n": "1..64"})
 
+    def test_a_dimension_that_is_dropped_when_it_is_1(self):
+        """As exporters write squeeze: the layer behind it takes one frame, so that is what lengths may give; the state follows the batch."""
+        path = self.model("""<ir_version: 8, opset_import: ["" : 17]>
+        frames (float[n,4,s] x, float[1,k,8] h) => (float[1,n,8] y) {
+          pooled = AveragePool<kernel_shape = [16], strides = [16]>(x)
+          two = Constant<value_int = 2>()
+          one = Constant<value_int = 1>()
+          last = Constant<value_ints = [2]>()
+          first = Constant<value_ints = [0]>()
+          shape = Shape(pooled)
+          count = Gather(shape, two)
+          isOne = Equal(count, one)
+          frame = If(isOne) <
+            then_branch = yes () => (a) { a = Squeeze(pooled, last) },
+            else_branch = no () => (b) { b = Identity(pooled) }>
+          step = Unsqueeze(frame, first)
+          all, y = GRU<hidden_size = 8>(step, w, r, , , h)
+        }""", w=weights(self.rng, 1, 24, 4), r=weights(self.rng, 1, 24, 8))
+        feeds = [{"x": self.rng.normal(0, 1, (n, 4, s)).astype(np.float32), "h": weights(self.rng, 1, n, 8)} for n, s in ((1, 16), (3, 20), (8, 31))]
+        folder = self.agree(path, feeds, dims={"n": "1..8", "k": "1..8", "s": "1..100"})
+        with self.assertRaisesRegex(programs.tern.Error, "'s' is 32; model .* takes 16 to 31"):
+            programs.tern.load(folder).run({"x": np.zeros((1, 4, 32), np.float32), "h": np.zeros((1, 1, 8), np.float32)})
+
     def test_a_recurrent_layer_in_a_branch(self):
         """Three results of one kernel, of which one goes on through a reshape."""
         path = self.model("""<ir_version: 8, opset_import: ["" : 17]>

@@ -45,6 +45,22 @@ void SizeAnalysis::infer(Operation *op) {
         q[3] = v[3];
         set(q);
       })
+      .Case([&](RnnOp rnn) {
+        Sizes x = shapeOf(rnn.getX());
+        bool batchFirst = rnn.getLayout() == 1;
+        SizeExpr batch = x[!batchFirst], steps = x[batchFirst];
+        SizeExpr directions = table.constant(rnn.getDirection() == RnnDirection::bidirectional ? 2 : 1), hidden = table.constant(rnn.getHidden());
+        if (Value lens = rnn.getLens())
+          unify(batch, shapeOf(lens)[0]);
+        for (Value state : {rnn.getH0(), rnn.getC0()})
+          if (state)
+            unify(batch, shapeOf(state)[!batchFirst]);
+        batch = resolve(batch), steps = resolve(steps);
+        Sizes state = batchFirst ? Sizes{batch, directions, hidden} : Sizes{directions, batch, hidden};
+        Sizes y = batchFirst ? Sizes{batch, steps, directions, hidden} : Sizes{steps, directions, batch, hidden};
+        for (auto [i, result] : llvm::enumerate(rnn->getResults()))
+          shapes[result] = i ? state : y;
+      })
       .Case<BinaryOp, CompareOp, SelectOp>([&](auto) {
         SmallVector<Sizes> given;
         for (Value operand : op->getOperands())

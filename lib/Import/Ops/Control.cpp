@@ -1,5 +1,6 @@
 // If, Loop and Scan. A branch that is known is taken, one that is not lies beside the other and is selected. A loop of a few
 // steps is written out, others become nn.loop.
+#include "lib/Import/Decisions.h"
 #include "lib/Import/Ops/RolledLoop.h"
 
 using namespace mlir;
@@ -50,15 +51,54 @@ LogicalResult bindAll(Node &n, ArrayRef<Known> results) {
   return success();
 }
 
+/// The one branch that was decided on; what that means for the sizes is known before its ops are.
+LogicalResult takeBranch(Node &n, const onnx::GraphProto &graph, const Decision &decision) {
+  if (decision.isSize && !assume(n, n.operand(0), decision.branch))
+    return n.error() << "no size within its bounds leads to its " << (decision.branch ? "then" : "else") << " branch";
+  emitRemark(n.loc()) << decision.why << "; the " << (decision.branch ? "then" : "else") << " branch is taken"
+                      << (decision.isSize ? ", and sizes that lead to the other one are excluded" : "");
+  StringRef name = n.name().getValue();
+  auto results = n.importer.importSubgraph(graph, name + (decision.branch ? "/then" : "/else"), name + (decision.branch ? "/then" : "/else"), {}, n.loc());
+  return failed(results) ? failure() : bindAll(n, *results);
+}
+
+/// The branches have different types. When sizes decide, one is chosen: that of the rank that the file declares, else that of large sizes.
+/// `large`: which one that is.
+LogicalResult chooseBranch(Node &n, std::optional<bool> large, RankedTensorType then, RankedTensorType other, const Twine &types) {
+  if (!large || !then || !other)
+    return n.keep("its condition is computed from data and its branches give values of different types" + types);
+  bool branch = *large;
+  if (auto declared = dyn_cast_if_present<RankedTensorType>(n.importer.declaredType(n.proto.output(0))); declared && then.getRank() != other.getRank())
+    branch = declared.getRank() == then.getRank() ? true : declared.getRank() == other.getRank() ? false : branch;
+  n.importer.decisions.add({n.name().str(), branch, true, true, "its condition is computed from open sizes and its branches give values of different types" + types.str()});
+  return failure();
+}
+
 /// Both branches are imported: nn ops have no effects. Which kernels run is found out by cpu-guard-calls. A branch that is malformed for the sizes of this
 /// program cannot be meant to run.
 LogicalResult convertIf(Node &n, const onnx::GraphProto &thenBody, const onnx::GraphProto &elseBody) {
+  Decisions &decisions = n.importer.decisions;
+  if (const Decision *decision = decisions.find(n.name().getValue()))
+    return takeBranch(n, decision->branch ? thenBody : elseBody, *decision);
   Importer::Checkpoint before = n.importer.checkpoint();
   StringRef name = n.name().getValue();
   std::string why[2];
-  auto yes = attempt(n, thenBody, name + "/then", why[0]), no = attempt(n, elseBody, name + "/else", why[1]);
+  // Asked before the branches say what sizes have to be.
+  std::optional<bool> large = n.importer.hasOpenSizes() ? holdsForLarge(n, n.operand(0)) : std::nullopt;
+  auto yes = attempt(n, thenBody, name + "/then", why[0]);
+  auto no = decisions.again ? std::nullopt : attempt(n, elseBody, name + "/else", why[1]);
+  if (decisions.again)
+    return failure();
   if (!yes && !no)
     return n.error() << "neither branch can run: " << why[0] << "; " << why[1];
+  if (!yes != !no && n.importer.hasOpenSizes()) {
+    // Other sizes may let it run; else nothing of it may remain.
+    if (decisions.flip((name + (yes ? "/else" : "/then")).str()))
+      decisions.again = true;
+    else
+      decisions.add({name.str(), bool(yes), false, false, "its other branch cannot run with these sizes: " + why[yes ? 1 : 0]});
+    return failure();
+  }
   if (!yes || !no) {
     emitRemark(n.loc()) << "the " << (yes ? "else" : "then")
                         << " branch cannot run with these sizes and is left out: " << why[yes ? 1 : 0];
@@ -72,8 +112,7 @@ LogicalResult convertIf(Node &n, const onnx::GraphProto &thenBody, const onnx::G
     Sizes left = n.importer.sizesOf((*yes)[size_t(i)]), right = n.importer.sizesOf((*no)[size_t(i)]);
     if (!a || !b || a.getElementType() != b.getElementType() || left != right) {
       n.importer.rollback(before);
-      return n.keep("its condition is computed from data and its branches give values of different types" +
-                    (a && b ? ": " + nn::print(left) + " and " + nn::print(right) : std::string()));
+      return chooseBranch(n, large, a, b, a && b ? ": " + nn::print(left) + " and " + nn::print(right) : std::string());
     }
   }
   Compose c{n};

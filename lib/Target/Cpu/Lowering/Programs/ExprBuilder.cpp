@@ -11,6 +11,8 @@ namespace tern::cpu {
 
 /// Constants that a broadcast makes as large as the output: more than this stays with the portable kernel.
 static constexpr int64_t kMaxExpandedConstant = 1 << 20;
+/// Above so many elements a constant that is one number a row or pixel stays one.
+static constexpr int64_t kMaxExpandedRows = 1 << 12;
 
 int operandIndex(Value value) {
   auto argument = dyn_cast<BlockArgument>(value);
@@ -143,38 +145,47 @@ int ExprBuilder::constant(ElementsAttr attr) {
     return constantInput(*numbers);
   if (axis == channel && half >= 0 && int64_t(numbers->size()) == 2 * out.map.c)
     return constantInput(std::vector<double>(numbers->begin() + half * out.map.c, numbers->begin() + (half + 1) * out.map.c));
-  // Any other broadcast: the constant is expanded into the layout of the output.
+  // Any other broadcast: the constant is expanded into the layout of the output, or into that of its rows.
   for (int64_t i = 0; i < std::min(type.getRank(), rank); ++i)
     if (type.getDimSize(type.getRank() - 1 - i) != 1 && type.getDimSize(type.getRank() - 1 - i) != outType.getDimSize(rank - 1 - i))
       return fail("a constant that does not broadcast to the result");
-  if (!outType.hasStaticShape())
-    return fail("a constant that is broadcast along another dimension than the channels, to a size that is only known at run time");
-  if (type.getRank() > rank || outType.getNumElements() > kMaxExpandedConstant)
-    return fail("a large constant that is broadcast along another dimension than the channels");
+  if (type.getRank() > rank)
+    return fail("a constant of a larger rank than the result");
   Placement dense = out;
   dense.map.elem = Elem::F32;
   dense.map.top = dense.map.left = dense.map.bottom = dense.map.right = dense.map.base = 0;
+  SmallVector<SizeCode> shape(outType.getShape());
+  int64_t inConstant = channel - (rank - type.getRank());
+  bool perRow = !dense.map.planar && out.map.c != 1 && (inConstant < 0 || type.getDimSize(inConstant) == 1) &&
+                (!outType.hasStaticShape() || outType.getNumElements() > kMaxExpandedRows);
+  if (perRow)
+    shape[channel] = dense.map.c = 1;
   dense.map.cs = dense.map.planar ? 1 : dense.map.c;
-  SmallVector<int64_t> strides = stridesOf(outType, dense), from(rank, 0);
+  SizedType target(shape, outType.getElementType());
+  if (!target.hasStaticShape())
+    return fail("a constant that is broadcast along another dimension than the channels, to a size that is only known at run time");
+  if (target.getNumElements() > kMaxExpandedConstant)
+    return fail("a large constant that is broadcast along another dimension than the channels");
+  SmallVector<int64_t> strides = stridesOf(target, dense), from(rank, 0);
   int64_t step = 1;
   for (int64_t i = type.getRank() - 1; i >= 0; --i) {
     from[rank - type.getRank() + i] = type.getDimSize(i) == 1 ? 0 : step;
     step *= type.getDimSize(i);
   }
-  std::vector<double> expanded(outType.getNumElements());
+  std::vector<double> expanded(target.getNumElements());
   SmallVector<int64_t> at(rank, 0);
   for (int64_t count = 0; count < int64_t(expanded.size()); ++count) {
-    int64_t source = 0, target = 0;
+    int64_t source = 0, place = 0;
     for (int64_t i = 0; i < rank; ++i) {
       source += at[i] * from[i];
-      target += at[i] * strides[i];
+      place += at[i] * strides[i];
     }
-    expanded[target] = (*numbers)[source];
-    for (int64_t i = rank - 1; i >= 0 && ++at[i] == outType.getDimSize(i); --i)
+    expanded[place] = (*numbers)[source];
+    for (int64_t i = rank - 1; i >= 0 && ++at[i] == target.getDimSize(i); --i)
       at[i] = 0;
   }
   int result = constantInput(expanded);
-  program.inputs[result].kind = ExprInput::Tensor;
+  program.inputs[result].kind = perRow ? ExprInput::Row : ExprInput::Tensor;
   program.inputs[result].map = dense.map;
   return result;
 }
