@@ -1,14 +1,15 @@
 #include "lib/Runtime/RuntimeObject.h"
 
-// TERN_RUNTIME_OBJECT: path of the object, from CMake.
-__asm__(".pushsection .rodata.tern_runtime_object,\"a\",@progbits\n"
-        ".balign 16\n"
-        ".globl tern_runtime_object\n"
-        "tern_runtime_object:\n"
-        ".incbin \"" TERN_RUNTIME_OBJECT "\"\n"
-        "tern_runtime_object_end:\n"
-        ".balign 8\n"
-        ".globl tern_runtime_object_size\n"
-        "tern_runtime_object_size:\n"
-        ".quad tern_runtime_object_end - tern_runtime_object\n"
-        ".popsection\n");
+#define EMBED(name, path)                                                                                                                  \
+  __asm__(".pushsection .rodata." name ",\"a\",@progbits\n"                                                                               \
+          ".balign 16\n"                                                                                                                   \
+          ".globl " name "\n" name ":\n"                                                                                                   \
+          ".incbin \"" path "\"\n" name "_end:\n"                                                                                          \
+          ".balign 8\n"                                                                                                                    \
+          ".globl " name "_size\n" name "_size:\n"                                                                                         \
+          ".quad " name "_end - " name "\n"                                                                                                \
+          ".popsection\n")
+
+// The paths are from CMake.
+EMBED("tern_runtime_object", TERN_RUNTIME_OBJECT);
+EMBED("tern_artifact_header", TERN_ARTIFACT_HEADER);

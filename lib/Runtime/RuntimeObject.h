@@ -12,4 +12,8 @@
 extern "C" const unsigned char tern_runtime_object[];
 extern "C" const size_t tern_runtime_object_size;
 
+/// The text of include/tern-c/artifact.h, which every model.h begins with.
+extern "C" const char tern_artifact_header[];
+extern "C" const size_t tern_artifact_header_size;
+
 #endif

@@ -57,6 +57,9 @@ class Static(Case):
                 self.assertTrue(all(z.dtype == np.int8 and z == 0 for z in zeros))
             if profile == "tflite":
                 self.assertTrue(all(z.dtype == np.int8 and z.shape == (1,) for z in zeros))
+                self.assertGreaterEqual(sum(z[0] == -128 for z in zeros), 3)       # what is never negative: behind Relu, Add, pooling
+            if profile in ("ort", "openvino"):
+                self.assertGreaterEqual(sum(z.dtype == np.uint8 and z == 0 for z in zeros), 3)
             if profile != "ort":
                 self.assertNotIn("com.microsoft", [o.domain for o in quantized.opset_import])
 

@@ -205,6 +205,7 @@ TEST_F(SizesTest, wrong_sizes_are_refused) {
   values = {3};
   equal = {{0, 1, "past+1", "n"}};
   refused({4}, TERN_ERROR_ARGUMENT, "model 'sizes' needs past+1 = n, but they are 3 and 4");
+  refused({2}, TERN_ERROR_ARGUMENT, "model 'sizes' needs past+1 = n, but they are 3 and 2");
   EXPECT_EQ(open({3}), 0) << error.text;
 }
 
