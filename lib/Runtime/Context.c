@@ -78,7 +78,9 @@ void tern_parallel_for(void *opaque, int32_t index, tern_task task, void *argume
   loop(context, task, arguments, tasks);
   double time = seconds() - start;
   const tern_step *step = context->sizes.steps + index;
-  const void *output = step->output_index >= 0             ? context->current_output[step->output_index]
+  /* A step that only writes a part of a result has none to show. */
+  const void *output = !step->dtype                        ? NULL
+                       : step->output_index >= 0           ? context->current_output[step->output_index]
                        : step->output_offset != UINT64_MAX ? context->arena.data + step->output_offset
                                                            : NULL;
   context->hook(context->user, index, time, output);

@@ -8,7 +8,9 @@ using namespace mlir;
 namespace tern::cpu {
 namespace {
 
-constexpr int64_t kBlock = 256; // rows of a turned block: with two registers of columns it stays in the first-level cache
+/// Rows of a turned block: with two registers of columns it stays in the first-level cache. And additions of one chain: the error of a sum grows
+/// with the root of their number.
+constexpr int64_t kBlock = 256;
 
 class MatmulEmitter {
 public:
@@ -26,12 +28,17 @@ public:
     while (n.isConstant() && width > 1 && width / 2 >= n.constant())
       width /= 2;
     k.forRow(n, width, [&](Index column, const Piece &piece) {
-      if (!turned)
-        return tiles(x, k.arg(1), w + column, k.offset(p.w.strides[rank]), 0, depth, to + column, column, lo, hi, piece, true);
+      // Without a sum the result is the bias.
+      if (!depth.isConstant() || depth.constant() == 0)
+        k.when(k.equal(depth, 0), [&] { tiles(x, k.arg(1), w, 0, 0, 0, to + column, column, lo, hi, piece, true); });
       k.loop(0, depth, kBlock, [&](Index k0) {
         Index k1 = min(k0 + kBlock, depth);
-        turn(w, column, k0, k1, piece);
-        auto body = [&](bool first) { tiles(x, panel, 0, 2 * L, k0, k1, to + column, column, lo, hi, piece, first); };
+        if (turned)
+          turn(w, column, k0, k1, piece);
+        auto body = [&](bool first) {
+          tiles(x, turned ? panel : k.arg(1), turned ? Index(0) : w + column, turned ? Index(2 * L) : k.offset(p.w.strides[rank]), k0, k1,
+                to + column, column, lo, hi, piece, first);
+        };
         if (depth.isConstant() && depth.constant() <= kBlock)
           return body(true);
         k.when(k.equal(k0, 0), [&] { body(true); }, [&] { body(false); });
@@ -83,8 +90,7 @@ private:
     }
     Values acc;
     Value start = first && p.bias ? k.load(k.arg(2), column, lanes, piece.mask) : k.f32(0, lanes);
-    for (int64_t i = 0; i < count; i++)
-      acc.push_back(first ? start : k.load(out, target[i], lanes, piece.mask));
+    acc.assign(count, first ? start : k.f32(0, lanes));
     Index xStep = k.offset(p.x.strides[rank + 1]);
     acc = k.loop(k0, k1, 1, acc, [&](Index d, ValueRange a) {
       // A turned block has whole registers in every row.
@@ -95,7 +101,7 @@ private:
       return next;
     });
     for (int64_t i = 0; i < count; i++)
-      k.store(acc[i], out, target[i], piece.mask);
+      k.store(first ? acc[i] : k.add(acc[i], k.load(out, target[i], lanes, piece.mask)), out, target[i], piece.mask);
   }
 
   KernelBuilder &k;

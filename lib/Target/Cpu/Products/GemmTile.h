@@ -49,6 +49,7 @@ private:
   };
 
   Values reduce(const Tile &tile);
+  void sumChains(const Tile &tile, int64_t channels);
   Values reduceBlock(const Tile &tile, const Index &block, int64_t number, Values acc);
   Values steps(const Tile &tile, const Index &weights, const Index &x, const Index &ahead, int64_t channels, const Block &block, Values acc,
                int64_t ways);
@@ -72,6 +73,8 @@ private:
   /// Tall tiles of blocks have no registers for a second set of accumulators: the scaled sums stay in the buffer.
   bool sumsInBuffer(const Tile &tile) const { return p.integer() && p.block() && tile.rows > 6; }
   int64_t rowsOf(const Tile &tile) const { return tile.rows + hasShiftRow(tile); }
+  /// Channels of a chain of additions of floats, 0: all of them are one.
+  int64_t chainOf(const Tile &tile) const;
   static int64_t waysOf(int64_t accumulators) { return std::clamp<int64_t>(8 / accumulators, 1, 4); }
 
   KernelBuilder &k;
