@@ -118,7 +118,17 @@ void expectAttention(const AttentionProblem &p, const AttentionProblem &compiled
     if (p.maskKind != AttentionProblem::None)
       args.push_back(&mb);
     args.push_back(&out);
+    Buffer partials = Buffer::of(std::vector<float>(p.batch * p.partialFloats(), NAN));
+    if (compiled.phase == AttentionProblem::Parts)
+      args.push_back(&partials);
     kernel.run(args, sizes);
+    if (compiled.phase == AttentionProblem::Parts) {
+      AttentionProblem join = compiled;
+      join.phase = AttentionProblem::Join;
+      CompiledKernel second(isa, [&](ModuleOp m, const Isa &isa) { return emitAttention(m, "join", join, isa); });
+      ASSERT_TRUE(second.ok());
+      second.run({&partials, &out}, sizes);
+    }
     double worst = 0;
     size_t where = 0;
     for (size_t i = 0; i < want.size(); i++) {
@@ -168,9 +178,25 @@ TEST(Attention, FewQueries) {
   runStatic({1, 1, 1, 4, 100, 16, 16}, Mask::Query, true, 9, 3);
 }
 
-void runDynamic(const Shape &n, Mask mask, bool causal) {
+/// The heads of a group share out the keys: one part, some that are not whole, as many as heads, a part that sees nothing.
+TEST(Attention, PartsOfTheKeys) {
+  auto run = [](const Shape &n, Mask mask, bool causal = false, int64_t window = 0) {
+    AttentionProblem p = problem(n, mask);
+    p.causal = causal, p.window = window, p.phase = AttentionProblem::Parts;
+    expectAttention(p, p, {});
+  };
+  run({1, 9, 3, 1, 200, 64, 64}, Mask::None);
+  run({1, 9, 3, 1, 517, 64, 64}, Mask::FullHeads);
+  run({2, 9, 3, 1, 2049, 64, 64}, Mask::Keys);
+  run({2, 7, 1, 3, 1100, 20, 24}, Mask::Bits, true);
+  run({1, 8, 1, 4, 5000, 16, 72}, Mask::Full, true, 300);
+  run({1, 4, 2, 2, 900, 16, 16}, Mask::Query);
+  run({1, 4, 4, 1, 900, 16, 16}, Mask::None); // a head of its own has nobody to share with
+}
+
+void runDynamic(const Shape &n, Mask mask, bool causal, AttentionProblem::Phase phase = AttentionProblem::Whole) {
   AttentionProblem p = problem(n, mask);
-  p.causal = causal;
+  p.causal = causal, p.phase = phase;
   std::vector<int64_t> values{n.b, n.s, n.t};
   for (const View *v : {&p.q, &p.k, &p.v, &p.out})
     for (int64_t stride : v->strides)
@@ -189,6 +215,8 @@ TEST(Attention, SizesOfTheRun) {
   runDynamic({3, 6, 2, 131, 259, 20, 20}, Mask::Full, true);
   runDynamic({5, 4, 2, 9, 9, 20, 20}, Mask::None, true);
   runDynamic({5, 6, 2, 3, 401, 20, 20}, Mask::Keys, true);
+  for (auto [queries, keys] : {std::pair<int64_t, int64_t>{3, 401}, {3, 1301}, {3, 9}, {35, 701}, {131, 259}})
+    runDynamic({5, 6, 2, queries, keys, 20, 20}, queries == 35 ? Mask::Full : Mask::Keys, true, AttentionProblem::Parts);
 }
 
 /// us of one run of one thread; a measurement, not a test.

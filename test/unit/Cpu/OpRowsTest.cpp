@@ -161,7 +161,8 @@ TEST(ProblemPrint, RowsAndHeads) {
                                          SET(AttentionProblem, width = 9), SET(AttentionProblem, scale = 9), SET(AttentionProblem, softcap = 9),
                                          SET(AttentionProblem, causal = true), SET(AttentionProblem, window = 9), SET(AttentionProblem, q.base = 9),
                                          SET(AttentionProblem, k.base = 9), SET(AttentionProblem, v.base = 9), SET(AttentionProblem, out.base = 9),
-                                         SET(AttentionProblem, maskKind = AttentionProblem::Added), SET(AttentionProblem, maskKind = AttentionProblem::Boolean)});
+                                         SET(AttentionProblem, maskKind = AttentionProblem::Added), SET(AttentionProblem, maskKind = AttentionProblem::Boolean),
+                                         SET(AttentionProblem, phase = AttentionProblem::Parts), SET(AttentionProblem, phase = AttentionProblem::Join)});
   NormProblem norm;
   norm.storeSum = norm.quantize = true;
   expectInjective<NormProblem>(norm, {SET(NormProblem, kind = NormKind::Rms), SET(NormProblem, epsilon = 9), SET(NormProblem, storeOut = false),

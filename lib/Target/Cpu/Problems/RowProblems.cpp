@@ -15,6 +15,7 @@ constexpr StringRef kElems[] = {"f32", "u8", "s8", "i32", "i64", "i1", "f16", "b
 static_assert(std::size(kElems) == size_t(Elem::I16) + 1);
 constexpr StringRef kNorms[] = {"none", "layer", "rms"};
 constexpr StringRef kMasks[] = {"none", "added", "boolean"};
+constexpr StringRef kPhases[] = {"whole", "parts", "join"};
 constexpr StringRef kNdOps[] = {"float", "constant", "convert", "eq",  "lt",  "le",  "gt",  "ge",  "select", "and",  "or",    "xor",
                                 "not",   "add",      "sub",     "mul", "div", "mod", "min", "max", "neg",    "abs",  "sign",  "isnan",
                                 "isinf",  "sin",      "cos",     "position"};
@@ -110,6 +111,13 @@ std::string print(const GroupNormProblem &p) {
       .str();
 }
 
+int64_t AttentionProblem::together() const {
+  int64_t found = 1;
+  for (int64_t count = 2; count <= 8; count++)
+    found = heads / groups % count ? found : count;
+  return found;
+}
+
 void visitSizes(AttentionProblem &p, SizeVisitor visit) {
   for (int64_t *size : {&p.batch, &p.heads, &p.groups, &p.queries, &p.keys, &p.depth, &p.width})
     visit.size(*size);
@@ -125,7 +133,8 @@ std::string print(const AttentionProblem &p) {
   line.nested("q", print(p.q)).nested("k", print(p.k)).nested("v", print(p.v)).nested("out", print(p.out));
   if (p.maskKind != AttentionProblem::None)
     line.word("kind", kMasks[p.maskKind]).nested("mask", print(p.mask));
-  return line.real("scale", p.scale).real("softcap", p.softcap).number("causal", p.causal).number("window", p.window).str();
+  line.real("scale", p.scale).real("softcap", p.softcap).number("causal", p.causal).number("window", p.window);
+  return (p.phase == AttentionProblem::Whole ? line : line.word("phase", kPhases[p.phase])).str();
 }
 
 void visitSizes(MatmulProblem &p, SizeVisitor visit) {
@@ -293,6 +302,8 @@ int64_t bytesTouched(const NormProblem &p) {
 }
 int64_t bytesTouched(const GroupNormProblem &p) { return 8 * sizeOf({p.n, p.channels, p.size}); }
 int64_t bytesTouched(const AttentionProblem &p) {
+  if (p.phase == AttentionProblem::Join)
+    return 4 * sizeOf({p.batch, p.heads, p.queries, p.width});
   int64_t mask = p.maskKind == AttentionProblem::None ? 0 : sizeOf({p.batch, p.queries, p.keys}) * bytesOf(p.mask.elem);
   return mask + 4 * (sizeOf({p.batch, p.heads, p.queries, p.depth + p.width}) + sizeOf({p.batch, p.groups, p.keys, p.depth + p.width}));
 }

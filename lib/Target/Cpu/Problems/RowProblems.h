@@ -51,6 +51,9 @@ struct GroupNormProblem {
 /// [b, h, s, width]; the last dimension of each is contiguous, the others have strides (b, head, row). The mask has
 /// strides (b, h, s, t), the last one 0 or 1. A query without keys gives 0.
 /// Arguments: q, k, v, [mask], out, task.
+/// Parts: where at most `few` queries meet many keys, the tasks of the heads of a group share out its keys and leave sums in one more argument behind
+/// out, f32[partialFloats per batch * batch]; Join adds them up (arguments: partials, out, task). Both are decided by the sizes of the run: with more
+/// queries or fewer keys Parts is Whole, and Join does nothing.
 struct AttentionProblem {
   int64_t batch = 1, heads = 1, groups = 1; ///< heads, groups static
   int64_t queries = 1, keys = 1;
@@ -61,6 +64,15 @@ struct AttentionProblem {
   int64_t window = 0;            ///< and only j > i + (keys - queries) - window; 0: no window
   enum MaskKind : uint8_t { None, Added, Boolean } maskKind = None;
   View mask; ///< f32, or one byte each (0: the key is not seen)
+  enum Phase : uint8_t { Whole, Parts, Join } phase = Whole;
+
+  static constexpr int64_t few = 4; ///< up to so many queries, each one is computed along the keys
+  /// Heads of a group that such a query has at once, so that they read its keys and values once; as many parts have the keys at most.
+  int64_t together() const;
+  static constexpr int64_t keysOfPart = 256; ///< at least
+  /// Floats of one part of one head and query: the sums, their maximum, the sum of the exponentials.
+  int64_t partFloats() const { return (width + 15) / 16 * 16 + 16; }
+  int64_t partialFloats() const { return heads * few * together() * partFloats(); }
 };
 
 /// Product of two activations: out[.., m, n] = bias[n] + sum over k of x[.., m, k] w[.., k, n], f32. Strides: outer dimensions, then m and

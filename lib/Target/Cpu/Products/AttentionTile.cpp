@@ -21,9 +21,6 @@ AttentionPlan::AttentionPlan(const AttentionProblem &p, const Isa &isa)
     keyBlock = roundUp(roundUp(p.keys, keyTile), lanes);
   transposedMask = p.maskKind != AttentionProblem::None && p.mask.strides[2] != 0;
   widthPadded = roundUp(p.width, lanes);
-  together = 1;
-  for (int64_t heads = 2, all = p.heads / p.groups; heads <= 8; heads++)
-    together = all % heads ? together : heads;
   q = 0;
   scores = q + p.depth * queries;
   // A clamped tile writes rows behind the last key.
@@ -324,7 +321,15 @@ Value AttentionTile::foldLanes(Values rows) {
   return rows[0];
 }
 
-void AttentionTile::query(const AttentionHead &head, const Index &query, int64_t heads) {
+/// The weighted values in scratch over the sum of their weights; nothing where no key was seen.
+void AttentionTile::finish(Value sum, const Index &from, const Index &to) {
+  Value none = k.compare(CmpFPredicate::OEQ, sum, k.f32(0));
+  Value factor = k.broadcast(k.select(none, k.f32(0), k.div(k.f32(1), sum)), L);
+  for (int64_t c = 0; c < p.width; c += L)
+    k.storePart(k.mul(factor, k.load(scratch, from + c, L)), out, to + c, std::min(L, p.width - c));
+}
+
+void AttentionTile::query(const AttentionHead &head, const Index &query, int64_t heads, const AttentionShare &share) {
   Index keyStride = k.offset(p.k.strides[2]), valueStride = k.offset(p.v.strides[2]);
   bool masked = p.maskKind != AttentionProblem::None;
   auto maskAt = [&](int64_t h) { return head.mask + query * k.offset(p.mask.strides[2]) + k.offset(p.mask.strides[1]) * h; };
@@ -342,6 +347,11 @@ void AttentionTile::query(const AttentionHead &head, const Index &query, int64_t
     for (int64_t c = 0; c < plan.widthPadded; c += L)
       k.store(k.f32(0, L), scratch, outAt(h) + c);
   Range all = visible(query, query);
+  if (share.partials) {
+    Index some = ((all.hi - all.lo + share.parts - 1) / share.parts + (L - 1)) / L * L;
+    all.lo = min(all.lo + share.part * some, all.hi);
+    all.hi = min(all.lo + some, all.hi);
+  }
   int64_t blockKeys = plan.keyBlock * plan.queries / heads / L * L;
   auto scoresAt = [&](int64_t h) { return scratchAt(plan.scores + h * blockKeys); };
   // Carried from block to block: the maxima, the sums.
@@ -432,13 +442,64 @@ void AttentionTile::query(const AttentionHead &head, const Index &query, int64_t
     next.append(sums);
     return next;
   });
-  for (int64_t h = 0; h < heads; h++) {
-    Value sum = state[heads + h], none = k.compare(CmpFPredicate::OEQ, sum, k.f32(0));
-    Value factor = k.select(none, k.f32(0), k.div(k.f32(1), sum));
-    Index to = head.out + query * k.offset(p.out.strides[2]) + k.offset(p.out.strides[1]) * h;
-    for (int64_t c = 0; c < p.width; c += L)
-      k.storePart(k.mul(k.broadcast(factor, L), k.load(scratch, outAt(h) + c, L)), out, to + c, std::min(L, p.width - c));
-  }
+  auto whole = [&] {
+    for (int64_t h = 0; h < heads; h++)
+      finish(state[heads + h], outAt(h), head.out + query * k.offset(p.out.strides[2]) + k.offset(p.out.strides[1]) * h);
+  };
+  if (!share.partials)
+    return whole();
+  k.when(k.equal(share.parts, 1), whole, [&] {
+    for (int64_t h = 0; h < heads; h++) {
+      Index to = share.at + h * share.headStride;
+      for (int64_t c = 0; c < plan.widthPadded; c += L)
+        k.storePart(k.load(scratch, outAt(h) + c, L), share.partials, to + c, std::min(L, p.width - c));
+      k.store(state[h], share.partials, to + (p.partFloats() - 16));
+      k.store(state[heads + h], share.partials, to + (p.partFloats() - 15));
+    }
+  });
+}
+
+//===- Parts of the keys ------------------------------------------------------===//
+
+Index AttentionTile::parts() {
+  Index queries = k.extent(p.queries);
+  Index parts = max(min((keys + (p.keysOfPart - 1)) / p.keysOfPart, p.together()), 1);
+  if (queries.isConstant())
+    return queries.constant() <= p.few ? parts : Index(1);
+  return Index(k, k.select(k.less(queries, p.few + 1), k.value(parts), k.value(1)));
+}
+
+Index AttentionTile::partialAt(const Index &picture, const Index &head, const Index &query, const Index &part) {
+  return (((picture * p.heads + head) * p.few + query) * p.together() + part) * p.partFloats();
+}
+
+void AttentionTile::join(Value partials, const Index &picture) {
+  Index count = parts();
+  auto at = [&](const Index &h, const Index &i, const Index &part) { return partialAt(picture, h, i, part); };
+  k.when(k.less(1, count), [&] {
+    k.loop(0, p.heads, 1, [&](Index h) {
+      k.loop(0, k.extent(p.queries), 1, [&](Index i) {
+        Value most = k.loop(0, count, 1, Values{k.f32(-infinity)}, [&](Index part, ValueRange m) {
+          return Values{k.fmax(k.load(partials, at(h, i, part) + (p.partFloats() - 16)), m[0])};
+        })[0];
+        Value bound = k.fmax(most, k.f32(-largest));
+        for (int64_t c = 0; c < plan.widthPadded; c += L)
+          k.store(k.f32(0, L), scratch, scratchAt(plan.out) + c);
+        Value sum = k.loop(0, count, 1, Values{k.f32(0)}, [&](Index part, ValueRange s) {
+          Index from = at(h, i, part);
+          Value less = k.sub(k.load(partials, from + (p.partFloats() - 16)), bound);
+          Value factor = k.extract(vmath::expNegative(k, k.broadcast(less, 1)), 0), wide = k.broadcast(factor, L);
+          for (int64_t c = 0; c < plan.widthPadded; c += L) {
+            Value v = k.loadPart(partials, from + c, L, std::min(L, p.width - c));
+            k.store(k.fma(wide, v, k.load(scratch, scratchAt(plan.out) + c, L)), scratch, scratchAt(plan.out) + c);
+          }
+          return Values{k.fma(factor, k.load(partials, from + (p.partFloats() - 15)), s[0])};
+        })[0];
+        finish(sum, scratchAt(plan.out),
+               picture * k.offset(p.out.strides[0]) + h * k.offset(p.out.strides[1]) + i * k.offset(p.out.strides[2]) + k.offset(p.out.base));
+      });
+    });
+  });
 }
 
 } // namespace tern::cpu

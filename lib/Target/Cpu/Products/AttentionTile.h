@@ -19,8 +19,14 @@ struct AttentionPlan {
   bool transposedMask; ///< the mask depends on the query, so it is turned like the scores
   int64_t widthPadded; ///< elements of an output row in scratch
   int64_t q, scores, mask, out, factors, total; ///< offsets on the stack
-  static constexpr int64_t few = 4; ///< up to so many queries, each one is computed along the keys
-  int64_t together;                 ///< heads of a group that such a query has at once
+};
+
+/// The keys that one task of a query has: of `parts` parts of those that the query sees.
+struct AttentionShare {
+  Index part = 0, parts = 1;
+  mlir::Value partials; ///< f32; null: all keys are one part
+  Index at = 0;         ///< of the query, first head and part there; heads follow at `headStride`
+  int64_t headStride = 0;
 };
 
 /// Offsets of one head of one picture; everything that does not change inside a task.
@@ -37,7 +43,13 @@ public:
   /// Queries first .. first + count - 1 of a head; count <= vectors * lanes (static or not).
   void block(const AttentionHead &head, const Index &first, const Index &count, int64_t vectors);
   /// One query, along the keys, for `heads` neighbouring heads of a group from `head` on: they read its keys and values once.
-  void query(const AttentionHead &head, const Index &at, int64_t heads);
+  void query(const AttentionHead &head, const Index &at, int64_t heads, const AttentionShare &share = {});
+  /// Parts of the keys of a run that shares them out, else 1.
+  Index parts();
+  /// Where the partial results of a part lie.
+  Index partialAt(const Index &picture, const Index &head, const Index &query, const Index &part);
+  /// The results of a picture whose keys had several parts.
+  void join(mlir::Value partials, const Index &picture);
 
 private:
   struct Range {
@@ -55,6 +67,7 @@ private:
   mlir::Value cap(mlir::Value score);
   mlir::Value toI32(const Index &i);
   mlir::Value foldLanes(Values rows);
+  void finish(mlir::Value sum, const Index &from, const Index &to);
   static Index scratchAt(int64_t region) { return region; }
 
   KernelBuilder &k;

@@ -37,7 +37,19 @@ bool RowLowering::attention() {
   if (std::string reason = cpu::refuse(problem); !reason.empty())
     return refuse(reason);
   SizeCode pairs = product({q.sizes[0], q.sizes[1], q.sizes[2], k.sizes[2]});
+  bool few = isDynamic(problem.queries) || problem.queries <= problem.few, many = isDynamic(problem.keys) || problem.keys > problem.keysOfPart;
+  KernelArg partials;
+  if (few && many && problem.together() > 1) {
+    problem.phase = AttentionProblem::Parts;
+    partials.kind = KernelArg::Temporary;
+    partials.size = times(problem.batch, 4 * problem.partialFloats());
+    args.push_back(partials);
+  }
   push(problem, args, "cpu.attention", isDynamic(pairs) ? 0 : pairs * (problem.depth + problem.width));
+  if (problem.phase == AttentionProblem::Parts) {
+    problem.phase = AttentionProblem::Join;
+    push(problem, {partials, resultArg(0)}, "cpu.attention");
+  }
   return true;
 }
 
