@@ -85,17 +85,26 @@ class FloatProgram(unittest.TestCase):
 
 
 class Accuracy(unittest.TestCase):
-    """W8A8 with static ranges. ONNX Runtime's own quantizer: ocr_cls 0.963, ocr_det 0.843, efficientnet 0.870 / 0.63."""
+    """W8A8 with static ranges. ONNX Runtime's own quantizer: ocr_cls 0.963, ocr_det 0.843, efficientnet 0.870 / 0.63.
+
+    Pillow lays out text in another way where libfribidi is missing: then all pictures of the ocr tasks are others, and ocr_cls in
+    float is at 0.945 instead of 0.965. So their bars are distances to the float model on the same pictures.
+    """
+
+    def check_ocr(self, name, distance):
+        model = zoo.get(name)
+        wanted = model.task.score(programs.ort_runner(model.path), zoo.CACHE)
+        self.assertGreaterEqual(model.scores(Compiled.run(name, "w8a8"))[model.score_name], wanted - distance)
 
     def test_digits_within_three_per_mille_of_float(self):
         wanted = digits_accuracy(programs.ort_runner(DIGITS / "digits.onnx"))
         self.assertGreaterEqual(digits_accuracy(Compiled.run("digits", "w8a8")), wanted - 0.003)
 
     def test_ocr_cls(self):
-        self.assertGreaterEqual(zoo.get("ocr_cls").scores(Compiled.run("ocr_cls", "w8a8"))["accuracy"], 0.955)
+        self.check_ocr("ocr_cls", 0.0101)                # 4 of 400 lines
 
     def test_ocr_det(self):
-        self.assertGreaterEqual(zoo.get("ocr_det").scores(Compiled.run("ocr_det", "w8a8"))["F-score"], 0.86)
+        self.check_ocr("ocr_det", 0.0206)
 
     def test_efficientnet_lite0(self):
         scores = zoo.get("efficientnet_lite0").scores(Compiled.run("efficientnet_lite0", "w8a8"))
