@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Accuracy and size of the real models under each scheme, against ONNX Runtime's float and its int8.
 
-    bench/accuracy.py [MODEL ...] [--schemes float w8a8 ...] [--ranges HOW] [--no-peers] [--limit N]
+    bench/accuracy.py [MODEL ...] [--schemes float w8a8 ...] [--ranges HOW] [--equalize on|off] [--no-peers] [--limit N]
 
 Without arguments: every row of the README's score table. `w8a8` is calibrated (static activations), `w8a8-dynamic` is not; so for the other
 schemes. Programs of models whose inputs vary have open sizes: one artifact for a whole task. Size is that of weights.bin over the float
@@ -41,13 +41,13 @@ def ort(path):
     return lambda feeds: session.run(None, feeds)
 
 
-def program(model, scheme, folder, ranges=None):
+def program(model, scheme, folder, ranges=None, equalize=None):
     """The folder of a program of this scheme, compiled once for a state of the compiler."""
     import tern
     name, _, dynamic = scheme.partition("-")
     calibration = None if dynamic or "a8" not in name else model.calibration(folder / f"{model.name}.calibration")
     out = folder / f"{model.name}.{scheme.replace(':', 'g')}.tern"
-    tern.compile(model.path, name, calibration, out, dims=dict(model.dims), ranges=ranges).close()
+    tern.compile(model.path, name, calibration, out, dims=dict(model.dims), ranges=ranges, equalize=equalize).close()
     return out
 
 
@@ -56,6 +56,7 @@ def main():
     ap.add_argument("models", nargs="*", default=list(ROWS))
     ap.add_argument("--schemes", nargs="*")
     ap.add_argument("--ranges", help="of static activations, as quant-compile takes it")
+    ap.add_argument("--equalize", choices=("on", "off"), help="of channels of static activations, as quant-compile takes it")
     ap.add_argument("--no-peers", action="store_true")
     ap.add_argument("--limit", type=int)
     a = ap.parse_args()
@@ -76,7 +77,7 @@ def main():
                 row("ort int8", ort(static), os.path.getsize(static) / os.path.getsize(model.path))
         for scheme in a.schemes or ROWS[name]:
             import tern
-            out = program(model, scheme, folder, a.ranges)
+            out = program(model, scheme, folder, a.ranges, a.equalize)
             loaded = tern.load(out)
             row(f"tern {scheme}", lambda feeds: list(loaded.run(feeds).values()), (out / "weights.bin").stat().st_size / whole)
 

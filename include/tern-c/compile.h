@@ -43,8 +43,8 @@ typedef void (*tern_compile_line)(void *user, int32_t kind, const char *text);
 TERN_COMPILE_API uint32_t tern_compile_version(void);
 
 /* Compiles a model. options: a JSON object with the fields of CompileOptions (include/tern/Compile.h): model, out, target, scheme,
- * calibration, ranges, samples, dims, inputs, outputs, overrides, excludes, plan, planOnly, emit, requireKernels, jobs, seed, dumpIr,
- * force, measure. line may be NULL. out and error may be NULL; *out becomes the path of what was written, *error one or more lines
+ * calibration, ranges, equalize, samples, dims, inputs, outputs, overrides, excludes, plan, planOnly, emit, requireKernels, jobs, seed,
+ * dumpIr, force, measure. line may be NULL. out and error may be NULL; *out becomes the path of what was written, *error one or more lines
  * after a failure, else NULL: both are freed by tern_string_free. After a failure nothing has been written. Several threads may
  * compile at once. */
 TERN_COMPILE_API int32_t tern_compile(const char *options, tern_compile_line line, void *user, char **out, char **error);

@@ -36,6 +36,7 @@ struct CompileOptions {
   std::string method = "auto";   ///< how codes of weights are chosen: auto, or a method of lib/Quantize
   std::vector<std::string> calibration;     ///< .npz, .npy, .pb files or folders of them; without: dynamic activations
   std::string ranges = "mse";               ///< minmax, mse, entropy, percentile:P
+  std::string equalize = "on";              ///< on, off: channels of static activations get one range where that wins much
   int64_t samples = 0;                      ///< of the calibration data; 0: all
   std::vector<std::string> dims;            ///< "NAME=N": sizes of open dimensions
   std::vector<std::string> inputs, outputs; ///< cut the model at these values
@@ -67,6 +68,7 @@ struct CompileOptions {
     visit("method", self.method);
     visit("calibration", self.calibration);
     visit("ranges", self.ranges);
+    visit("equalize", self.equalize);
     visit("samples", self.samples);
     visit("dims", self.dims);
     visit("inputs", self.inputs);

@@ -212,7 +212,7 @@ Histogram Sketch::histogram() const {
   return result;
 }
 
-ChannelSketch::ChannelSketch(size_t channels) : low(channels), high(channels), sum(channels) {}
+ChannelSketch::ChannelSketch(size_t channels) : low(channels), high(channels), sum(channels), squares(channels) {}
 
 void ChannelSketch::add(const float *values, size_t outer, size_t inner) {
   size_t channels = low.size();
@@ -229,13 +229,14 @@ void ChannelSketch::add(const float *values, size_t outer, size_t inner) {
         low[c] = x < low[c] ? x : low[c];
         high[c] = x > high[c] ? x : high[c];
         sum[c] += static_cast<double>(x);
+        squares[c] += static_cast<double>(x) * static_cast<double>(x);
       }
     return;
   }
   for (size_t row = 0; row < outer; ++row)
     for (size_t c = 0; c < channels; ++c, values += inner) {
       float lows[kWide], highs[kWide];
-      double sums[kWide] = {};
+      double sums[kWide] = {}, squared[kWide] = {};
       std::fill_n(lows, kWide, low[c]);
       std::fill_n(highs, kWide, high[c]);
       auto step = [&](size_t i, size_t lane) {
@@ -243,9 +244,11 @@ void ChannelSketch::add(const float *values, size_t outer, size_t inner) {
         lows[lane] = x < lows[lane] ? x : lows[lane];
         highs[lane] = x > highs[lane] ? x : highs[lane];
         sums[lane] += static_cast<double>(x);
+        squared[lane] += static_cast<double>(x) * static_cast<double>(x);
       };
       inLanes(inner, step);
       for (size_t lane = 0; lane < kWide; ++lane) {
+        squares[c] += squared[lane];
         low[c] = std::min(low[c], lows[lane]);
         high[c] = std::max(high[c], highs[lane]);
         sum[c] += sums[lane];

@@ -72,7 +72,7 @@ private:
   std::vector<uint32_t> lanes;
 };
 
-/// Minimum, maximum and mean per channel.
+/// Minimum, maximum, mean and mean square per channel.
 class ChannelSketch {
 public:
   explicit ChannelSketch(size_t channels);
@@ -85,11 +85,14 @@ public:
   float min(size_t channel) const { return perChannel ? low[channel] : 0; }
   float max(size_t channel) const { return perChannel ? high[channel] : 0; }
   double mean(size_t channel) const { return perChannel ? sum[channel] / static_cast<double>(perChannel) : 0; }
+  double meanSquare(size_t channel) const {
+    return perChannel ? squares[channel] / static_cast<double>(perChannel) : 0;
+  }
 
 private:
   uint64_t perChannel = 0;
   std::vector<float> low, high;
-  std::vector<double> sum;
+  std::vector<double> sum, squares;
 };
 
 } // namespace tern::calib

@@ -6,6 +6,7 @@
 
 #include "dialects/NN/Transforms/Planning.h"
 #include "lib/Calibrate/Data.h"
+#include "lib/Calibrate/Equalize.h"
 #include "lib/Calibrate/Range.h"
 #include "lib/Import/Import.h"
 #include "lib/Search/Plan.h"
@@ -79,6 +80,10 @@ private:
   mlir::LogicalResult import();
   mlir::LogicalResult prepare();
   mlir::LogicalResult calibrate();
+  /// Equalizes channels where that wins much (CompileEqualize.cpp). `channels`: what each value that may be equalized has
+  /// shown, by name. `observe` runs the data once more on the values of decisions.equalizations, by name.
+  mlir::LogicalResult equalize(const llvm::StringMap<calib::ChannelSketch> &channels,
+                               llvm::function_ref<mlir::LogicalResult(llvm::StringMap<calib::Sketch> &)> observe);
   mlir::LogicalResult checkNames();
   mlir::LogicalResult plan();
   mlir::LogicalResult lower();

@@ -1,5 +1,5 @@
 //===- CompileCalibrate.cpp - run the float program and look at its values --===//
-#include "dialects/NN/Transforms/Activations.h"
+#include "dialects/NN/Transforms/Equalize.h"
 #include "dialects/NN/Transforms/Planning.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "lib/Pipelines/Compilation.h"
@@ -40,6 +40,25 @@ private:
   llvm::StringSet<> kept;
 };
 
+/// The values of an activation as [outer, channels, inner], the form of its channels.
+void addChannels(calib::ChannelSketch &sketch, bool last, const tern_step &step, const std::vector<float> &values) {
+  size_t channels = sketch.channels(), outer = last ? values.size() / channels : size_t(step.dims[0]);
+  sketch.add(values.data(), outer, outer ? values.size() / channels / outer : 0);
+}
+
+/// Divides values by the factors of their channels.
+void divide(std::vector<float> &values, bool last, const tern_step &step, llvm::ArrayRef<float> factors) {
+  size_t inner = 1;
+  if (!last)
+    for (int32_t i = 2; i < step.rank; ++i)
+      inner *= size_t(step.dims[i]);
+  for (size_t at = 0, c = 0; at < values.size(); at += inner, c = c + 1 == factors.size() ? 0 : c + 1) {
+    float inverse = 1 / factors[c]; // as the program computes it
+    for (size_t i = 0; i < inner; ++i)
+      values[at + i] *= inverse;
+  }
+}
+
 /// Some runs of the float program are kept, to compare the quantized one with.
 constexpr int64_t kKeptBytes = 64 << 20, kKeptRuns = 128;
 } // namespace
@@ -69,6 +88,13 @@ LogicalResult Compilation::calibrate() {
   Artifact &runner = *program.runner;
 
   llvm::StringMap<calib::Sketch> sketches;
+  llvm::StringMap<calib::ChannelSketch> channels;
+  llvm::StringMap<bool> channelsLast; ///< of the values in `channels`: not axis 1
+  if (options.equalize != "off")
+    for (const nn::Equalizable &value : nn::findEqualizable(main, [](Operation *op) { return nn::whyNotQuantizable(op).empty(); })) {
+      channels.try_emplace(value.name, size_t(value.channels));
+      channelsLast[value.name] = value.axis != 1;
+    }
   std::string stepError;
   runner.setHook([&](size_t, const tern_step &step, double, const void *output) {
     auto probe = probeOfStep.find(step.name);
@@ -80,6 +106,8 @@ LogicalResult Compilation::calibrate() {
       return;
     }
     sketches[probe->second].add(values->data(), values->size());
+    if (auto channel = channels.find(probe->second); channel != channels.end())
+      addChannels(channel->second, channelsLast.lookup(probe->second), step, *values);
   });
   // Inputs that are quantized are seen in the data themselves.
   std::vector<std::pair<size_t, std::string>> probedInputs;
@@ -107,13 +135,37 @@ LogicalResult Compilation::calibrate() {
   };
   if (failed(runSamples(program, look)) || failed(checkFinite(sketches, ", or keep the op float with --exclude")))
     return failure();
-  nn::attachRanges(main, [&](StringRef probe) -> std::optional<nn::ObservedRange> {
+  auto rangeOf = [&](StringRef probe) -> std::optional<nn::ObservedRange> {
     auto sketch = sketches.find(probe);
     if (sketch == sketches.end() || sketch->second.count() == 0)
       return std::nullopt;
     calib::RangeStats stats = calib::statsOf(sketch->second, rangeOptions);
     return nn::ObservedRange{stats.min, stats.max, stats.lo, stats.hi};
-  });
+  };
+  nn::attachRanges(main, rangeOf);
+  auto observe = [&](llvm::StringMap<calib::Sketch> &quotients) -> LogicalResult {
+    llvm::StringMap<ArrayRef<float>> factors;
+    for (const PlanEqualization &each : decisions.equalizations)
+      factors[each.name] = each.factors;
+    runner.setHook([&](size_t, const tern_step &step, double, const void *output) {
+      auto probe = probeOfStep.find(step.name);
+      auto known = probe == probeOfStep.end() ? factors.end() : factors.find(probe->second);
+      if (known == factors.end() || !output || !stepError.empty())
+        return;
+      auto values = stepValues(step, output);
+      if (!values) {
+        stepError = llvm::toString(values.takeError());
+        return;
+      }
+      divide(*values, channelsLast.lookup(known->first()), step, known->second);
+      quotients[known->first()].add(values->data(), values->size());
+    });
+    data->rewind();
+    auto ignore = [&](int64_t, Buffers &, Buffers &) { return stepError.empty() ? success() : LogicalResult(fail("calibration: " + stepError)); };
+    return runSamples(program, ignore);
+  };
+  if (failed(equalize(channels, observe)))
+    return failure();
   doneCalibrating(program.samples, sketches.size());
   dump("calibrate", *module);
   return success();

@@ -79,8 +79,11 @@ LogicalResult Compilation::checkFinite(const llvm::StringMap<calib::Sketch> &ske
 void Compilation::doneCalibrating(int64_t samples, size_t ranges) {
   decisions.samples = samples;
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - stageStart).count();
-  done("calibrate", llvm::formatv("{0} sample{1}, {2} ranges by {3}, {4:f1} s", samples, samples == 1 ? "" : "s", ranges,
-                                  calib::printRangeMethod(rangeOptions), seconds));
+  std::string text = llvm::formatv("{0} sample{1}, {2} ranges by {3}", samples, samples == 1 ? "" : "s", ranges,
+                                   calib::printRangeMethod(rangeOptions));
+  if (size_t count = decisions.equalizations.size())
+    text += llvm::formatv(", channels of {0} equalized", count);
+  done("calibrate", llvm::formatv("{0}, {1:f1} s", text, seconds));
 }
 
 } // namespace tern

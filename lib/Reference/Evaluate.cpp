@@ -112,6 +112,26 @@ Results evaluate(Operation *op, Operands in) {
       });
 }
 
+FailureOr<Value> ConstantEvaluator::get(mlir::Value value) {
+  auto found = known.find(value);
+  if (found != known.end())
+    return found->second;
+  Operation *op = value.getDefiningOp();
+  SmallVector<Value> operands;
+  for (mlir::Value operand : op->getOperands()) {
+    FailureOr<Value> result = get(operand);
+    if (failed(result))
+      return failure();
+    operands.push_back(*result);
+  }
+  FailureOr<SmallVector<Value>> results = evaluate(op, operands);
+  if (failed(results))
+    return failure();
+  for (auto [result, computed] : llvm::zip(op->getResults(), *results))
+    known.insert({result, computed});
+  return known.find(value)->second;
+}
+
 std::optional<SmallVector<Attribute>> foldConstants(Operation *op) {
   if (!isa_and_nonnull<nn::NNDialect>(op->getDialect()) || isa<nn::OnnxOp>(op))
     return std::nullopt;

@@ -27,6 +27,15 @@ namespace tern::reference {
 /// unknown op, an index out of range, sizes that are not known) is reported at the op.
 llvm::FailureOr<llvm::SmallVector<Value>> evaluate(mlir::Operation *op, llvm::ArrayRef<Value> operands);
 
+/// Evaluates constant expressions; every value lives as long as the evaluator.
+class ConstantEvaluator {
+public:
+  llvm::FailureOr<Value> get(mlir::Value value);
+
+private:
+  llvm::DenseMap<mlir::Value, Value> known;
+};
+
 /// Runs functions of a module op by op. Values are freed after their last use.
 class Interpreter {
 public:

@@ -1,8 +1,10 @@
 //===- Plan.cpp - plan.json -----------------------------------------------===//
 #include "lib/Search/Plan.h"
 #include "lib/Support/Json.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include <cmath>
 
 using namespace llvm;
 
@@ -69,6 +71,21 @@ std::string printPlan(const Plan &plan) {
         out.attribute("sha256", plan.calibrationSha256);
         out.attribute("samples", plan.samples);
         out.attribute("ranges", plan.ranges);
+      });
+    if (!plan.equalizations.empty())
+      out.attributeArray("transforms", [&] {
+        for (const PlanEqualization &each : plan.equalizations)
+          out.object([&] {
+            out.attribute("kind", "equalize");
+            out.attribute("name", each.name);
+            // In one line: an array of the stream has one for each number. Nine digits are read back as they were.
+            std::string factors;
+            for (float factor : each.factors)
+              factors += llvm::formatv("{0}{1:e8}", factors.empty() ? "[" : ", ", factor).str();
+            out.attributeBegin("factors");
+            out.rawValue(factors + "]");
+            out.attributeEnd();
+          });
       });
     out.attributeArray("ops", [&] {
       for (const PlanOp &op : plan.ops)
@@ -193,6 +210,25 @@ static PlanOp readOp(const json::Value &value, size_t index, std::string &error)
   return op;
 }
 
+static PlanEqualization readEqualization(const json::Value &value, size_t index, std::string &error) {
+  PlanEqualization result;
+  Fields fields(value, "transforms[" + std::to_string(index) + "]", error);
+  if (std::string kind = fields.text("kind"); error.empty() && kind != "equalize")
+    fields.fail("has the kind '" + kind + "'; known is equalize");
+  result.name = fields.text("name");
+  const json::Value *factors = fields.get("factors", true);
+  if (factors && !factors->getAsArray())
+    fields.fail("'factors' is not an array");
+  else if (factors)
+    for (const json::Value &factor : *factors->getAsArray()) {
+      std::optional<double> number = factor.getAsNumber();
+      if (!number || !(float(*number) > 0) || !std::isfinite(1 / float(*number)) || !std::isfinite(float(*number)))
+        fields.fail("has a factor that is no positive number of 32 bits");
+      result.factors.push_back(float(number.value_or(1)));
+    }
+  return result;
+}
+
 Expected<Plan> parsePlan(StringRef text, StringRef file) {
   auto fail = [&](const Twine &message) { return createStringError(inconvertibleErrorCode(), file + ": " + message); };
   Expected<json::Value> root = parseJson(text);
@@ -219,6 +255,12 @@ Expected<Plan> parsePlan(StringRef text, StringRef file) {
     plan.ranges = calib.text("ranges", false);
   }
   const json::Value *ops = fields.get("ops", true), *tensors = fields.get("tensors", false);
+  const json::Value *transforms = fields.get("transforms", false);
+  if (transforms && !transforms->getAsArray())
+    fields.fail("'transforms' is not an array");
+  else if (transforms)
+    for (const auto &[index, transform] : llvm::enumerate(*transforms->getAsArray()))
+      plan.equalizations.push_back(readEqualization(transform, index, error));
   if (ops && !ops->getAsArray())
     fields.fail("'ops' is not an array");
   else if (ops)

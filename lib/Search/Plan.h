@@ -37,6 +37,13 @@ struct PlanTensor {
   double lo = 0, hi = 0; ///< the chosen range
 };
 
+/// x / factors for the ops that read an activation as codes, whose weights are multiplied by the factors: its channels get
+/// one range. The quotient is a value of its own, NAME.equalized.
+struct PlanEqualization {
+  std::string name;           ///< of x: the op or argument that defines it
+  std::vector<float> factors; ///< one a channel, above 0
+};
+
 struct Plan {
   std::string modelSha256; ///< empty: unknown
   int64_t modelOps = 0;
@@ -44,6 +51,7 @@ struct Plan {
   std::string scheme;
   std::string calibrationSha256, ranges;
   int64_t samples = 0;
+  std::vector<PlanEqualization> equalizations;
   std::vector<PlanOp> ops;
   std::vector<PlanTensor> tensors;
 

@@ -15,7 +15,7 @@ NOTE, PROGRESS = 1, 2
 
 
 def compile(path, scheme="w8a8", calib=None, out=None, dims=None, overrides=None, excludes=None, *, target=None, ranges=None,
-            samples=None, inputs=None, outputs=None, plan=None, emit=None, method=None, qdq_profile=None, require_kernels=False, jobs=None, seed=None, force=False,
+            equalize=None, samples=None, inputs=None, outputs=None, plan=None, emit=None, method=None, qdq_profile=None, require_kernels=False, jobs=None, seed=None, force=False,
             threads=0, verbose=False):
     """Compiles an ONNX model and loads the program.
 
@@ -29,7 +29,7 @@ def compile(path, scheme="w8a8", calib=None, out=None, dims=None, overrides=None
         stay open.
     overrides: {"regular expression": "scheme"} or ["RE=SCHEME"]; excludes: regular expressions of ops that stay float.
     emit: ["onnx-qdq"], ["onnx-nbits"] or both: a quantized ONNX file instead of a program; `out` may then end in .onnx.
-    target, ranges, samples, inputs, outputs, plan, method, qdq_profile, require_kernels, jobs, seed, force: as the flags of quant-compile.
+    target, ranges, equalize ("on" or "off"), samples, inputs, outputs, plan, method, qdq_profile, require_kernels, jobs, seed, force: as the flags of quant-compile.
     threads: of the loaded program; 0: one for each cpu.
     verbose: print a line a stage.
 
@@ -40,7 +40,7 @@ def compile(path, scheme="w8a8", calib=None, out=None, dims=None, overrides=None
                "overrides": [f"{k}={v}" for k, v in overrides.items()] if isinstance(overrides, dict) else list(overrides or []),
                "excludes": list(excludes or []), "inputs": list(inputs or []), "outputs": list(outputs or []),
                "emit": list(emit or []), "requireKernels": bool(require_kernels), "force": bool(force), "measure": bool(verbose)}
-    for key, value in (("target", target), ("ranges", ranges), ("samples", samples), ("jobs", jobs), ("seed", seed), ("method", method),
+    for key, value in (("target", target), ("ranges", ranges), ("equalize", equalize), ("samples", samples), ("jobs", jobs), ("seed", seed), ("method", method),
                        ("qdqProfile", qdq_profile)):
         if value is not None:
             options[key] = value

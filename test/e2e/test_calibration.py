@@ -1,4 +1,5 @@
 """Ranges come from the values themselves, wherever a program keeps them."""
+import json
 import unittest
 
 import numpy as np
@@ -6,6 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import programs
+import tern
 
 
 class Ranges(unittest.TestCase):
@@ -54,6 +56,58 @@ class Ranges(unittest.TestCase):
         folder = programs.compile_model(path, "norm_range", "w8a8", feed)
         got, want = programs.runner(folder)(feed)[0], programs.ort_runner(path)(feed)[0]
         self.assertLess(programs.relative_error(got, want), .02)
+
+
+class Equalization(unittest.TestCase):
+    """A depthwise convolution reads channels of 1 and of a hundred; in one scale the small ones are two or three codes."""
+
+    @classmethod
+    def setUpClass(cls):
+        rng = np.random.default_rng(2)
+        sizes = np.geomspace(1, 100, 24).astype(np.float32)
+        init = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in
+                (("w1", rng.standard_normal((24, 3, 3, 3)) * sizes[:, None, None, None]), ("w2", rng.standard_normal((24, 1, 3, 3))),
+                 ("w3", rng.standard_normal((8, 24, 1, 1)) / sizes[:, None, None]))]
+        nodes = [helper.make_node("Conv", ["x", "w1"], ["a"], name="stem", pads=[1, 1, 1, 1]),
+                 helper.make_node("HardSwish", ["a"], ["b"], name="swish"),
+                 helper.make_node("Conv", ["b", "w2"], ["c"], name="deep", pads=[1, 1, 1, 1], group=24),
+                 helper.make_node("Relu", ["c"], ["d"], name="relu"),
+                 helper.make_node("Conv", ["d", "w3"], ["y"], name="point")]
+        graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 12, 12])],
+                                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], init)
+        programs.OUT.mkdir(parents=True, exist_ok=True)
+        cls.path = programs.OUT / "uneven.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), cls.path)
+        cls.calibration = [{"x": rng.standard_normal((1, 3, 12, 12)).astype(np.float32)} for _ in range(16)]
+        cls.feeds = [{"x": rng.standard_normal((1, 3, 12, 12)).astype(np.float32)} for _ in range(8)]
+
+    def error(self, folder):
+        run, peer = programs.runner(folder), programs.ort_runner(self.path)
+        pairs = [(run(feed)[0], peer(feed)[0]) for feed in self.feeds]
+        return float(np.sqrt(sum(((got - want) ** 2).sum() for got, want in pairs) / sum((want ** 2).sum() for _, want in pairs)))
+
+    def test_uneven_channels(self):
+        on = programs.compile_model(self.path, "uneven.on", "w8a8", self.calibration)
+        off = programs.compile_model(self.path, "uneven.off", "w8a8", self.calibration, equalize="off")
+        self.assertLess(self.error(on), .02)
+        self.assertLess(self.error(on), self.error(off) / 3)
+        plan = json.loads((on / "plan.json").read_text())
+        self.assertEqual([each["name"] for each in plan["transforms"]], ["swish", "relu"])
+        self.assertNotIn("transforms", json.loads((off / "plan.json").read_text()))
+
+    def test_plan_holds_the_factors(self):
+        first = programs.compile_model(self.path, "uneven.on", "w8a8", self.calibration)
+        again = programs.compile_model(self.path, "uneven.again", "w8a8", plan=first / "plan.json")
+        self.assertEqual((first / "weights.bin").read_bytes(), (again / "weights.bin").read_bytes())
+
+    def test_only_what_static_ops_read(self):
+        folder = programs.compile_model(self.path, "uneven.excluded", "w8a8", self.calibration, excludes=["deep"])
+        self.assertEqual([each["name"] for each in json.loads((folder / "plan.json").read_text())["transforms"]], ["relu"])
+        self.assertLess(self.error(folder), .02)
+
+    def test_neither_on_nor_off(self):
+        with self.assertRaisesRegex(tern.Error, "--equalize: 'perhaps' is neither on nor off"):
+            programs.compile_model(self.path, "uneven.never", "w8a8", self.calibration, equalize="perhaps")
 
 
 if __name__ == "__main__":

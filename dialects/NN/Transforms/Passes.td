@@ -253,7 +253,9 @@ def NNPlan : NNPass<"nn-plan", "::mlir::ModuleOp"> {
     :128 or :channel. Activations of a*8 schemes are static where all values that share the scale have `tern.stats`, else they are
     quantized at run time: per row of a product, per picture of a convolution. With 4-bit weights, stems, depthwise and transposed
     convolutions keep 8 bits; codes are rounded to nearest in groups of products and tables, elsewhere the range is searched (rtn-mse). Activations of transposed convolutions become codes only when their zero point is 0. Recurrent layers have weights of 8 bits, one scale for
-    each row of a gate, and float activations. Why an op stays float is a remark of category tern-plan.
+    each row of a gate, and float activations. Why an op stays float is a remark of category tern-plan. A plan may equalize
+    activations first: x / s for the ops that read x, w * s as their weights, s a factor for each channel
+    (test/dialects/NN/nn-plan-equalize.mlir).
 
     Test: test/dialects/NN/nn-plan.mlir
 

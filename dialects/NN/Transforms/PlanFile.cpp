@@ -1,4 +1,5 @@
 //===- PlanFile.cpp - a plan that was read into attributes ----------------===//
+#include "dialects/NN/Transforms/Equalize.h"
 #include "dialects/NN/Transforms/PlanEntry.h"
 #include "dialects/NN/Transforms/Planning.h"
 #include "lib/Search/Scheme.h"
@@ -52,6 +53,8 @@ LogicalResult applyPlan(func::FuncOp function, const Plan &plan, StringRef model
            << StringRef(plan.modelSha256).take_front(12) << "..., this one has " << modelSha256.take_front(12)
            << "...); make a plan for this model with --plan-only, or remove \"sha256\" from the plan to use it anyway";
   clearDecisions(function);
+  if (failed(equalize(function, plan.equalizations)))
+    return failure();
   llvm::StringMap<Operation *> byName;
   std::vector<std::string> names;
   for (Operation *op : plannedOps(function)) {

@@ -20,33 +20,6 @@ using namespace tern;
 using reference::Tensor;
 
 namespace {
-/// Evaluates constant expressions; every value lives as long as the evaluator.
-class Evaluator {
-public:
-  FailureOr<reference::Value> get(Value value) {
-    auto found = known.find(value);
-    if (found != known.end())
-      return found->second;
-    Operation *op = value.getDefiningOp();
-    SmallVector<reference::Value> operands;
-    for (Value operand : op->getOperands()) {
-      FailureOr<reference::Value> result = get(operand);
-      if (failed(result))
-        return failure();
-      operands.push_back(*result);
-    }
-    FailureOr<SmallVector<reference::Value>> results = reference::evaluate(op, operands);
-    if (failed(results))
-      return failure();
-    for (auto [result, computed] : llvm::zip(op->getResults(), *results))
-      known.insert({result, computed});
-    return known.find(value)->second;
-  }
-
-private:
-  llvm::DenseMap<Value, reference::Value> known;
-};
-
 struct TernEncodeWeights : tern::impl::TernEncodeWeightsBase<TernEncodeWeights> {
   using TernEncodeWeightsBase::TernEncodeWeightsBase;
 
@@ -83,7 +56,7 @@ private:
     reference::Value weight;
     reference::QuantValue quant;
     {
-      Evaluator evaluator;
+      reference::ConstantEvaluator evaluator;
       FailureOr<reference::Value> x = evaluator.get(op.getX());
       if (failed(x))
         return failure();
@@ -186,7 +159,7 @@ private:
     MutableArrayRef<float> raised = scales.mutableData<float>();
     bool changed = false;
     for (auto [bias, factor] : biases) {
-      Evaluator evaluator;
+      reference::ConstantEvaluator evaluator;
       FailureOr<reference::Value> b = evaluator.get(bias), s = evaluator.get(factor);
       if (failed(b) || failed(s))
         return failure();
@@ -256,7 +229,7 @@ private:
       Value value = operand->get();
       Value &constant = done[value];
       if (!constant) {
-        Evaluator evaluator;
+        reference::ConstantEvaluator evaluator;
         FailureOr<reference::Value> result = evaluator.get(value);
         if (failed(result))
           return failure();
