@@ -91,6 +91,24 @@ public:
     return false;
   }
 
+  /// a >= b.
+  bool atLeast(SizeExpr a, SizeExpr b) {
+    SizeExpr difference = table.sub(analysis.resolve(a), analysis.resolve(b));
+    if (!difference)
+      return false;
+    if (table.range(difference).first >= 0)
+      return true;
+    if (table.range(difference).second < 0)
+      return false;
+    SmallVector<StringRef> dims = table.dimsOf(difference);
+    if (dims.size() == 1 && limit(dims.front(), difference))
+      return true;
+    if (dims.size() == 1 && difference == table.dim(dims.front()))
+      return false;
+    analysis.equalities.push_back({difference, table.max(difference, table.constant(0))});
+    return true;
+  }
+
 private:
   static constexpr int64_t kLarge = int64_t(1) << 20;
 
@@ -125,24 +143,6 @@ private:
     return low >= 0 ? atLeast(a, table.add(b, one)) : high <= 0 && atLeast(b, table.add(a, one));
   }
 
-  /// a >= b.
-  bool atLeast(SizeExpr a, SizeExpr b) {
-    SizeExpr difference = table.sub(analysis.resolve(a), analysis.resolve(b));
-    if (!difference)
-      return false;
-    if (table.range(difference).first >= 0)
-      return true;
-    if (table.range(difference).second < 0)
-      return false;
-    SmallVector<StringRef> dims = table.dimsOf(difference);
-    if (dims.size() == 1 && limit(dims.front(), difference))
-      return true;
-    if (dims.size() == 1 && difference == table.dim(dims.front()))
-      return false;
-    analysis.equalities.push_back({difference, table.max(difference, table.constant(0))});
-    return true;
-  }
-
   /// Excludes those values of a dimension for which an expression that grows or falls with it is negative.
   bool limit(StringRef dim, SizeExpr e) {
     auto [low, high] = table.bounds(dim);
@@ -169,5 +169,6 @@ private:
 
 std::optional<bool> holdsForLarge(Node &n, Value condition) { return Condition(n).forLarge(condition); }
 bool assume(Node &n, Value condition, bool truth) { return Condition(n).assume(condition, truth); }
+bool atLeast(Node &n, SizeExpr a, SizeExpr b) { return Condition(n).atLeast(a, b); }
 
 } // namespace tern::importer

@@ -43,6 +43,8 @@ std::optional<bool> holdsForLarge(Node &n, mlir::Value condition);
 /// Limits the open sizes to those for which `condition` is `truth`, by the bounds of a dimension or by a check at run time. False: there are none, or
 /// nothing says so.
 bool assume(Node &n, mlir::Value condition, bool truth);
+/// The same for a >= b.
+bool atLeast(Node &n, nn::SizeExpr a, nn::SizeExpr b);
 
 } // namespace tern::importer
 #endif // TERN_LIB_IMPORT_DECISIONS_H

@@ -20,13 +20,13 @@ def weights(*shape):
     return RNG.normal(0, 0.3, shape).astype(np.float32)
 
 
-def save(folder, name, nodes, inputs, outputs, constants):
+def save(folder, name, nodes, inputs, outputs, constants, opset=17):
     """Shapes hold names of dimensions."""
     info = lambda tensor: helper.make_tensor_value_info(tensor[0], tensor[2] if len(tensor) > 2 else TensorProto.FLOAT, tensor[1])
     graph = helper.make_graph([helper.make_node(op, i, o, **attrs) for op, i, o, attrs in nodes], name, [info(t) for t in inputs],
                               [info(t) for t in outputs], [numpy_helper.from_array(v, k) for k, v in constants.items()])
     path = folder / f"{name}.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9), path)
     return path
 
 
@@ -58,6 +58,23 @@ class Dynamic(unittest.TestCase):
                 if expected.size:
                     self.assertLess(programs.relative_error(got[tensor.name], expected), tolerance, f"{tensor.name} at {dims}")
                 self.assertEqual(got[tensor.name].shape, expected.shape)
+
+    def test_samples_and_selections(self):
+        """GridSample of every kind, AffineGrid, STFT, TopK of as many as there are: against ONNX Runtime."""
+        for number, (mode, padding, align) in enumerate(itertools.product(("nearest", "linear", "cubic"), ("zeros", "border", "reflection"), (0, 1))):
+            nodes = [("GridSample", ["x", "grid"], ["y"], {"mode": mode, "padding_mode": padding, "align_corners": align})]
+            path = save(self.folder, f"grid{number}", nodes, [("x", ["n", 3, "h", "w"]), ("grid", ["n", "p", 2, 2])], [("y", ["n", 3, "p", 2])], {}, opset=20)
+            model = self.compile(path, dims={"n": "1..4", "h": "1..64", "w": "1..64", "p": "1..64"})
+            self.agrees(path, model, {"n": [1, 3], "h": [1, 6], "w": [5, 1], "p": [7]})
+        nodes = [("Shape", ["x"], ["size"], {}), ("AffineGrid", ["theta", "size"], ["grid"], {"align_corners": 1}), ("GridSample", ["x", "grid"], ["y"], {}),
+                 ("STFT", ["signal", "step", "", "length"], ["spectrum"], {}), ("Shape", ["signal"], ["all"], {"start": 1}),
+                 ("TopK", ["signal", "all"], ["sorted", "order"], {}), ("Min", ["all", "few"], ["k"], {}), ("TopK", ["signal", "k"], ["best", "at"], {"largest": 0})]
+        path = save(self.folder, "selections", nodes, [("x", ["n", 2, "h", 6]), ("theta", ["n", 2, 3]), ("signal", ["n", "s"])],
+                    [("y", ["n", 2, "h", 6]), ("spectrum", ["n", None, 9, 2]), ("sorted", ["n", "s"]), ("order", ["n", "s"], TensorProto.INT64), ("best", ["n", None]),
+                     ("at", ["n", None], TensorProto.INT64)], {"step": np.array(4), "length": np.array(16), "few": np.array([20])}, opset=20)
+        model = self.compile(path, dims={"n": "1..4", "h": "1..64", "s": "1..100"})
+        self.assertEqual(model.dims["s"], (16, 100))
+        self.agrees(path, model, {"n": [1, 3], "h": [2, 5], "s": [16, 19, 20, 21, 100]})
 
     def test_products_of_any_rows(self):
         path = save(self.folder, "mlp", [("MatMul", ["x", "w"], ["a"], {}), ("Add", ["a", "b"], ["c"], {}), ("Relu", ["c"], ["d"], {}),

@@ -1,6 +1,7 @@
 //===- SizeNumbers.cpp - ranges, values and parts of size expressions ---- ===//
 #include "dialects/NN/IR/SizeEmit.h"
 #include "dialects/NN/IR/SizeNodes.h"
+#include <numeric>
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -48,6 +49,10 @@ struct Interval {
 };
 } // namespace
 
+// Expressions are multiplied by at most this to find their range, and only those of few terms.
+static constexpr int64_t kMaxScale = 64;
+static constexpr size_t kMaxScaled = 4;
+
 std::pair<int64_t, int64_t> SizeTable::range(SizeExpr e, int64_t least) const {
   if (!e)
     return {INT64_MIN, INT64_MAX};
@@ -91,9 +96,20 @@ std::pair<int64_t, int64_t> SizeTable::range(SizeExpr e, int64_t least) const {
     if (sum.low >= 0 || term.atoms.size() != 1 || term.atoms[0]->kind != SizeAtom::FloorDiv)
       continue;
     std::optional<int64_t> divisor = term.atoms[0]->args[1].constant();
-    if (!divisor || *divisor <= 0 || term.factor % *divisor)
+    if (!divisor || *divisor <= 0)
       continue;
     auto &self = const_cast<SizeTable &>(*this); // interns an expression
+    if (int64_t scale = *divisor / std::gcd(*divisor, term.factor); scale > 1) {
+      // Times a number with which it is.
+      if (scale > kMaxScale || e.node->terms.size() > kMaxScaled)
+        continue;
+      auto [low, high] = range(self.mul(self.constant(scale), e), least);
+      if (low != INT64_MIN)
+        sum.low = std::max(sum.low, -floorDivide(-low, scale));
+      if (high != INT64_MAX)
+        sum.high = std::min(sum.high, floorDivide(high, scale));
+      continue;
+    }
     int64_t times = term.factor / *divisor;
     SizeExpr quotient = self.floorDiv(term.atoms[0]->args[0], term.atoms[0]->args[1]);
     SizeExpr rest = self.sub(e, self.mul(self.constant(term.factor), quotient));

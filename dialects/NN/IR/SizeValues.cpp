@@ -188,7 +188,10 @@ std::optional<Sizes> SizeAnalysis::follow(Value value) {
             SizeExpr q = table.floorDiv(a, b);
             // Integer division truncates, that of floats is exact.
             bool exact = q && table.mul(q, b) == a, natural = table.range(a).first >= 0 && table.range(b).first >= 0;
-            return exact || (isInteger && natural) ? q : SizeExpr();
+            if (exact || (isInteger && natural))
+              return q;
+            SizeExpr zero = table.constant(0);
+            return isInteger && b.constant().value_or(0) > 0 ? table.add(table.max(q, zero), table.min(table.ceilDiv(a, b), zero)) : SizeExpr();
           }
           case BinaryKind::mod:
             return table.range(b).first > 0 ? table.mod(a, b) : SizeExpr();

@@ -1,5 +1,7 @@
 // Ops that choose elements: ArgMax, TopK, gathers and scatters, OneHot, Compress, MaxUnpool.
+#include "lib/Import/OpenSizes.h"
 #include "lib/Import/Ops/Compose.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace tern::nn;
@@ -24,10 +26,46 @@ static LogicalResult topk(Node &n, int64_t k) {
   return success(succeeded(n.result(results[0])) && succeeded(n.result(results[1], 1)));
 }
 static LogicalResult importTopKAttrs(Node &n) { return topk(n, n.integer("k", 0)); }
+/// TopK of so many elements as an expression says: as many as it can be at most, of an input that is filled up where it has fewer, then the first ones.
+static LogicalResult topkOfSize(Node &n, nn::SizeExpr k) {
+  constexpr int64_t kMost = 1 << 16;
+  nn::SizeTable &t = n.importer.sizeAnalysis.table;
+  if (n.rank(0) == 0)
+    return n.error() << "TopK does not take scalars";
+  size_t axis = size_t(n.axis(n.integer("axis", -1), n.rank(0)));
+  if (n.hasFailed())
+    return failure();
+  nn::Sizes from = n.sizes(0), zeros(from.size(), t.constant(0)), more = zeros, shape = from;
+  int64_t most = std::min(t.range(k).second, t.range(from[axis]).second);
+  if (most > kMost)
+    return n.keepOpen("k can be more than 65536");
+  more[axis] = t.max(zeros[axis], t.sub(t.constant(most), from[axis]));
+  shape[axis] = k;
+  bool largest = n.integer("largest", 1);
+  Type element = n.type(0).getElementType();
+  double last = std::numeric_limits<double>::infinity();
+  if (auto integer = dyn_cast<IntegerType>(element)) {
+    int64_t bits = int64_t(integer.getWidth()) - !integer.isUnsigned();
+    // Of the numbers that a double holds.
+    last = largest ? (integer.isUnsigned() ? 0 : -std::ldexp(1.0, int(bits))) : std::ldexp(1.0, int(bits)) - (bits > 53 ? std::ldexp(1.0, int(bits) - 53) : 1);
+  } else if (largest) {
+    last = -last;
+  }
+  Value x = padTo(n, n.operand(0), zeros, more, last);
+  if (!x)
+    return failure();
+  auto results = n.createAll<TopkOp>(2, x, most, int64_t(axis), !largest, n.importer.uniqueName(n.name().getValue() + ".all"));
+  for (auto [i, value] : llvm::enumerate(results))
+    if (n.isOutputUsed(int(i)) && failed(n.result(n.sliceTo(value, zeros, shape, Ints(from.size(), 1), i ? StringAttr() : n.name()), int(i))))
+      return failure();
+  return success();
+}
 static LogicalResult importTopK(Node &n) {
   auto k = n.constantInts(1);
-  if (!k)
-    return n.keep("k is computed from data");
+  if (!k) {
+    std::optional<nn::Sizes> size = n.symbols(1);
+    return size && size->size() == 1 ? topkOfSize(n, size->front()) : n.keep("k is computed from data");
+  }
   if (k->size() != 1)
     return n.error() << "K has " << k->size() << " elements; it is one number";
   return topk(n, k->front());

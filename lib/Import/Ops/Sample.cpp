@@ -25,15 +25,11 @@ public:
     for (int64_t size : type.getShape())
       if (size == 0)
         return n.error() << "input of type " << type << " has no elements to sample";
-    if (llvm::any_of(type.getShape().drop_front(2), ShapedType::isDynamic))
-      return n.keepOpen("the size of what it samples is only known at run time");
     element = type.getElementType();
-    sizes.assign(type.getShape().begin() + 2, type.getShape().end());
     nn::Sizes from = n.sizes(0), grids = n.sizes(1);
     nn::SizeExpr batch = from[0], channels = from[1];
-    int64_t elements = 1;
-    for (int64_t size : sizes)
-      elements *= size;
+    sizes.assign(from.begin() + 2, from.end());
+    nn::SizeExpr elements = c.product(sizes);
     nn::SizeExpr positions = c.product(ArrayRef<nn::SizeExpr>(grids).drop_front().drop_back());
     // Rows of channels that index tuples of one number choose.
     rows = c.transpose(c.reshape(n.operand(0), {batch, channels, elements}), {0, 2, 1});
@@ -58,48 +54,56 @@ private:
   };
 
   Value real(double value) const { return n.scalar(n.builder().getF32Type(), value); }
+  /// A size as a number, times `factor`.
+  Value real(nn::SizeExpr size, double factor = 1) const {
+    if (std::optional<int64_t> constant = size.constant())
+      return real(double(*constant) * factor);
+    Value number = c.number(real(0), size);
+    return factor == 1 ? number : c.mul(number, real(factor));
+  }
 
-  /// Mirrors x at the ends of [low, high] until it is inside.
-  Value reflect(Value x, double low, double high) const {
-    double range = high - low;
-    if (range <= 0)
-      return c.mul(x, real(0));
-    Value phase = c.binary(BinaryKind::mod, c.sub(x, real(low)), real(2 * range));
+  /// Mirrors x at `low` and `low + range` until it is between them. A range of 0 counts as 1: reads are clamped to the one element.
+  Value reflect(Value x, double low, nn::SizeExpr range) const {
+    range = c.table().max(range, c.size(1));
+    Value phase = c.binary(BinaryKind::mod, c.sub(x, real(low)), real(range, 2));
     Value mirrored = c.sub(real(range), c.unary(UnaryKind::abs, c.sub(phase, real(range))));
-    Value inside = c.both(c.compare(CompareKind::ge, x, real(low)), c.compare(CompareKind::le, x, real(high)));
+    Value inside = c.both(c.compare(CompareKind::ge, x, real(low)), c.compare(CompareKind::le, c.sub(x, real(low)), real(range)));
     return c.select(inside, x, c.add(mirrored, real(low)));
   }
-  Value clamp(Value x, double low, double high) const {
-    return x ? n.create<ClipOp>(x, n.builder().getF64FloatAttr(low), n.builder().getF64FloatAttr(high), StringAttr())
-             : Value();
+  /// To 0 .. size - 1.
+  Value clamp(Value x, nn::SizeExpr size) const {
+    if (!x)
+      return {};
+    if (std::optional<int64_t> constant = size.constant())
+      return n.create<ClipOp>(x, n.builder().getF64FloatAttr(0), n.builder().getF64FloatAttr(double(*constant - 1)), StringAttr());
+    return c.binary(BinaryKind::min, c.binary(BinaryKind::max, x, real(0)), real(c.minus(size, 1)));
   }
 
   /// Where a position that lies outside is read. Whole numbers stay whole.
-  Value pad(Value x, int64_t size) const {
-    double low = aligned ? 0 : -0.5, high = double(size) - (aligned ? 1 : 0.5);
+  Value pad(Value x, nn::SizeExpr size) const {
     if (padding == Padding::Border)
-      return clamp(x, 0, double(size - 1));
-    return padding == Padding::Reflection ? reflect(x, low, high) : x;
+      return clamp(x, size);
+    return padding == Padding::Reflection ? reflect(x, aligned ? 0 : -0.5, aligned ? c.minus(size, 1) : size) : x;
   }
 
-  Tap tap(Value at, Value weight, int64_t size) const {
+  Tap tap(Value at, Value weight, nn::SizeExpr size) const {
     if (padding == Padding::Zeros) {
       Value inside =
-          c.both(c.compare(CompareKind::ge, at, real(0)), c.compare(CompareKind::le, at, real(double(size - 1))));
+          c.both(c.compare(CompareKind::ge, at, real(0)), c.compare(CompareKind::le, at, real(c.minus(size, 1))));
       weight = c.select(inside, weight ? weight : real(1), real(0));
     } else {
       at = pad(at, size);
     }
-    return {c.cast(clamp(at, 0, double(size - 1)), n.builder().getI64Type()), weight};
+    return {c.cast(clamp(at, size), n.builder().getI64Type()), weight};
   }
 
   /// The reads along an axis; u in -1..1 runs from the first to the last element (or over their outer edges).
-  SmallVector<Tap> tapsOf(Value u, int64_t size) const {
-    Value x = aligned ? c.mul(c.add(u, real(1)), real(double(size - 1) / 2))
-                      : c.sub(c.mul(c.add(u, real(1)), real(double(size) / 2)), real(0.5));
+  SmallVector<Tap> tapsOf(Value u, nn::SizeExpr size) const {
+    Value x = aligned ? c.mul(c.add(u, real(1)), real(c.minus(size, 1), 0.5)) : c.sub(c.mul(c.add(u, real(1)), real(size, 0.5)), real(0.5));
     if (mode == Mode::Nearest)
       return {tap(pad(c.unary(UnaryKind::round, x), size), Value(), size)};
-    x = pad(x, size);
+    // Where cubic taps lie outside, each is moved by itself.
+    x = mode == Mode::Cubic && padding == Padding::Border ? x : pad(x, size);
     Value base = c.unary(UnaryKind::floor, x), fraction = c.sub(x, base);
     SmallVector<Tap> taps;
     if (mode == Mode::Linear) {
@@ -131,7 +135,7 @@ private:
       return;
     }
     for (const Tap &tap : axes[axis]) {
-      Value flat = index ? c.add(c.mul(index, c.number(index, double(sizes[axis]))), tap.index) : tap.index;
+      Value flat = index ? c.add(c.mul(index, c.number(index, sizes[axis])), tap.index) : tap.index;
       sum(axis + 1, flat, !weight ? tap.weight : !tap.weight ? weight : c.mul(weight, tap.weight));
     }
   }
@@ -143,7 +147,7 @@ private:
   bool aligned;
   int64_t spatial = 0;
   Type element;
-  Ints sizes;
+  nn::Sizes sizes;
   Shape shape;
   Value rows, total;
   SmallVector<SmallVector<Tap>> axes;
@@ -170,15 +174,44 @@ static LogicalResult importGridSample(Node &n) {
   return GridSample(n, *m, *p).run();
 }
 
+/// The positions of an open size in coordinates of -1..1, x first, each with a 1 behind: [1, positions, spatial + 1].
+static Value openPositions(const Compose &c, Type element, ArrayRef<nn::SizeExpr> out, bool aligned) {
+  Node &n = c.n;
+  int64_t spatial = int64_t(out.size());
+  Shape whole{out};
+  whole.push_back(1);
+  SmallVector<Value> columns;
+  for (int64_t d = spatial - 1; d >= 0; d--) {
+    nn::SizeExpr size = out[size_t(d)];
+    Value k = c.cast(c.places(size, d, spatial + 1), element), two = n.scalar(element, 2), one = n.scalar(element, 1);
+    Value steps = c.number(k, aligned ? c.table().max(c.minus(size, 1), c.size(1)) : size);
+    Value at = c.sub(c.div(aligned ? c.mul(k, two) : c.add(c.mul(k, two), one), steps), one);
+    if (aligned) // the one position of a size of 1 is the middle
+      at = c.select(c.compare(CompareKind::eq, c.number(k, size), one), c.mul(k, n.scalar(element, 0)), at);
+    columns.push_back(c.expand(at, whole));
+  }
+  columns.push_back(c.expand(n.scalar(element, 1), whole));
+  return c.reshape(c.concat(columns, spatial), {1, c.product(out), spatial + 1});
+}
+
 /// AffineGrid<align_corners>(theta, size): theta times the normalized coordinates of every position, x first.
 static LogicalResult importAffineGrid(Node &n) {
   auto size = n.constantInts(1);
-  if (!size)
+  std::optional<nn::Sizes> open = size ? std::nullopt : n.symbols(1);
+  if (!size && !open)
     return n.keep("its size is computed from data");
-  int64_t spatial = int64_t(size->size()) - 2;
+  int64_t spatial = int64_t(size ? size->size() : open->size()) - 2;
   Compose c{n};
   if ((spatial != 2 && spatial != 3) || n.rank(0) != 3 || !c.unify(n.sizes(0)[1], spatial) || !c.unify(n.sizes(0)[2], spatial + 1))
-    return n.error() << "theta of type " << n.type(0) << " does not fit a size of " << size->size() << " entries";
+    return n.error() << "theta of type " << n.type(0) << " does not fit a size of " << spatial + 2 << " entries";
+  if (open) {
+    ArrayRef<nn::SizeExpr> last = ArrayRef<nn::SizeExpr>(*open).drop_front(2);
+    Value base = openPositions(c, n.type(0).getElementType(), last, n.integer("align_corners", 0));
+    Shape shape{n.sizes(0)[0]};
+    shape.append(last.begin(), last.end());
+    shape.push_back(spatial);
+    return n.result(c.reshape(c.matmul(base, c.transpose(n.operand(0), {0, 2, 1}), n.name()), shape));
+  }
   ArrayRef<int64_t> out = ArrayRef(*size).drop_front(2);
   auto count = countElements(out);
   if (!count || *count < 0 || *count > (1 << 24))

@@ -1,4 +1,5 @@
 // Windows, Fourier transforms, filters of spectra.
+#include "lib/Import/Decisions.h"
 #include "lib/Import/Ops/Compose.h"
 #include "lib/Import/DataType.h"
 #include <cmath>
@@ -105,29 +106,25 @@ static LogicalResult importStft(Node &n) {
   int64_t rank = n.rank(0), parts = rank == 3 ? n.type(0).getDimSize(2) : 1;
   if ((rank != 2 && rank != 3) || (parts != 1 && parts != 2))
     return n.error() << "signal of type " << n.type(0) << "; STFT takes [batch, length] and [batch, length, 1 or 2]";
-  if (n.type(0).isDynamicDim(1))
-    return n.keepOpen("the number of its samples is only known at run time");
   bool hasWindow = n.hasInput(2);
   if (hasWindow && (n.rank(2) != 1 || n.type(2).isDynamicDim(0)))
     return n.error() << "window of type " << n.type(2) << "; it has one dimension of known size";
-  int64_t size = n.type(0).getDimSize(1), hop = step->front();
-  int64_t length = !given->empty() ? given->front() : hasWindow ? n.type(2).getDimSize(0) : 0;
-  if (hop < 1 || length < 1 || length > size || length > (1 << 16) || (hasWindow && n.type(2).getDimSize(0) != length))
-    return n.error() << "frames of " << length << " samples, " << hop << " apart, of a signal of " << size
+  Compose c{n};
+  nn::SizeExpr size = n.sizes(0)[1];
+  int64_t hop = step->front(), length = !given->empty() ? given->front() : hasWindow ? n.type(2).getDimSize(0) : 0;
+  if (hop < 1 || length < 1 || length > (1 << 16) || (hasWindow && n.type(2).getDimSize(0) != length) || !atLeast(n, size, c.size(length)))
+    return n.error() << "frames of " << length << " samples, " << hop << " apart, of a signal of " << size.str()
                      << "; a frame has at least one and at most all samples, and the window has as many";
   bool onesided = n.integer("onesided", 1);
   if (onesided && parts == 2)
     return n.keep("it is one-sided on complex samples");
-  int64_t frames = (size - length) / hop + 1, bins = onesided ? length / 2 + 1 : length;
-  Compose c{n};
-  Ints places;
-  for (int64_t f = 0; f < frames; f++)
-    for (int64_t i = 0; i < length; i++)
-      places.push_back(f * hop + i);
+  nn::SizeExpr frames = c.plus(c.quotient(c.minus(size, length), hop), 1);
+  int64_t bins = onesided ? length / 2 + 1 : length;
+  Value starts = c.places(frames, 0, 2), places = c.add(c.mul(starts, c.number(starts, double(hop))), c.places(length, 1, 2));
   auto [cosine, sine] = fourier(c, n.type(0).getElementType(), length, bins, length, false);
   auto part = [&](int64_t which) {
     Value x = rank == 3 ? c.reshape(c.slice(n.operand(0), 2, which, 1), Shape{c.sizes(n.operand(0))[0], size}) : n.operand(0);
-    x = c.gather(x, c.ints(places, {frames, length}), 1); // [B, frames, length]
+    x = c.gather(x, places, 1); // [B, frames, length]
     return hasWindow ? c.mul(x, n.operand(2)) : x;
   };
   Value re = part(0), real = c.matmul(re, cosine), imaginary = c.matmul(re, sine);
