@@ -245,6 +245,16 @@ private:
     size_t first = loop.ownsCounter ? 1 : 0, needed = first + loop.states.size() + loop.collected.size();
     if (results.size() < needed)
       return refuse("its body returns too few values");
+    // The op that is not known comes before what follows from it, which has no shape either.
+    OnnxOp unknown;
+    block->walk([&](OnnxOp op) {
+      if (!unknown || (unknown->hasAttr("tern.follows") && !op->hasAttr("tern.follows")))
+        unknown = op;
+    });
+    if (unknown) {
+      auto reason = unknown->getAttrOfType<StringAttr>("tern.reason");
+      return refuse(("its body has " + unknown.getOpType()).str() + (reason ? (" because " + reason.getValue()).str() : std::string()));
+    }
     SmallVector<Value> values;
     count = loop.count;
     if (loop.ownsCounter) {
@@ -295,13 +305,7 @@ private:
     if (llvm::is_contained(values, Value()))
       return refuse("it returns what is not a tensor of numbers");
     YieldOp::create(builder, n.loc(), values);
-    bool known = true;
-    block->walk([&](OnnxOp op) {
-      known = false;
-      auto reason = op->getAttrOfType<StringAttr>("tern.reason");
-      refuse(("its body has " + op.getOpType()).str() + (reason ? (" because " + reason.getValue()).str() : std::string()));
-    });
-    return known;
+    return true;
   }
 
   /// The loop itself; null: the body reads what no loop can be given.
