@@ -1,8 +1,8 @@
 // Branches that an import has settled on. Two kinds: an If whose condition only depends on open sizes and whose branches give values of different types
 // (Squeeze if a dimension is 1, as exporters write torch.squeeze), and one that has a branch that no size allows. What a branch that is given up has
 // told about sizes must not remain: the import starts anew with the decision.
-#ifndef TERN_LIB_IMPORT_DECISIONS_H
-#define TERN_LIB_IMPORT_DECISIONS_H
+#ifndef TERN_IMPORT_DECISIONS_H
+#define TERN_IMPORT_DECISIONS_H
 
 #include "lib/Import/Node.h"
 
@@ -47,4 +47,4 @@ bool assume(Node &n, mlir::Value condition, bool truth);
 bool atLeast(Node &n, nn::SizeExpr a, nn::SizeExpr b);
 
 } // namespace tern::importer
-#endif // TERN_LIB_IMPORT_DECISIONS_H
+#endif // TERN_IMPORT_DECISIONS_H

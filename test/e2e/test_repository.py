@@ -67,6 +67,19 @@ class Files(unittest.TestCase):
             if file.suffix in (".py", ".cpp", ".h", ".c", ".td", ".cmake", ".sh"):
                 self.assertLessEqual(len(file.read_text().splitlines()), 600, file.relative_to(TOP))
 
+    def test_labels_and_sections_that_are_cited_exist(self):
+        pages = {f: f.read_text() for f in tracked() if f.suffix == ".md"}
+        rules = "\n".join(line for text in pages.values() for line in text.splitlines() if re.match(r"\| [^|]*\b[A-Z]\d|[A-Z]\d+\. ", line))
+        for file in tracked():
+            if file.suffix not in (".py", ".cpp", ".h", ".c", ".td", ".mlir", ".md"):
+                continue
+            text = file.read_text(errors="replace")
+            for label in re.findall(r"\(([EFLMNTW]\d{1,2})\)", text) if file.suffix in (".cpp", ".h", ".td") and "Export" not in file.parts else ():
+                self.assertTrue(re.search(rf"(?m)^(\| [^|]*\b{label}\b[^|]*\||{label}\. )", rules), f"{file.relative_to(TOP)}: no README has rule {label}")
+            for section in re.findall(r"docs/FORMATS\.md (\d+(?:\.\d+)*)", text):
+                self.assertTrue(re.search(rf"(?m)^#+ {re.escape(section)}\.? ", pages[TOP / "docs" / "FORMATS.md"]),
+                                f"{file.relative_to(TOP)}: docs/FORMATS.md has no section {section}")
+
     def test_readmes_name_the_files_of_their_folders(self):
         """By stem, with `*` or <Kind>, or by the flag of a pass."""
         readmes = {f.parent: f.read_text() for f in tracked() if f.name == "README.md" and f.parent != TOP}

@@ -1,5 +1,5 @@
 // RUN: quant-opt %s --mlir-print-local-scope | quant-opt --mlir-print-local-scope | FileCheck %s
-// The formats of the table in IR.md 2.1 that this version has elements and planes for.
+// The formats of docs/FORMATS.md 2.1 that this version has elements and planes for.
 
 // CHECK-LABEL: @int8
 // CHECK-SAME: !tern.quant<64x64x3x3xf32, #tern.format<si8, scale<f32, [1, *, *, *]>>>

@@ -1,4 +1,4 @@
-// What upstream passes do to quantized values, and why that does not happen here (docs/FORMATS.md 6.2 has the measurements behind the labels).
+// What upstream passes do to quantized values, and why that does not happen here.
 // RUN: quant-opt %s --canonicalize --cse --canonicalize --mlir-print-local-scope | FileCheck %s --check-prefix=KEPT
 // RUN: quant-opt %s --nn-fold-constants --mlir-print-local-scope | FileCheck %s --check-prefix=FOLD
 // RUN: quant-opt %s --tern-to-linalg --mlir-print-local-scope | FileCheck %s --check-prefix=LINALG --implicit-check-not=f8E --implicit-check-not=f4E

@@ -8,7 +8,7 @@ const char *const keys = "<ui2, scale<f16, [1, 32, 1]>, min<f16, [1, 32, 1]>, ta
 const char *const values = "<ui2, scale<f16, [1, 1, 32]>, min<f16, [1, 1, 32]>, tail<f16, [1, 128, *]>>";
 
 TEST(Tail, PlanesOfACache) {
-  // IR.md 8.3: 2-bit keys of capacity 4096, window 128.
+  // 2-bit keys of capacity 4096, window 128.
   std::vector<PlaneShape> k = planeShapes(
       {1, 8, 4096, 64}, format("<ui2, scale<f16, [1, 1, 32, 1]>, min<f16, [1, 1, 32, 1]>, tail<f16, [1, 1, 128, *]>>"));
   ASSERT_EQ(k.size(), 4u);
