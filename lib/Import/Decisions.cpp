@@ -1,4 +1,5 @@
 #include "lib/Import/Decisions.h"
+#include "dialects/NN/IR/Elementwise.h"
 
 using namespace mlir;
 using namespace tern::nn;
@@ -43,20 +44,7 @@ public:
     if (!sides)
       return std::nullopt;
     auto large = [&](StringRef dim) { return std::min<int64_t>(table.bounds(dim).second, kLarge); };
-    int64_t a = table.evaluate(sides->first, large), b = table.evaluate(sides->second, large);
-    switch (compare.getKind()) {
-    case CompareKind::eq:
-      return a == b;
-    case CompareKind::lt:
-      return a < b;
-    case CompareKind::le:
-      return a <= b;
-    case CompareKind::gt:
-      return a > b;
-    case CompareKind::ge:
-      return a >= b;
-    }
-    return std::nullopt;
+    return nn::evaluate(compare.getKind(), table.evaluate(sides->first, large), table.evaluate(sides->second, large));
   }
 
   bool assume(Value value, bool truth) {

@@ -1,5 +1,6 @@
 //===- RaiseHeads.cpp - how exporters write q, k, v and masks -------------===//
 #include "dialects/NN/Transforms/RaiseHeads.h"
+#include "dialects/NN/IR/Elementwise.h"
 
 using namespace mlir;
 
@@ -270,20 +271,7 @@ static bool isCausal(Value mask, int64_t queries, int64_t keys) {
   if (!lhs || !rhs)
     return false;
   return isTriangle(queries, keys, [&](int64_t i, int64_t j) {
-    double a = lhs->at(i, j), b = rhs->at(i, j);
-    switch (compare.getKind()) {
-    case CompareKind::eq:
-      return a == b;
-    case CompareKind::lt:
-      return a < b;
-    case CompareKind::le:
-      return a <= b;
-    case CompareKind::gt:
-      return a > b;
-    case CompareKind::ge:
-      return a >= b;
-    }
-    llvm_unreachable("unknown comparison");
+    return nn::evaluate(compare.getKind(), lhs->at(i, j), rhs->at(i, j));
   });
 }
 
