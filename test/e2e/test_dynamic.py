@@ -59,6 +59,19 @@ class Dynamic(unittest.TestCase):
                     self.assertLess(programs.relative_error(got[tensor.name], expected), tolerance, f"{tensor.name} at {dims}")
                 self.assertEqual(got[tensor.name].shape, expected.shape)
 
+    def test_resizing_to_the_size_of_another(self):
+        for mode in ("nearest", "linear", "cubic"):
+            nodes = [("Shape", ["x"], ["size"], {}), ("MaxPool", ["x"], ["small"], {"kernel_shape": [2, 2], "strides": [2, 2]}),
+                     ("Resize", ["small", "", "", "size"], ["y"], {"mode": mode})]
+            path = save(self.folder, f"resize_{mode}", nodes, [("x", ["n", 3, "h", "w"])], [("y", ["n", 3, "h", "w"])], {})
+            model = self.compile(path, dims={"n": "1..4", "h": "2..64", "w": "2..64"})
+            self.agrees(path, model, {"n": [1, 3], "h": [2, 9], "w": [17, 64]})
+        for attributes, why in (({"antialias": 1}, "how many elements antialias reads"), ({"keep_aspect_ratio_policy": "not_larger"}, "keep_aspect_ratio_policy")):
+            nodes[-1] = ("Resize", ["small", "", "", "size"], ["y"], {"mode": "linear", **attributes})
+            path = save(self.folder, "resize_kept", nodes, [("x", ["n", 3, "h", "w"])], [("y", ["n", 3, "h", "w"])], {}, opset=18)
+            with self.assertRaisesRegex(tern.Error, why + ".*; bind --dim n=N --dim h=N --dim w=N"):
+                self.compile(path, dims={"n": "1..4", "h": "2..64", "w": "2..64"})
+
     def test_samples_and_selections(self):
         """GridSample of every kind, AffineGrid, STFT, TopK of as many as there are: against ONNX Runtime."""
         for number, (mode, padding, align) in enumerate(itertools.product(("nearest", "linear", "cubic"), ("zeros", "border", "reflection"), (0, 1))):

@@ -16,15 +16,18 @@ struct OpenAxis {
   int64_t axis;
   OpFoldResult from, to;
 
+  /// 0: that of the two sizes.
   float scale() const { return float(op.getScales()[axis]); }
   Value f(const Build &in, double x) const { return in.number(in.b.getF32Type(), x); }
   Value size(const Build &in, OpFoldResult extent) const { return in.convertSize(extent, in.b.getF32Type()); }
+
+  Value scale(const Build &in) const { return scale() != 0 ? f(in, scale()) : in.create<arith::DivFOp>(size(in, to), size(in, from)); }
 
   /// Where position `at` (an index) of the result lies in x.
   Value position(const Build &in, Value at) const {
     Value x = in.convertSize(at, in.b.getF32Type());
     auto halfPixel = [&]() -> Value {
-      Value p = in.create<arith::DivFOp>(in.add(x, f(in, 0.5)), f(in, scale()));
+      Value p = in.create<arith::DivFOp>(in.add(x, f(in, 0.5)), scale(in));
       return in.create<arith::SubFOp>(p, f(in, 0.5));
     };
     auto unlessOne = [&](Value p) {
@@ -41,12 +44,12 @@ struct OpenAxis {
       return unlessOne(in.create<arith::DivFOp>(in.mul(x, room), steps));
     }
     case nn::ResizeCoord::asymmetric:
-      return in.create<arith::DivFOp>(x, f(in, scale()));
+      return in.create<arith::DivFOp>(x, scale(in));
     case nn::ResizeCoord::half_pixel_symmetric: {
-      Value whole = size(in, from), adjustment = in.create<arith::DivFOp>(size(in, to), in.mul(f(in, scale()), whole));
+      Value whole = size(in, from), adjustment = in.create<arith::DivFOp>(size(in, to), in.mul(scale(in), whole));
       Value center = in.create<arith::DivFOp>(whole, f(in, 2));
       Value p = in.mul(center, in.create<arith::SubFOp>(f(in, 1), adjustment));
-      p = in.add(p, in.create<arith::DivFOp>(in.add(x, f(in, 0.5)), f(in, scale())));
+      p = in.add(p, in.create<arith::DivFOp>(in.add(x, f(in, 0.5)), scale(in)));
       return in.create<arith::SubFOp>(p, f(in, 0.5));
     }
     }

@@ -79,9 +79,7 @@ static LogicalResult setSizes(Node &n, Resizing &r, ArrayRef<int64_t> sizes, Arr
 }
 
 /// Sizes that are expressions: what is no whole multiple of the input's has the ratio of the two as its scale.
-static LogicalResult setOpenSizes(Node &n, Resizing &r, const nn::Sizes &sizes, ArrayRef<int64_t> axes, StringRef policy) {
-  if (policy != "stretch")
-    return n.keepOpen("its keep_aspect_ratio_policy '" + policy + "' compares sizes");
+static LogicalResult setOpenSizes(Node &n, Resizing &r, const nn::Sizes &sizes, ArrayRef<int64_t> axes) {
   nn::SizeTable &table = n.importer.sizeAnalysis.table;
   r.open = n.sizes(0);
   r.scales.assign(r.open.size(), 1.0);
@@ -145,8 +143,16 @@ static LogicalResult importResize(Node &n) {
   } else if (given(3)) {
     auto sizes = n.constantInts(3);
     std::optional<nn::Sizes> wanted = !sizes || n.isOpen(0) ? n.symbols(3) : std::nullopt;
-    if (wanted && wanted->size() == axes.size())
-      return failed(setOpenSizes(n, r, *wanted, axes, n.string("keep_aspect_ratio_policy", "stretch"))) ? failure() : emit(n, r);
+    if (wanted && wanted->size() == axes.size()) {
+      std::string policy = n.string("keep_aspect_ratio_policy", "stretch");
+      if (policy != "stretch")
+        return n.keepOpen("its keep_aspect_ratio_policy '" + policy + "' compares sizes");
+      if (failed(setOpenSizes(n, r, *wanted, axes)))
+        return failure();
+      if (r.antialias && llvm::is_contained(r.scales, 0.0))
+        return n.keepOpen("how many elements antialias reads is only known at run time");
+      return emit(n, r);
+    }
     if (!sizes)
       return n.keep("its sizes are computed from data");
     if (failed(setSizes(n, r, *sizes, axes, n.string("keep_aspect_ratio_policy", "stretch"))))
