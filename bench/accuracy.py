@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Accuracy and size of the real models under each scheme, against ONNX Runtime's float and its int8.
 
-    bench/accuracy.py [MODEL ...] [--schemes float w8a8 ...] [--ranges HOW] [--equalize on|off] [--no-peers] [--limit N]
+    bench/accuracy.py [MODEL ...] [--schemes float w8a8 ...] [--ranges HOW] [--equalize auto|on|off] [--no-peers] [--limit N]
 
 Without arguments: every row of the README's score table. `w8a8` is calibrated (static activations), `w8a8-dynamic` is not; so for the other
 schemes. Programs of models whose inputs vary have open sizes: one artifact for a whole task. Size is that of weights.bin over the float
@@ -56,7 +56,7 @@ def main():
     ap.add_argument("models", nargs="*", default=list(ROWS))
     ap.add_argument("--schemes", nargs="*")
     ap.add_argument("--ranges", help="of static activations, as quant-compile takes it")
-    ap.add_argument("--equalize", choices=("on", "off"), help="of channels of static activations, as quant-compile takes it")
+    ap.add_argument("--equalize", choices=("auto", "on", "off"), help="of channels of static activations, as quant-compile takes it")
     ap.add_argument("--no-peers", action="store_true")
     ap.add_argument("--limit", type=int)
     a = ap.parse_args()

@@ -36,7 +36,7 @@ struct CompileOptions {
   std::string method = "auto";   ///< how codes of weights are chosen: auto, or a method of lib/Quantize
   std::vector<std::string> calibration;     ///< .npz, .npy, .pb files or folders of them; without: dynamic activations
   std::string ranges = "mse";               ///< minmax, mse, entropy, percentile:P
-  std::string equalize = "on";              ///< on, off: channels of static activations get one range where that wins much
+  std::string equalize = "auto"; ///< on, off: channels of static activations get one range where that wins much; auto: with 8-bit weights
   int64_t samples = 0;                      ///< of the calibration data; 0: all
   std::vector<std::string> dims;            ///< "NAME=N": sizes of open dimensions
   std::vector<std::string> inputs, outputs; ///< cut the model at these values

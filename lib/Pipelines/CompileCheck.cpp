@@ -30,8 +30,8 @@ LogicalResult Compilation::check() {
   if (!ranges)
     return fail("--ranges: " + ranges.error());
   rangeOptions = *ranges;
-  if (options.equalize != "on" && options.equalize != "off")
-    return fail("--equalize: '" + options.equalize + "' is neither on nor off");
+  if (options.equalize != "auto" && options.equalize != "on" && options.equalize != "off")
+    return fail("--equalize: '" + options.equalize + "' is none of auto, on and off");
 
   std::vector<std::string> targets;
   for (const auto &[name, text] : targetNames())

@@ -29,7 +29,7 @@ def compile(path, scheme="w8a8", calib=None, out=None, dims=None, overrides=None
         stay open.
     overrides: {"regular expression": "scheme"} or ["RE=SCHEME"]; excludes: regular expressions of ops that stay float.
     emit: ["onnx-qdq"], ["onnx-nbits"] or both: a quantized ONNX file instead of a program; `out` may then end in .onnx.
-    target, ranges, equalize ("on" or "off"), samples, inputs, outputs, plan, method, qdq_profile, require_kernels, jobs, seed, force: as the flags of quant-compile.
+    target, ranges, equalize ("auto", "on" or "off"), samples, inputs, outputs, plan, method, qdq_profile, require_kernels, jobs, seed, force: as the flags of quant-compile.
     threads: of the loaded program; 0: one for each cpu.
     verbose: print a line a stage.
 

@@ -105,8 +105,13 @@ class Equalization(unittest.TestCase):
         self.assertEqual([each["name"] for each in json.loads((folder / "plan.json").read_text())["transforms"]], ["relu"])
         self.assertLess(self.error(folder), .02)
 
+    def test_four_bit_weights_keep_their_size(self):
+        plans = [json.loads((programs.compile_model(self.path, "uneven.four", "w4a8", self.calibration, equalize=how) / "plan.json").read_text())
+                 for how in ("auto", "on")]
+        self.assertEqual(["transforms" in plan for plan in plans], [False, True])
+
     def test_neither_on_nor_off(self):
-        with self.assertRaisesRegex(tern.Error, "--equalize: 'perhaps' is neither on nor off"):
+        with self.assertRaisesRegex(tern.Error, "--equalize: 'perhaps' is none of auto, on and off"):
             programs.compile_model(self.path, "uneven.never", "w8a8", self.calibration, equalize="perhaps")
 
 

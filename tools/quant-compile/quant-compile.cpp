@@ -39,7 +39,7 @@ static void addFlags(CommandLine &line, CompileOptions &options, Verbosity &verb
   more({"plan", "FILE", "take the decisions of this plan.json", storeText(options.plan)});
   more({"plan-only", "", "stop after writing plan.json (-o FILE.json or folder)", setTrue(options.planOnly)});
   more({"ranges", "HOW", "of activations: mse (default), minmax, entropy, percentile:P", storeText(options.ranges)});
-  more({"equalize", "on|off", "channels of activations with one scale get one range by factors on the weights,\nwhere the data say that it wins much (default on)", storeText(options.equalize)});
+  more({"equalize", "on|off", "channels of activations with one scale get one range by factors on the weights,\nwhere the data say that it wins much (default: on with 8-bit weights; the factors\nare 4 bytes a channel)", storeText(options.equalize)});
   more({"samples", "N", "use the first N samples of the calibration data", storeNumber(options.samples, 1, INT64_MAX)});
   more({"dim", "NAME=N|LO..HI", "size of an open dimension, or what it may be when the program runs;\nrepeatable. A batch that is the only open one is 1 without a flag:\nfixed sizes are faster in convolutional nets", appendText(options.dims)});
   more({"inputs", "A,B", "cut the model: these values become its inputs", appendCommas(options.inputs)});
