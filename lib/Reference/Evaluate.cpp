@@ -89,7 +89,7 @@ Results evaluate(Operation *op, Operands in) {
       .Case([&](nn::AttentionOp op) { return single(evaluateAttention(op, in)); })
       .Case([&](nn::RopeOp op) { return single(evaluateRope(op, in)); })
       .Case([&](nn::ResizeOp op) { return single(evaluateResize(op, in)); })
-      .Case<nn::ArgReduceOp, nn::TopkOp, nn::GatherElementsOp, nn::GatherNdOp, nn::ScatterElementsOp, nn::ScatterNdOp>(
+      .Case<nn::ArgReduceOp, nn::TopkOp, nn::CumulateOp, nn::GatherElementsOp, nn::GatherNdOp, nn::ScatterElementsOp, nn::ScatterNdOp>(
           [&](Operation *op) { return evaluateIndex(op, in); })
       .Case([&](nn::RnnOp op) { return evaluateRnn(op, in); })
       .Case([&](nn::OnnxOp op) -> Results {

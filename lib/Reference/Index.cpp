@@ -1,4 +1,4 @@
-//===- Index.cpp - arg_reduce, topk, gathers and scatters -----------------===//
+//===- Index.cpp - arg_reduce, topk, cumulate, gathers and scatters -----------------===//
 #include "lib/Reference/Ops.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <numeric>
@@ -184,6 +184,29 @@ static FailureOr<Tensor> scatterBlocks(const Tensor &x, const Tensor &updates, n
   });
 }
 
+static Tensor cumulate(nn::CumulateOp op, const Tensor &x) {
+  auto run = [&](auto values, auto neutral) {
+    int64_t n = x.getShape()[op.getAxis()];
+    forRows(x.getShape(), op.getAxis(), [&](int64_t, int64_t start, int64_t step) {
+      auto total = neutral;
+      for (int64_t k = 0; k < n; ++k) {
+        auto &at = values[start + (op.getReverse() ? n - 1 - k : k) * step], own = at;
+        auto next = op.getKind() == nn::CumulateKind::sum ? total + own : total * own;
+        at = op.getExclusive() ? total : next;
+        total = next;
+      }
+    });
+    return values;
+  };
+  bool isProduct = op.getKind() == nn::CumulateKind::prod;
+  if (isa<FloatType>(x.getElementType()))
+    return fromReals(x.getType(), run(toReals(x), double(isProduct)));
+  // Without a sign: sums may wrap.
+  std::vector<int64_t> integers = toIntegers(x);
+  std::vector<uint64_t> totals = run(std::vector<uint64_t>(integers.begin(), integers.end()), uint64_t(isProduct));
+  return fromIntegers(x.getType(), std::vector<int64_t>(totals.begin(), totals.end()));
+}
+
 Results evaluateIndex(Operation *op, Operands in) {
   const Tensor &x = asTensor(in[0]);
   auto one = [](FailureOr<Tensor> tensor) -> Results {
@@ -195,6 +218,7 @@ Results evaluateIndex(Operation *op, Operands in) {
   return TypeSwitch<Operation *, Results>(op)
       .Case([&](nn::ArgReduceOp op) { return one(argReduce(op, x)); })
       .Case([&](nn::TopkOp op) -> Results { return topk(op, x); })
+      .Case([&](nn::CumulateOp op) { return one(cumulate(op, x)); })
       .Case([&](nn::GatherElementsOp op) {
         return one(gatherBlocks(x, op.getType(), elementPlaces(op, x, asTensor(in[1]), op.getAxis()), 1));
       })

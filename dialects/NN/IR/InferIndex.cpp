@@ -1,4 +1,4 @@
-//===- InferIndex.cpp - arg_reduce, topk, gathers and scatters ------------===//
+//===- InferIndex.cpp - arg_reduce, topk, cumulate, gathers and scatters ------------===//
 #include "dialects/NN/IR/Infer.h"
 
 using namespace mlir;
@@ -45,6 +45,14 @@ LogicalResult TopkOp::inferReturnTypes(MLIRContext *context, std::optional<Locat
   if (failed(check.result(shape, x.getElementType(), types)))
     return failure();
   return check.result(shape, IntegerType::get(context, 64), types);
+}
+
+LogicalResult CumulateOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor op, SmallVectorImpl<Type> &types) {
+  Check check = Check::of<CumulateOp>(loc);
+  RankedTensorType x = typeOf(op.getX());
+  if (failed(check.numbers(x.getElementType(), "x")) || failed(check.axis(op.getAxis(), x.getRank())))
+    return failure();
+  return check.result(x.getShape(), x.getElementType(), types);
 }
 
 /// nn_n25: indices of an elements op have the rank of x, and fit it along the other axes.

@@ -57,6 +57,7 @@ def NN_ResizeCoord : NN_Enum<"ResizeCoord", ["half_pixel", "pytorch_half_pixel",
 def NN_CastRound : NN_Enum<"CastRound", ["nearest", "up", "down"], !range(0, 3)>;
 def NN_NearestMode : NN_Enum<"NearestMode", ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"], !range(0, 4)>;
 def NN_ArgKind : NN_Enum<"ArgKind", ["max", "min"], !range(0, 2)>;
+def NN_CumulateKind : NN_Enum<"CumulateKind", ["sum", "prod"], !range(0, 2)>;
 def NN_ScatterMode : NN_Enum<"ScatterMode", ["replace", "add", "mul", "max", "min"], !range(0, 5)>;
 def NN_RnnKind : NN_Enum<"RnnKind", ["lstm", "gru", "rnn"], !range(0, 3)>;
 def NN_RnnDirection : NN_Enum<"RnnDirection", ["forward", "reverse", "bidirectional"], !range(0, 3)>;
@@ -73,6 +74,7 @@ def NN_ResizeModeAttr : NN_EnumAttr<NN_ResizeMode, "resize_mode">;
 def NN_ResizeCoordAttr : NN_EnumAttr<NN_ResizeCoord, "resize_coord">;
 def NN_NearestModeAttr : NN_EnumAttr<NN_NearestMode, "nearest_mode">;
 def NN_Arg : NN_EnumAttr<NN_ArgKind, "arg">;
+def NN_Cumulate : NN_EnumAttr<NN_CumulateKind, "cumulate_kind">;
 def NN_ScatterModeAttr : NN_EnumAttr<NN_ScatterMode, "scatter_mode">;
 def NN_Rnn : NN_EnumAttr<NN_RnnKind, "rnn_kind">;
 def NN_RnnDirectionAttr : NN_EnumAttr<NN_RnnDirection, "rnn_direction">;
@@ -306,6 +308,16 @@ def NN_TopkOp : NN_Op<"topk", [NN_Infer]> {
   let arguments = (ins NN_Tensor:$x, I64Attr:$k, I64Attr:$axis, UnitAttr:$smallest, NN_Name:$name);
   let results = (outs NN_Tensor:$values, NN_Tensor:$indices);
   let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_CumulateOp : NN_Op<"cumulate", [NN_Infer]> {
+  let summary = "Sums (or products) of the elements up to each place along one axis (CumSum, CumProd)";
+  let description = [{
+    With `exclusive` of those before it, with `reverse` counted from the end. Integers wrap.
+  }];
+  let arguments = (ins NN_Cumulate:$kind, NN_Tensor:$x, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse, NN_Name:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
 }
 
 //===-- movement --------------------------------------------------------------===//

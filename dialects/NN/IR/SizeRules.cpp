@@ -37,7 +37,7 @@ void SizeAnalysis::infer(Operation *op) {
     return;
   }
   TypeSwitch<Operation *>(op)
-      .Case<UnaryOp, ClipOp, CastOp, SoftmaxOp, BatchNormOp, LayerNormOp, RmsNormOp, GroupNormOp, RopeOp>(
+      .Case<UnaryOp, ClipOp, CastOp, SoftmaxOp, CumulateOp, BatchNormOp, LayerNormOp, RmsNormOp, GroupNormOp, RopeOp>(
           [&](auto) { set(shapeOf(op->getOperand(0))); })
       .Case([&](AttentionOp attention) {
         Sizes q = shapeOf(attention.getQ()), v = shapeOf(attention.getV());

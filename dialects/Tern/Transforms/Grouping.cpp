@@ -44,7 +44,7 @@ static bool readsFloats(Operation *user) {
     return !isConstant(matmul.getRhs()) && !(rhs && isa<DequantizeOp>(rhs) && shapeOf(matmul.getRhs()).size() == 2);
   }
   return broadcastsFreely(user) || isa<nn::AttentionOp, nn::RopeOp, nn::SoftmaxOp, nn::GroupNormOp, nn::ArgReduceOp, nn::SelectOp, nn::CompareOp,
-                                       nn::TopkOp, nn::GatherElementsOp, nn::GatherNdOp, nn::ExpandOp>(user);
+                                       nn::TopkOp, nn::CumulateOp, nn::GatherElementsOp, nn::GatherNdOp, nn::ExpandOp>(user);
 }
 
 bool staysOutside(Operation *user) {

@@ -1,4 +1,4 @@
-//===- TernToLinalgIndex.cpp - arg_reduce, topk, gathers and scatters -----===//
+//===- TernToLinalgIndex.cpp - arg_reduce, topk, cumulate, gathers and scatters -----===//
 #include "TernToLinalgLoops.h"
 #include <functional>
 
@@ -90,6 +90,41 @@ struct Topk : ResultsPattern<nn::TopkOp> {
       return SmallVector<Value>{chosen[0], chosen[1]};
     });
     return {build.reshape(state[0], type.sizes), build.reshape(state[1], type.sizes)};
+  }
+};
+
+/// A loop along the axis; what it carries are the totals so far, wide where floats are narrow.
+struct Cumulate : ResultsPattern<nn::CumulateOp> {
+  using ResultsPattern::ResultsPattern;
+  SmallVector<Value> lower(nn::CumulateOp op, Adaptor adaptor, const Build &build) const override {
+    Extents sizes = build.extents(adaptor.getX());
+    Type element = elementOf(adaptor.getX()), wide = build.computeType(element);
+    int64_t axis = op.getAxis();
+    OpFoldResult n = sizes[axis], outer = build.product(ArrayRef(sizes).take_front(axis)), one = build.number(1);
+    OpFoldResult inner = build.product(ArrayRef(sizes).drop_front(axis + 1)), zero = build.number(0);
+    Value x = build.reshape(adaptor.getX(), {outer, n, inner});
+    bool isProduct = op.getKind() == nn::CumulateKind::prod;
+    SmallVector<Value> state{build.filled(Shaped({outer, one, inner}, wide), build.number(wide, isProduct)),
+                             build.empty(Shaped({outer, n, inner}, element))};
+    SmallVector<AffineMap> maps(2, build.b.getMultiDimIdentityMap(3));
+    SmallVector<utils::IteratorType> loops(3, utils::IteratorType::parallel);
+    state = repeat(build, n, state, [&](const Build &in, Value i, ValueRange s) -> SmallVector<Value> {
+      Value at = op.getReverse() ? in.create<arith::SubIOp>(in.index(in.plus(n, -1)), i).getResult() : i;
+      Extents place{zero, at, zero};
+      Value row = in.slice(x, place, {outer, one, inner});
+      auto store = [&](Value totals) {
+        Value narrow = wide == element ? totals : in.elementwise(Shaped({outer, one, inner}, element), totals, [&](const Build &b, ValueRange v) {
+          return b.narrow(v[0], element);
+        });
+        return in.insert(narrow, s[1], place);
+      };
+      Value result = op.getExclusive() ? store(s[0]) : Value();
+      Value totals = in.generic(row, s[0], maps, loops, [&](const Build &b, ValueRange v) {
+        return isProduct ? b.mul(v[1], b.widen(v[0])) : b.add(v[1], b.widen(v[0]));
+      });
+      return {totals, result ? result : store(totals)};
+    });
+    return {build.reshape(state[1], sizes)};
   }
 };
 
@@ -222,7 +257,7 @@ struct ScatterNd : ResultsPattern<nn::ScatterNdOp> {
 } // namespace
 
 void populateIndex(const TypeConverter &types, RewritePatternSet &patterns) {
-  patterns.add<ArgReduce, Topk, GatherElements, GatherNd, ScatterElements, ScatterNd>(types, patterns.getContext());
+  patterns.add<ArgReduce, Topk, Cumulate, GatherElements, GatherNd, ScatterElements, ScatterNd>(types, patterns.getContext());
 }
 
 } // namespace tern::lowering

@@ -113,11 +113,7 @@ static LogicalResult importSpaceToDepth(Node &n) {
   return n.result(c.reshape(x, {s[0], c.times(s[1], b * b), h, w}));
 }
 
-/// Longer axes are beyond every memory.
-static constexpr int64_t kLongestAxis = int64_t(1) << 32;
-
-/// CumSum and CumProd by doubling: after step s every element holds the total of its last 2^s neighbours.
-static LogicalResult cumulate(Node &n, BinaryKind kind) {
+static LogicalResult cumulate(Node &n, CumulateKind kind) {
   auto given = n.constantInts(1);
   if (!given)
     return n.keep("its axis is computed from data");
@@ -126,25 +122,11 @@ static LogicalResult cumulate(Node &n, BinaryKind kind) {
   int64_t axis = n.axis(given->front(), n.rank(0));
   if (n.hasFailed())
     return failure();
-  Compose c{n};
-  // An open axis takes the steps that its longest size needs.
-  int64_t size = std::min(c.table().range(n.sizes(0)[size_t(axis)]).second, kLongestAxis);
-  bool reverse = n.integer("reverse", 0), exclusive = n.integer("exclusive", 0);
-  double neutral = kind == BinaryKind::mul;
-  auto shift = [&](Value x, int64_t by) {
-    Ints low(size_t(n.rank(0)), 0), high = low;
-    low[size_t(axis)] = reverse ? -by : by, high[size_t(axis)] = -low[size_t(axis)];
-    return c.pad(x, low, high, neutral);
-  };
-  Value x = n.operand(0);
-  if (exclusive && size > 0)
-    x = shift(x, 1);
-  for (int64_t reach = 1; reach < size; reach *= 2)
-    x = c.binary(kind, x, shift(x, reach), reach * 2 >= size ? n.name() : StringAttr());
-  return n.result(x);
+  bool exclusive = n.integer("exclusive", 0), reverse = n.integer("reverse", 0);
+  return n.result(n.create<CumulateOp>(kind, n.operand(0), axis, exclusive, reverse, n.name()));
 }
-static LogicalResult importCumSum(Node &n) { return cumulate(n, BinaryKind::add); }
-static LogicalResult importCumProd(Node &n) { return cumulate(n, BinaryKind::mul); }
+static LogicalResult importCumSum(Node &n) { return cumulate(n, CumulateKind::sum); }
+static LogicalResult importCumProd(Node &n) { return cumulate(n, CumulateKind::prod); }
 
 /// ReverseSequence<time_axis, batch_axis>(x, lens): step t < lens[b] is step lens[b] - 1 - t.
 static LogicalResult importReverseSequence(Node &n) {
@@ -161,8 +143,15 @@ static LogicalResult importReverseSequence(Node &n) {
   Value lens = c.reshape(c.cast(n.operand(1), n.builder().getI64Type()), alongBatch);
   Value t = c.places(shape[size_t(time)], time, n.rank(0));
   Value mirrored = c.sub(c.sub(lens, c.number(lens, 1.0)), t);
-  Value from = c.expand(c.select(c.compare(CompareKind::lt, t, lens), mirrored, t), shape);
-  Value x = n.operand(0);
+  Value from = c.select(c.compare(CompareKind::lt, t, lens), mirrored, t), x = n.operand(0);
+  if (time + batch == 1) { // the first two axes: whole steps are moved
+    Shape pairs{shape[0], shape[1], 1};
+    Value indices = c.reshape(from, pairs);
+    if (time == 0)
+      indices = c.concat({indices, c.expand(c.places(shape[1], 1, 3), pairs)}, 2);
+    return n.result(x && indices ? n.create<GatherNdOp>(x, indices, time, n.name()) : Value());
+  }
+  from = c.expand(from, shape);
   return n.result(x && from ? n.create<GatherElementsOp>(x, from, time, n.name()) : Value());
 }
 

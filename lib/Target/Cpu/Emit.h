@@ -39,6 +39,7 @@ Kernel emitNd(mlir::ModuleOp module, llvm::StringRef name, const NdProblem &, co
 Kernel emitAxesReduce(mlir::ModuleOp module, llvm::StringRef name, const AxesReduceProblem &, const Isa &);
 Kernel emitAxis(mlir::ModuleOp module, llvm::StringRef name, const AxisProblem &, const Isa &);
 Kernel emitTopk(mlir::ModuleOp module, llvm::StringRef name, const TopkProblem &, const Isa &);
+Kernel emitCumulate(mlir::ModuleOp module, llvm::StringRef name, const CumulateProblem &, const Isa &);
 Kernel emitGather(mlir::ModuleOp module, llvm::StringRef name, const GatherProblem &, const Isa &);
 Kernel emitRnn(mlir::ModuleOp module, llvm::StringRef name, const RnnProblem &, const Isa &);
 // One name for the problems of RowProblems.h.
@@ -52,6 +53,7 @@ inline Kernel emitRows(mlir::ModuleOp m, llvm::StringRef name, const NdProblem &
 inline Kernel emitRows(mlir::ModuleOp m, llvm::StringRef name, const AxesReduceProblem &p, const Isa &isa) { return emitAxesReduce(m, name, p, isa); }
 inline Kernel emitRows(mlir::ModuleOp m, llvm::StringRef name, const AxisProblem &p, const Isa &isa) { return emitAxis(m, name, p, isa); }
 inline Kernel emitRows(mlir::ModuleOp m, llvm::StringRef name, const TopkProblem &p, const Isa &isa) { return emitTopk(m, name, p, isa); }
+inline Kernel emitRows(mlir::ModuleOp m, llvm::StringRef name, const CumulateProblem &p, const Isa &isa) { return emitCumulate(m, name, p, isa); }
 inline Kernel emitRows(mlir::ModuleOp m, llvm::StringRef name, const GatherProblem &p, const Isa &isa) { return emitGather(m, name, p, isa); }
 /// `quantize` false: the absmax pass of a per-tensor problem.
 Kernel emitDynamicQuant(mlir::ModuleOp module, llvm::StringRef name, const DynamicQuantProblem &, const Isa &, bool quantize);
@@ -77,6 +79,7 @@ std::string refuse(const NdProblem &);
 std::string refuse(const AxesReduceProblem &);
 std::string refuse(const AxisProblem &);
 std::string refuse(const TopkProblem &);
+std::string refuse(const CumulateProblem &);
 std::string refuse(const GatherProblem &);
 std::string refuse(const RnnProblem &);
 
@@ -99,6 +102,7 @@ double estimateUs(const NdProblem &, const Isa &);
 double estimateUs(const AxesReduceProblem &, const Isa &);
 double estimateUs(const AxisProblem &, const Isa &);
 double estimateUs(const TopkProblem &, const Isa &);
+double estimateUs(const CumulateProblem &, const Isa &);
 double estimateUs(const GatherProblem &, const Isa &);
 double estimateUs(const RnnProblem &, const Isa &);
 

@@ -51,3 +51,12 @@ func.func @n25_updates(%x: tensor<2x3xf32>, %i: tensor<5x1xi64>, %u: tensor<5x2x
   %0 = nn.scatter_nd %x, %i, %u : (tensor<2x3xf32>, tensor<5x1xi64>, tensor<5x2xf32>) -> tensor<2x3xf32>
   return
 }
+
+// -----
+
+func.func @n9_axis_of_totals(%x: tensor<2x3xf32>) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{axis 2 is outside 0..1 of a tensor of rank 2}}
+  %0 = nn.cumulate sum %x {axis = 2 : i64} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  return
+}

@@ -9,6 +9,15 @@ func.func @choose(%x: tensor<2x?xf32>) -> (tensor<2xi64>, tensor<2x3xf32>, tenso
   return %0, %1#0, %1#1 : tensor<2xi64>, tensor<2x3xf32>, tensor<2x3xi64>
 }
 
+// CHECK-LABEL: @totals
+func.func @totals(%x: tensor<2x?xf32>) -> tensor<2x?xf32> {
+  // CHECK: nn.cumulate sum %{{.*}} {axis = 1 : i64}
+  %0 = nn.cumulate sum %x {axis = 1 : i64} : (tensor<2x?xf32>) -> tensor<2x?xf32>
+  // CHECK: nn.cumulate prod %{{.*}} {axis = 0 : i64, exclusive, reverse}
+  %1 = nn.cumulate prod %0 {axis = 0 : i64, exclusive, reverse} : (tensor<2x?xf32>) -> tensor<2x?xf32>
+  return %1 : tensor<2x?xf32>
+}
+
 // CHECK-LABEL: @elements
 func.func @elements(%x: tensor<4x3xf32>, %i: tensor<2x3xi64>, %u: tensor<2x3xf32>) -> (tensor<2x3xf32>, tensor<4x3xf32>) {
   // CHECK: nn.gather_elements %{{.*}}, %{{.*}} {axis = 0 : i64}

@@ -78,6 +78,20 @@ TEST(Matmul, ShapesAndStrides) {
       }
 }
 
+TEST(Matmul, OneColumn) {
+  for (auto [outer, m, depth] : {std::tuple<int64_t, int64_t, int64_t>(2, 19, 45), {3, 4, 64}, {1, 1, 7}, {1, 6, 1}, {2, 5, 300}})
+    for (bool bias : {false, true}) {
+      MatmulProblem p = problem(outer, m, 1, depth, false, bias, outer == 3), compiled = p;
+      expectMatmul(p, p, {});
+      compiled.outer = {dynamicSize(0)};
+      compiled.m = dynamicSize(1), compiled.k = dynamicSize(2);
+      compiled.x.strides = {dynamicOffset(3), dynamicOffset(2), 1};
+      compiled.w.strides = {outer == 3 ? 0 : dynamicOffset(2), 1, 1};
+      compiled.out.strides = {dynamicOffset(1), 1, 1};
+      expectMatmul(p, compiled, {outer, m, depth, m * depth});
+    }
+}
+
 TEST(Matmul, DISABLED_Speed) {
   for (auto [outer, m, n, depth, turned] : {std::tuple<int64_t, int64_t, int64_t, int64_t, bool>(12, 128, 128, 32, true), {12, 128, 32, 128, false}, {1, 384, 384, 384, false}, {1, 384, 384, 384, true}}) {
     MatmulProblem p = problem(outer, m, n, depth, turned, false, false);

@@ -105,6 +105,36 @@ TEST(Nest, Integers) {
   expectKernel(p, emitNd, {&a, &b}, want);
 }
 
+/// Codes of rows with a scale and a zero point each: the division is exact, halves go to the even code, NaN to the lowest.
+TEST(Nest, QuantizeAlongAnAxis) {
+  for (bool open : {false, true}) {
+    int64_t rows = 3, width = 23;
+    std::vector<float> x = floats(rows * width, 11, -300, 300), scales{0.5f, 1.0f, 2.0f};
+    std::vector<int8_t> zeros{0, 100, -128}, want(x.size());
+    x[1] = NAN, x[2] = INFINITY, x[width] = 0.5f, x[width + 1] = 1.5f;
+    for (int64_t i = 0; i < rows * width; i++) {
+      double code = std::nearbyint(double(x[i] / scales[i / width])) + zeros[i / width];
+      want[i] = std::isnan(code) ? -128 : int8_t(std::max(-128.0, std::min(127.0, code)));
+    }
+    NdProblem p;
+    p.sizes = {rows, width};
+    p.inputs = {view(Elem::F32, {width, 1}), view(Elem::F32, {1, 0}), view(Elem::S8, {1, 0})};
+    NdNode quantize = node(NdOp::Quantize, Elem::I32, {0, 1, 2}, -128);
+    quantize.b = 127;
+    p.nodes = {quantize};
+    p.out = view(Elem::S8, {width, 1});
+    std::vector<int64_t> sizes;
+    if (open) {
+      p.sizes = {dynamicSize(0), dynamicSize(1)};
+      p.inputs[0] = view(Elem::F32, {dynamicOffset(1), 1});
+      p.out = view(Elem::S8, {dynamicOffset(1), 1});
+      sizes = {rows, width};
+    }
+    Buffer a = Buffer::of(x), s = Buffer::of(scales), z = Buffer::of(zeros);
+    expectKernel(p, emitNd, {&a, &s, &z}, want, 0, sizes);
+  }
+}
+
 TEST(Nest, ConversionsAndBytes) {
   std::vector<float> x{-2.7f, -0.4f, 0, 0.4f, 2.7f, 100, NAN, INFINITY};
   std::vector<uint8_t> bytes{0, 1, 2, 3, 200, 255, 7, 9};

@@ -188,6 +188,36 @@ TEST(VectorMath, SinAndCos) {
   }
 }
 
+TEST(VectorMath, InverseTrigonometric) {
+  for (const std::vector<float> &x : {range(-1, 1), range(-1e-3, 1e-3), range(0.49, 0.51), range(0.999, 1)}) {
+    check("asin", vmath::asin, [](double v) { return std::asin(v); }, x, {3, 0});
+    check("acos", vmath::acos, [](double v) { return std::acos(v); }, x, {2, 0});
+  }
+  for (const std::vector<float> &x : {range(-4, 4), range(-1e-3, 1e-3), range(-1e6, 1e6)})
+    check("atan", vmath::atan, [](double v) { return std::atan(v); }, x, {2, 0});
+  checkValues("asin", vmath::asin, {{0, 0}, {-0.0f, -0.0f}, {1, float(M_PI_2)}, {-1, float(-M_PI_2)}, {1.5f, kNan}, {-kInf, kNan}, {kNan, kNan}});
+  checkValues("acos", vmath::acos, {{1, 0}, {0, float(M_PI_2)}, {-1, float(M_PI)}, {1.5f, kNan}, {kInf, kNan}, {kNan, kNan}});
+  checkValues("atan", vmath::atan, {{0, 0}, {-0.0f, -0.0f}, {kInf, float(M_PI_2)}, {-kInf, float(-M_PI_2)}, {kNan, kNan}});
+}
+
+TEST(VectorMath, Hyperbolic) {
+  for (const std::vector<float> &x : {range(-89.4, 89.4), range(-2, 2), range(-1e-3, 1e-3)}) {
+    check("sinh", vmath::sinh, [](double v) { return std::sinh(v); }, x, {3, 0});
+    check("cosh", vmath::cosh, [](double v) { return std::cosh(v); }, x, {3, 0});
+  }
+  for (const std::vector<float> &x : {range(-10, 10), range(-1e-3, 1e-3), range(-1e12, 1e12), range(-3e38, 3e38)})
+    check("asinh", vmath::asinh, [](double v) { return std::asinh(v); }, x, {5, 0});
+  for (const std::vector<float> &x : {range(1, 2), range(1, 1.001), range(1, 1e12), range(1, 3e38)})
+    check("acosh", vmath::acosh, [](double v) { return std::acosh(v); }, x, {5, 0});
+  for (const std::vector<float> &x : {range(-0.999, 0.999), range(-1e-3, 1e-3), range(0.999, 0.9999999)})
+    check("atanh", vmath::atanh, [](double v) { return std::atanh(v); }, x, {5, 0});
+  checkValues("sinh", vmath::sinh, {{0, 0}, {-0.0f, -0.0f}, {kInf, kInf}, {-kInf, -kInf}, {90, kInf}, {kNan, kNan}});
+  checkValues("cosh", vmath::cosh, {{0, 1}, {kInf, kInf}, {-kInf, kInf}, {-90, kInf}, {kNan, kNan}});
+  checkValues("asinh", vmath::asinh, {{0, 0}, {-0.0f, -0.0f}, {kInf, kInf}, {-kInf, -kInf}, {kNan, kNan}});
+  checkValues("acosh", vmath::acosh, {{1, 0}, {0.5f, kNan}, {-1, kNan}, {-3, kNan}, {-kInf, kNan}, {kInf, kInf}, {kNan, kNan}});
+  checkValues("atanh", vmath::atanh, {{0, 0}, {-0.0f, -0.0f}, {1, kInf}, {-1, -kInf}, {2, kNan}, {-kInf, kNan}, {kNan, kNan}});
+}
+
 TEST(VectorMath, PowConstant) {
   for (double y : {-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 2.5}) {
     auto f = [&](KernelBuilder &k, Value v) { return vmath::powConstant(k, v, y); };

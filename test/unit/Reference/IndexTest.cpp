@@ -35,6 +35,19 @@ TEST_F(IndexTest, TopkAlongAnOuterAxis) {
   EXPECT_EQ(toReals(asTensor(results[1])), Numbers({1, 0, 2, 1}));
 }
 
+TEST_F(IndexTest, Cumulate) {
+  Tensor x = tensor("tensor<2x3xf32>", {1, 2, 3, 4, 5, 6});
+  auto run = [&](const std::string &text) {
+    return numbers("nn.cumulate " + text + " : (tensor<2x3xf32>) -> tensor<2x3xf32>", {x}, "tensor<2x3xf32>");
+  };
+  EXPECT_EQ(run("sum %0 {axis = 1 : i64}"), Numbers({1, 3, 6, 4, 9, 15}));
+  EXPECT_EQ(run("sum %0 {axis = 0 : i64, exclusive}"), Numbers({0, 0, 0, 1, 2, 3}));
+  EXPECT_EQ(run("sum %0 {axis = 1 : i64, reverse}"), Numbers({6, 5, 3, 15, 11, 6}));
+  EXPECT_EQ(run("prod %0 {axis = 1 : i64, exclusive, reverse}"), Numbers({6, 3, 1, 30, 6, 1}));
+  EXPECT_EQ(numbers("nn.cumulate sum %0 {axis = 0 : i64} : (tensor<2xui8>) -> tensor<2xui8>", {tensor("tensor<2xui8>", {200, 100})}, "tensor<2xui8>"),
+            Numbers({200, 44}));
+}
+
 TEST_F(IndexTest, GatherAndScatterElements) {
   Tensor x = tensor("tensor<2x3xf32>", {1, 2, 3, 4, 5, 6}), i = tensor("tensor<2x2xi64>", {2, 0, -1, -1});
   EXPECT_EQ(

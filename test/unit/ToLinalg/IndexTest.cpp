@@ -27,6 +27,15 @@ TEST_F(IndexTest, Topk) {
                 .str());
 }
 
+TEST_F(IndexTest, Cumulate) {
+  for (llvm::StringRef element : {"f32", "f16", "i32", "ui8"})
+    for (llvm::StringRef kind : {"sum", "prod"})
+      for (llvm::StringRef attrs : {"axis = 0 : i64", "axis = 1 : i64, exclusive", "axis = 2 : i64, reverse", "axis = 1 : i64, exclusive, reverse"}) {
+        std::string type = formatv("tensor<3x5x2x{0}>", element);
+        checkOp(formatv("nn.cumulate {0} %0 {{{1}}", kind, attrs).str(), {type}, type);
+      }
+}
+
 /// An op on x and the constant indices.
 static std::string indexed(llvm::StringRef op, llvm::StringRef x, llvm::StringRef indices, llvm::StringRef values,
                            llvm::StringRef result, llvm::StringRef updates = "") {

@@ -57,6 +57,9 @@ KernelBuilder::KernelBuilder(ModuleOp module, StringRef name, ArrayRef<Elem> arg
     sizes = function.getArgument(args.size());
 }
 
+KernelBuilder::KernelBuilder(func::FuncOp function, const Isa &isa)
+    : level(isa), location(function.getLoc()), b(function.getContext()), function(function) {}
+
 static Value loadSlot(KernelBuilder &k, DenseMap<int64_t, Value> &slots, Value sizes, int64_t slot) {
   assert(sizes && "a kernel with dynamic sizes must be started with them");
   Value &value = slots[slot];

@@ -74,6 +74,8 @@ public:
   /// `module`.
   KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, llvm::ArrayRef<Elem> args, const Isa &isa,
                 std::optional<Elem> scratch = std::nullopt, bool dynamicSizes = false);
+  /// For code inside a function that is there: goes where builder() is put. Without arguments, sizes and finish().
+  KernelBuilder(mlir::func::FuncOp function, const Isa &isa);
   /// Ends the function. Call once, outside of every loop.
   mlir::func::FuncOp finish();
 

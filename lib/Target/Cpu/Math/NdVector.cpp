@@ -210,6 +210,29 @@ Value ndNode(KernelBuilder &k, const NdNode &node, ArrayRef<Value> in, int64_t l
     return vmath::sin(k, in[0]);
   case NdOp::Cos:
     return vmath::cos(k, in[0]);
+  case NdOp::Asin:
+    return vmath::asin(k, in[0]);
+  case NdOp::Acos:
+    return vmath::acos(k, in[0]);
+  case NdOp::Atan:
+    return vmath::atan(k, in[0]);
+  case NdOp::Sinh:
+    return vmath::sinh(k, in[0]);
+  case NdOp::Cosh:
+    return vmath::cosh(k, in[0]);
+  case NdOp::Asinh:
+    return vmath::asinh(k, in[0]);
+  case NdOp::Acosh:
+    return vmath::acosh(k, in[0]);
+  case NdOp::Atanh:
+    return vmath::atanh(k, in[0]);
+  case NdOp::Quantize: {
+    // Codes are small: the sum is exact where it is not clamped. fmax drops a NaN.
+    int64_t n = KernelBuilder::lanesOf(in[0]);
+    Value code = k.add(k.roundEven(k.div(in[0], in[1])), k.toF32(in[2]));
+    code = k.fmin(k.fmax(code, k.f32(node.a, n)), k.f32(node.b, n));
+    return arith::FPToSIOp::create(k.builder(), k.loc(), k.i32Type(n), code);
+  }
   case NdOp::Position:
     return position(node.i);
   }

@@ -6,9 +6,7 @@ using namespace mlir;
 using arith::CmpFPredicate;
 
 namespace tern::cpu::vmath {
-namespace {
 
-/// c[0] + x c[1] + ..., Horner.
 Value polynomial(KernelBuilder &k, Value x, ArrayRef<double> c) {
   int64_t n = KernelBuilder::lanesOf(x);
   Value r = k.f32(c.back(), n);
@@ -16,6 +14,8 @@ Value polynomial(KernelBuilder &k, Value x, ArrayRef<double> c) {
     r = k.fma(r, x, k.f32(a, n));
   return r;
 }
+
+namespace {
 
 /// bound <= x, keeping NaN.
 Value atLeast(KernelBuilder &k, Value x, double bound) { return k.fmax(k.f32(bound, k.lanesOf(x)), x); }
@@ -25,9 +25,9 @@ Value isNan(KernelBuilder &k, Value x) { return k.compare(CmpFPredicate::UNO, x,
 
 /// exp(x) = 2^(n-1) * 2 exp(r). n = round(x / ln 2) + 126 lies in the low bits of the sum with 1.5 * 2^23, already
 /// biased, so the shift makes the power of two; below the lower bound it is 0, at the upper one the product overflows
-/// to infinity.
-Value expClamped(KernelBuilder &k, Value x) {
-  constexpr double magic = 12582912.0 + 126;
+/// to infinity. A bias of 125 makes half of it.
+Value expClamped(KernelBuilder &k, Value x, int64_t bias = 126) {
+  const double magic = 12582912.0 + double(bias);
   // exp(r) - 1 - r over r^2: least squares on Chebyshev nodes of |r| <= ln 2 / 2.
   constexpr double tail[] = {0.4999998856149578, 0.1666651816532504, 0.041669538690983776, 0.008368951777481275,
                              0.0013751279109647675};
@@ -46,6 +46,7 @@ Value expClamped(KernelBuilder &k, Value x) {
 } // namespace
 
 Value exp(KernelBuilder &k, Value x) { return expClamped(k, atMost(k, atLeast(k, x, -87.33), 89.0)); }
+Value halfExp(KernelBuilder &k, Value x) { return expClamped(k, atMost(k, atLeast(k, x, -86.6), 89.7), 125); }
 Value expNegative(KernelBuilder &k, Value x) { return expClamped(k, atLeast(k, x, -87.33)); }
 
 /// exp(x) = 2^n 2^r with x / ln 2 = n + r. That the quotient is rounded costs |x| ulp of a result of exp(-|x|).
@@ -107,12 +108,12 @@ Value log(KernelBuilder &k, Value x) {
   return k.select(k.compare(CmpFPredicate::UGE, x, zero), k.select(isNan(k, x), x, r), k.f32(NAN, n));
 }
 
-/// log(u) x / (u - 1) with u = 1 + x rounded: the quotient repairs what the sum lost.
+/// log(u) (x / (u - 1)) with u = 1 + x rounded: the quotient repairs what the sum lost.
 Value log1p(KernelBuilder &k, Value x) {
   int64_t n = k.lanesOf(x);
   Value one = k.f32(1, n), u = k.add(x, one), lost = k.compare(CmpFPredicate::OEQ, u, one);
   Value d = k.select(lost, one, k.sub(u, one));
-  return k.select(lost, x, k.div(k.mul(log(k, u), x), d));
+  return k.select(lost, x, k.mul(log(k, u), k.div(x, d)));
 }
 
 Value tanh(KernelBuilder &k, Value x) {

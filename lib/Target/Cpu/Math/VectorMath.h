@@ -21,7 +21,7 @@ mlir::Value expUnit(KernelBuilder &k, mlir::Value x);
 mlir::Value oddFromTable(KernelBuilder &k, mlir::Value x, llvm::function_ref<double(double)> f);
 /// 2 ulp; log(0) = -inf, of a negative number NaN; denormals are exact.
 mlir::Value log(KernelBuilder &k, mlir::Value x);
-/// log(1 + x) for 0 <= x <= 1: 3 ulp.
+/// log(1 + x) for finite x > -1, 3 ulp; below NaN.
 mlir::Value log1p(KernelBuilder &k, mlir::Value x);
 /// 5 ulp: the rational 13/6 of Eigen and MLAS.
 mlir::Value tanh(KernelBuilder &k, mlir::Value x);
@@ -49,11 +49,29 @@ mlir::Value hardSigmoid(KernelBuilder &k, mlir::Value x, double a, double b);
 /// 2 ulp or 1e-7 absolute for |x| < 1e6.
 mlir::Value sin(KernelBuilder &k, mlir::Value x);
 mlir::Value cos(KernelBuilder &k, mlir::Value x);
+/// 3 ulp; NaN outside of -1..1.
+mlir::Value asin(KernelBuilder &k, mlir::Value x);
+/// 2 ulp.
+mlir::Value acos(KernelBuilder &k, mlir::Value x);
+/// 2 ulp.
+mlir::Value atan(KernelBuilder &k, mlir::Value x);
+/// 3 ulp; infinity from where the result is beyond the largest float.
+mlir::Value sinh(KernelBuilder &k, mlir::Value x);
+mlir::Value cosh(KernelBuilder &k, mlir::Value x);
+/// 5 ulp.
+mlir::Value asinh(KernelBuilder &k, mlir::Value x);
+mlir::Value acosh(KernelBuilder &k, mlir::Value x); ///< NaN below 1
+mlir::Value atanh(KernelBuilder &k, mlir::Value x); ///< NaN outside of -1..1
 /// 1, -1, 0 or NaN.
 mlir::Value sign(KernelBuilder &k, mlir::Value x);
 /// The larger (smaller) one; NaN when one of them is NaN.
 mlir::Value maximum(KernelBuilder &k, mlir::Value x, mlir::Value y);
 mlir::Value minimum(KernelBuilder &k, mlir::Value x, mlir::Value y);
+
+/// c[0] + x c[1] + x^2 c[2] + ..., Horner.
+mlir::Value polynomial(KernelBuilder &k, mlir::Value x, llvm::ArrayRef<double> c);
+/// exp(x) / 2, which is finite as far as sinh and cosh are.
+mlir::Value halfExp(KernelBuilder &k, mlir::Value x);
 
 /// f of every register of sixteen floats of x.
 mlir::Value bySixteen(KernelBuilder &k, mlir::Value x, llvm::function_ref<mlir::Value(mlir::Value)> f);

@@ -18,7 +18,8 @@ constexpr StringRef kMasks[] = {"none", "added", "boolean"};
 constexpr StringRef kPhases[] = {"whole", "parts", "join"};
 constexpr StringRef kNdOps[] = {"float", "constant", "convert", "eq",  "lt",  "le",  "gt",  "ge",  "select", "and",  "or",    "xor",
                                 "not",   "add",      "sub",     "mul", "div", "mod", "min", "max", "neg",    "abs",  "sign",  "isnan",
-                                "isinf",  "sin",      "cos",     "position"};
+                                "isinf",  "sin",      "cos",     "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
+                                "quantize", "position"};
 static_assert(std::size(kNdOps) == size_t(NdOp::Position) + 1);
 constexpr StringRef kAxes[] = {"sum", "mean", "max", "min", "prod", "l1", "l2", "log_sum", "log_sum_exp", "sum_square"};
 constexpr StringRef kAxisKinds[] = {"softmax", "log_softmax", "argmax", "argmin"};
@@ -245,6 +246,21 @@ std::string print(const TopkProblem &p) {
       .str();
 }
 
+void visitSizes(CumulateProblem &p, SizeVisitor visit) {
+  for (int64_t *size : {&p.outer, &p.count, &p.inner})
+    visit.size(*size);
+}
+
+std::string print(const CumulateProblem &p) {
+  return Line("cumulate")
+      .sizes("sizes", {p.outer, p.count, p.inner})
+      .word("elem", kElems[size_t(p.elem)])
+      .number("product", p.product)
+      .number("exclusive", p.exclusive)
+      .number("reverse", p.reverse)
+      .str();
+}
+
 void visitSizes(GatherProblem &p, SizeVisitor visit) {
   for (int64_t *size : {&p.outer, &p.rows, &p.count, &p.width})
     visit.size(*size);
@@ -319,6 +335,7 @@ int64_t bytesTouched(const NdProblem &p) {
 }
 int64_t bytesTouched(const AxesReduceProblem &p) { return sizeOf(p.sizes) * bytesOf(p.elem); }
 int64_t bytesTouched(const TopkProblem &p) { return sizeOf({p.outer, p.count, p.inner}) * bytesOf(p.elem); }
+int64_t bytesTouched(const CumulateProblem &p) { return 2 * sizeOf({p.outer, p.count, p.inner}) * bytesOf(p.elem); }
 int64_t bytesTouched(const AxisProblem &p) { return 2 * sizeOf({p.outer, p.count, p.inner}) * bytesOf(p.elem); }
 int64_t bytesTouched(const GatherProblem &p) {
   return sizeOf({p.outer, p.count, p.width}) * (p.bits ? 5 : 2 * bytesOf(p.elem));

@@ -121,8 +121,17 @@ enum class NdOp : uint8_t {
   Sign,
   IsNan,
   IsInf,
-  Sin, ///< of f32
+  Sin, ///< of f32, as the others up to Atanh
   Cos,
+  Asin,
+  Acos,
+  Atan,
+  Sinh,
+  Cosh,
+  Asinh,
+  Acosh,
+  Atanh,
+  Quantize, ///< (x, scale f32, zero i32): clamp(roundeven(x / scale) + zero, a, b) as i32; NaN gives a
   Position ///< index along dimension i of the nest, i64
 };
 struct NdNode {
@@ -169,6 +178,14 @@ struct TopkProblem {
   int64_t k = 1; ///< static
   bool smallest = false;
   Elem elem = Elem::F32; ///< F32, I32
+};
+
+/// Sums or products up to each place along the middle of [outer, count, inner]; `exclusive`: of those before it; `reverse`: from the
+/// end. Arguments: x, out, task.
+struct CumulateProblem {
+  int64_t outer = 1, count = 1, inner = 1;
+  Elem elem = Elem::F32; ///< F32, I32, I64
+  bool product = false, exclusive = false, reverse = false;
 };
 
 /// Rows of a table [outer, rows, width]: out[o][i] = table[o][index[i]], negative indices count from the end (others are
@@ -222,6 +239,7 @@ void visitSizes(NdProblem &, SizeVisitor);
 void visitSizes(AxesReduceProblem &, SizeVisitor);
 void visitSizes(AxisProblem &, SizeVisitor);
 void visitSizes(TopkProblem &, SizeVisitor);
+void visitSizes(CumulateProblem &, SizeVisitor);
 void visitSizes(GatherProblem &, SizeVisitor);
 void visitSizes(RnnProblem &, SizeVisitor);
 
@@ -235,6 +253,7 @@ std::string print(const NdProblem &);
 std::string print(const AxesReduceProblem &);
 std::string print(const AxisProblem &);
 std::string print(const TopkProblem &);
+std::string print(const CumulateProblem &);
 std::string print(const GatherProblem &);
 std::string print(const RnnProblem &);
 
@@ -248,6 +267,7 @@ int64_t bytesTouched(const NdProblem &);
 int64_t bytesTouched(const AxesReduceProblem &);
 int64_t bytesTouched(const AxisProblem &);
 int64_t bytesTouched(const TopkProblem &);
+int64_t bytesTouched(const CumulateProblem &);
 int64_t bytesTouched(const GatherProblem &);
 int64_t bytesTouched(const RnnProblem &);
 
@@ -256,7 +276,7 @@ constexpr bool isRowProblem = std::is_same_v<P, NormProblem> || std::is_same_v<P
                               std::is_same_v<P, AttentionProblem> || std::is_same_v<P, RopeProblem> ||
                               std::is_same_v<P, NdProblem> || std::is_same_v<P, AxesReduceProblem> ||
                               std::is_same_v<P, AxisProblem> || std::is_same_v<P, TopkProblem> || std::is_same_v<P, GatherProblem> ||
-                              std::is_same_v<P, RnnProblem> || std::is_same_v<P, MatmulProblem>;
+                              std::is_same_v<P, RnnProblem> || std::is_same_v<P, CumulateProblem> || std::is_same_v<P, MatmulProblem>;
 
 } // namespace tern::cpu
 #endif

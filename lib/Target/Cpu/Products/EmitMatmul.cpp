@@ -1,5 +1,5 @@
 // Products of two activations. The right one is read where it lies when its columns are neighbours; when its rows are
-// (q k^T), blocks of it are turned on the stack first.
+// (q k^T), blocks of it are turned on the stack first. One column is a dot product a row.
 #include "lib/Target/Cpu/Emit.h"
 #include "lib/Target/Cpu/Builder/Transpose.h"
 
@@ -24,6 +24,8 @@ public:
   /// Rows lo .. hi of one product whose operands begin at these offsets.
   void run(const Index &x, const Index &w, const Index &to, const Index &lo, const Index &hi) {
     Index n = k.extent(p.n), depth = k.extent(p.k);
+    if (p.n == 1 && p.w.strides[rank] == 1 && p.x.strides[rank + 1] == 1)
+      return dots(x, w, to, lo, hi);
     int64_t width = 2 * L;
     while (n.isConstant() && width > 1 && width / 2 >= n.constant())
       width /= 2;
@@ -47,6 +49,35 @@ public:
   }
 
 private:
+  /// One column whose elements are neighbours, as those of a row: lanes lie along the reduction.
+  void dots(const Index &x, const Index &w, const Index &to, const Index &lo, const Index &hi) {
+    Index depth = k.extent(p.k), at = lo;
+    int64_t width = 2 * L;
+    while (depth.isConstant() && width > 1 && width / 2 >= depth.constant())
+      width /= 2;
+    for (int64_t count : {4, 1}) {
+      Index end = at + (hi - at) / count * count;
+      k.loop(at, end, count, [&](Index m) {
+        Values sums(count, k.f32(0, width));
+        sums = k.forRow(depth, width, sums, [&](Index d, const Piece &piece, ValueRange before) {
+          Value weight = k.load(k.arg(1), w + d, piece.lanes, piece.mask);
+          Values next;
+          for (int64_t i = 0; i < count; i++) {
+            Value row = k.load(k.arg(0), x + (m + i) * k.offset(p.x.strides[rank]) + d, piece.lanes, piece.mask);
+            Value sum = k.fma(row, weight, k.slice(before[i], 0, piece.lanes));
+            next.push_back(piece.lanes == width ? sum : k.insert(sum, before[i], 0));
+          }
+          return next;
+        });
+        for (int64_t i = 0; i < count; i++) {
+          Value sum = k.reduceAdd(sums[i]);
+          k.store(p.bias ? k.add(sum, k.load(k.arg(2), 0)) : sum, out, to + (m + i) * k.offset(p.out.strides[rank]));
+        }
+      });
+      at = end;
+    }
+  }
+
   /// panel[k - k0][column] of a block: rows of w become columns; those behind the last one repeat it.
   void turn(const Index &w, const Index &column, const Index &k0, const Index &k1, const Piece &piece) {
     Index last = k.extent(p.n) - 1, stride = k.offset(p.w.strides[rank + 1]);

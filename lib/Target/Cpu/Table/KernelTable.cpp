@@ -114,6 +114,7 @@ const KernelRow table[] = {
     OP_ROW("nd", OpKind::Elementwise, either, 2e-6, refuseRow<NdProblem>, NdProblem, emitNd),
     OP_ROW("axes_reduce", OpKind::Reduce, floats, 2e-6, refuseRow<AxesReduceProblem>, AxesReduceProblem, emitAxesReduce),
     OP_ROW("axis", OpKind::Softmax, floats, 1e-6, refuseRow<AxisProblem>, AxisProblem, emitAxis),
+    OP_ROW("cumulate", OpKind::Reduce, either, 1e-6, refuseRow<CumulateProblem>, CumulateProblem, emitCumulate),
     OP_ROW("topk", OpKind::Topk, either, 0, refuseRow<TopkProblem>, TopkProblem, emitTopk),
     OP_ROW("gather", OpKind::Gather, tables, 0, refuseRow<GatherProblem>, GatherProblem, emitGather),
     OP_ROW("rnn", OpKind::Rnn, floats, 1e-5, refuseRow<RnnProblem>, RnnProblem, emitRnn),
@@ -161,6 +162,7 @@ OpKind tern::cpu::opKindOf(const Problem &problem) {
     OpKind operator()(const NdProblem &) { return OpKind::Elementwise; }
     OpKind operator()(const AxesReduceProblem &) { return OpKind::Reduce; }
     OpKind operator()(const AxisProblem &) { return OpKind::Softmax; }
+    OpKind operator()(const CumulateProblem &) { return OpKind::Reduce; }
     OpKind operator()(const TopkProblem &) { return OpKind::Topk; }
     OpKind operator()(const GatherProblem &) { return OpKind::Gather; }
     OpKind operator()(const RnnProblem &) { return OpKind::Rnn; }

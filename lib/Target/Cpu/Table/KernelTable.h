@@ -13,7 +13,7 @@ namespace tern::cpu {
 /// What a kernel can be asked for.
 using Problem = std::variant<ConvProblem, GemmProblem, EltwiseProblem, RelayoutProblem, PoolProblem, GlobalReduceProblem,
                              SoftmaxProblem, ResizeProblem, CopyProblem, FillProblem, DynamicQuantProblem, NormProblem, GroupNormProblem,
-                             AttentionProblem, RopeProblem, NdProblem, AxesReduceProblem, AxisProblem, TopkProblem, GatherProblem, RnnProblem, MatmulProblem>;
+                             AttentionProblem, RopeProblem, NdProblem, AxesReduceProblem, AxisProblem, TopkProblem, CumulateProblem, GatherProblem, RnnProblem, MatmulProblem>;
 
 enum class OpKind : uint8_t {
   Conv,

@@ -168,7 +168,7 @@ static KernelInfo classifyAnchor(Operation *op) {
         return KernelInfo{KernelClass::DynamicQuant, op, ""};
       })
       .Case<nn::GroupNormOp>([&](auto) { return KernelInfo{KernelClass::GroupNorm, op, ""}; })
-      .Case<nn::ArgReduceOp, nn::TopkOp>([&](auto) { return KernelInfo{KernelClass::Axis, op, ""}; })
+      .Case<nn::ArgReduceOp, nn::TopkOp, nn::CumulateOp>([&](auto) { return KernelInfo{KernelClass::Axis, op, ""}; })
       .Case<nn::RnnOp>([&](auto) { return KernelInfo{KernelClass::Rnn, op, ""}; })
       .Case<nn::GatherOp>([&](auto) { return KernelInfo{KernelClass::Gather, op, ""}; })
       .Case<nn::SizesOp>([&](auto sizes) {

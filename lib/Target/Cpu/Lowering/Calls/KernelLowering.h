@@ -31,7 +31,7 @@ struct AbsmaxProblem {
 using AnyProblem = std::variant<ConvProblem, GemmProblem, EltwiseProblem, RelayoutProblem, PoolProblem, GlobalReduceProblem, SoftmaxProblem,
                                 ResizeProblem, CopyProblem, FillProblem, DynamicQuantProblem, AbsmaxProblem, PortableProblem, NormProblem,
                                 GroupNormProblem, AttentionProblem, RopeProblem, NdProblem, AxesReduceProblem, AxisProblem, GatherProblem,
-                                RnnProblem, MatmulProblem, SizesProblem, StartProblem, WindowSumProblem, TopkProblem>;
+                                RnnProblem, MatmulProblem, SizesProblem, StartProblem, WindowSumProblem, TopkProblem, CumulateProblem>;
 
 /// One generated kernel and its operands in argument order (without scratch and task).
 struct Step {

@@ -71,10 +71,34 @@ bool RowLowering::topk() {
   return true;
 }
 
+bool RowLowering::cumulate() {
+  auto op = cast<nn::CumulateOp>(info.anchor);
+  if (terminator()->getOperand(0) != op.getResult())
+    return refuse("an epilogue");
+  Strided x;
+  if (!strided(op.getX(), x))
+    return false;
+  ArrayRef<int64_t> sizes = x.sizes;
+  CumulateProblem problem;
+  problem.outer = product(sizes.take_front(op.getAxis()));
+  problem.count = sizes[op.getAxis()];
+  problem.inner = product(sizes.drop_front(op.getAxis() + 1));
+  problem.elem = x.elem;
+  problem.product = op.getKind() == nn::CumulateKind::prod;
+  problem.exclusive = op.getExclusive();
+  problem.reverse = op.getReverse();
+  if (std::string reason = cpu::refuse(problem); !reason.empty())
+    return refuse(reason);
+  push(problem, {operandArg(x), resultArg(0)}, "cpu.cumulate");
+  return true;
+}
+
 bool RowLowering::axis() {
   Operation *op = info.anchor;
   if (isa<nn::TopkOp>(op))
     return topk();
+  if (isa<nn::CumulateOp>(op))
+    return cumulate();
   if (terminator()->getOperand(0) != op->getResult(0))
     return refuse("an epilogue");
   AxisProblem problem;

@@ -169,12 +169,16 @@ bool RowLowering::nest() {
   problem.out.elem = out.elem;
   problem.out.base = out.base;
   problem.out.strides.assign(out.strides.begin(), out.strides.end());
-  auto input = [&](Value value) -> std::optional<View> {
+  auto input = [&](Value value, NestBuilder::Bytes bytes) -> std::optional<View> {
     Strided view;
     if (!broadcast(value, shape, view))
       return std::nullopt;
     View made;
     made.elem = view.elem;
+    // An int8 is an integer, a constant code is one in two's complement, the code of an activation is not (Problem.h).
+    bool isInteger = bytes == NestBuilder::Bytes::Number || (bytes == NestBuilder::Bytes::SignedCode && operands[view.operand].constant);
+    if (isInteger && SizedType(value).getElementType().isSignlessInteger(8))
+      made.elem = Elem::S8;
     made.base = view.base;
     made.strides.assign(view.strides.begin(), view.strides.end());
     return made;

@@ -54,6 +54,7 @@ private:
   bool reduce();
   bool axis();
   bool topk();
+  bool cumulate();
   bool rnn();
   bool pad();
 

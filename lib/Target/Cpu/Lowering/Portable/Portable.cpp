@@ -3,6 +3,7 @@
 #include "dialects/NN/IR/NN.h"
 #include "dialects/Tern/IR/Tern.h"
 #include "dialects/Tern/Transforms/Passes.h"
+#include "lib/Target/Cpu/Lowering/Portable/PortableMath.h"
 #include "lib/Target/Cpu/Lowering/Portable/PortablePhases.h"
 #include "mlir/Conversion/MathToLibm/MathToLibm.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -258,17 +259,16 @@ FailureOr<std::vector<Step>> lowerPortable(func::FuncOp kernel, ArrayRef<CallOpe
   return steps;
 }
 
-/// Functions of f32 become polynomials where there is a fused multiply-add: loops with them are vectors then. What has no
-/// polynomial, and every other type, is the C library's (Libm.h).
+/// exp(x) - 1 and log(1 + x) of any x are polynomials of upstream's, where there is a fused multiply-add; the rest as expandFloatMath says.
 static LogicalResult expandMath(ModuleOp module, const Isa &isa) {
   if (isa.lanes >= 8) {
     RewritePatternSet patterns(module.getContext());
-    populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) {
-      return llvm::is_contained({"math.exp", "math.expm1", "math.log", "math.log1p", "math.tanh", "math.erf"}, name);
-    });
+    populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) { return llvm::is_contained({"math.expm1", "math.log1p"}, name); });
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
       return failure();
   }
+  for (auto function : module.getOps<func::FuncOp>())
+    expandFloatMath(function, isa);
   PassManager pm(module.getContext());
   pm.enableVerifier(false); // constants of the kernel are elsewhere
   pm.addPass(createConvertMathToLibmPass());

@@ -1,6 +1,7 @@
 //===- NestBuilder.cpp - elementwise ops of a kernel -> NdProblem -----------===//
 #include "lib/Target/Cpu/Lowering/Programs/NestBuilder.h"
 #include "dialects/NN/IR/NN.h"
+#include "dialects/Tern/IR/Tern.h"
 #include "lib/Target/Cpu/Lowering/Weights/Constants.h"
 #include "lib/Target/Cpu/Lowering/Sizes/SizeCodes.h"
 #include "lib/Target/Cpu/Math/NdVector.h"
@@ -21,13 +22,13 @@ std::optional<Elem> programElem(Type type) {
     return Elem::F32;
   if (type.isInteger(1))
     return Elem::I1;
-  // Bytes without a sign are codes of a quantized value; wide unsigned numbers compare otherwise.
+  // Wide unsigned numbers compare otherwise.
   if (auto integer = dyn_cast<IntegerType>(type)) {
     if (integer.isSignless() && integer.getWidth() == 64)
       return Elem::I64;
     if (integer.isSignless() && (integer.getWidth() == 32 || integer.getWidth() == 16))
       return Elem::I32;
-    if (!integer.isSignless() && integer.getWidth() == 8)
+    if (integer.getWidth() == 8)
       return Elem::I32;
   }
   return std::nullopt;
@@ -137,8 +138,25 @@ int NestBuilder::opResult(Operation *op, Value value) {
           auto number = [&](double v) { return node(NdOp::Constant, Elem::F32, {}, v); };
           switch (kind) {
           case K::sin:
+            return node(NdOp::Sin, Elem::F32, {x});
           case K::cos:
-            return node(kind == K::sin ? NdOp::Sin : NdOp::Cos, Elem::F32, {x});
+            return node(NdOp::Cos, Elem::F32, {x});
+          case K::asin:
+            return node(NdOp::Asin, Elem::F32, {x});
+          case K::acos:
+            return node(NdOp::Acos, Elem::F32, {x});
+          case K::atan:
+            return node(NdOp::Atan, Elem::F32, {x});
+          case K::sinh:
+            return node(NdOp::Sinh, Elem::F32, {x});
+          case K::cosh:
+            return node(NdOp::Cosh, Elem::F32, {x});
+          case K::asinh:
+            return node(NdOp::Asinh, Elem::F32, {x});
+          case K::acosh:
+            return node(NdOp::Acosh, Elem::F32, {x});
+          case K::atanh:
+            return node(NdOp::Atanh, Elem::F32, {x});
           case K::tan:
             return node(NdOp::Div, Elem::F32, {node(NdOp::Sin, Elem::F32, {x}), node(NdOp::Cos, Elem::F32, {x})});
           case K::mish:
@@ -223,6 +241,8 @@ int NestBuilder::opResult(Operation *op, Value value) {
       .Case<nn::SelectOp>([&](auto select) {
         return node(NdOp::Select, *elem, {valueOf(select.getCondition()), valueOf(select.getOnTrue()), valueOf(select.getOnFalse())});
       })
+      .Case<DequantizeOp>([&](auto dequantize) { return dequantized(dequantize.getQ()); })
+      .Case<UnbundleOp>([&](auto) { return quantized(value); })
       .Case<nn::ExpandOp>([&](auto expand) { return valueOf(expand.getX()); })
       .Case<nn::RangeOp>([&](nn::RangeOp range) {
         int position = node(NdOp::Position, Elem::I64, {}, 0, 0, 0);
@@ -234,20 +254,82 @@ int NestBuilder::opResult(Operation *op, Value value) {
       .Default([&](Operation *other) { return fail("'" + other->getName().getStringRef() + "' is not elementwise"); });
 }
 
+int NestBuilder::argument(Value value, Bytes bytes) {
+  std::optional<View> view = programElem(elementOf(value)) ? input(value, bytes) : std::nullopt;
+  if (!view)
+    return fail("an operand that a loop nest does not read");
+  problem.inputs.push_back(*view);
+  arguments.push_back(value);
+  return int(problem.inputs.size()) - 1;
+}
+
+/// Codes or zero points, as integers.
+int NestBuilder::code(Value value, Bytes bytes) {
+  if (auto c = value.getDefiningOp<arith::ConstantOp>()) {
+    auto elements = dyn_cast<DenseElementsAttr>(c.getValue());
+    if (!elements || !elements.isSplat())
+      return fail("a constant inside the kernel that is not one number");
+    APInt number = elements.getSplatValue<APInt>();
+    return node(NdOp::Constant, Elem::I32, {}, 0, 0, bytes == Bytes::UnsignedCode ? int64_t(number.getZExtValue()) : number.getSExtValue());
+  }
+  if (!isa<BlockArgument>(value))
+    return fail("codes that are computed inside the kernel");
+  if (auto found = knownCodes.find(value); found != knownCodes.end())
+    return found->second;
+  int number = argument(value, bytes);
+  // What a place holds of a signed activation is the code + 128.
+  if (number >= 0 && bytes == Bytes::SignedCode && problem.inputs[number].elem == Elem::U8)
+    number = node(NdOp::Sub, Elem::I32, {number, node(NdOp::Constant, Elem::I32, {}, 0, 0, 128)});
+  if (number >= 0)
+    knownCodes[value] = number;
+  return number;
+}
+
+/// Whole bytes with one f32 scale, and perhaps a zero point in the same type, along whole axes.
+static bool isPlainBytes(QuantType type) {
+  Format format = type.getFormat().getFormat();
+  if (!format.elem.isInteger() || format.elem.bits != 8 || format.planes.empty() || format.planes.size() > 2)
+    return false;
+  const Plane *scale = format.find(Role::Scale), *zero = format.find(Role::Zero);
+  return scale == &format.planes[0] && scale->type == Element::f32() && (format.planes.size() == 1 || (zero && zero->type == format.elem));
+}
+
+int NestBuilder::dequantized(Value quantized) {
+  auto bundle = quantized.getDefiningOp<BundleOp>();
+  if (!bundle || !isPlainBytes(bundle.getResult().getType()))
+    return fail("a quantized operand that is not 8 bits with one f32 scale for whole axes");
+  bool isSigned = bundle.getResult().getType().getFormat().getFormat().elem.hasSignedCodes();
+  ValueRange planes = bundle.getPlanes();
+  int number = code(planes[0], isSigned ? Bytes::SignedCode : Bytes::UnsignedCode);
+  if (planes.size() > 2)
+    number = node(NdOp::Sub, Elem::I32, {number, code(planes[2], isSigned ? Bytes::Number : Bytes::UnsignedCode)});
+  return node(NdOp::Mul, Elem::F32, {node(NdOp::Convert, Elem::F32, {number}), valueOf(planes[1])});
+}
+
+int NestBuilder::quantized(Value codes) {
+  auto unbundle = codes.getDefiningOp<UnbundleOp>();
+  auto quantize = unbundle && codes == unbundle.getPlanes()[0] ? unbundle.getQ().getDefiningOp<QuantizeOp>() : QuantizeOp();
+  if (!quantize || quantize.getPlanes().empty() || !isPlainBytes(quantize.getResult().getType()))
+    return fail("a quantization that is not 8 bits with one f32 scale for whole axes");
+  Format format = quantize.getResult().getType().getFormat().getFormat();
+  bool isSigned = format.elem.hasSignedCodes();
+  double low = isSigned ? -128 : 0, high = low + 255;
+  if (quantize.getByAttr()) {
+    Encode by = quantize.getByAttr().getEncode();
+    if (by.round != Round::Rne || by.order != Order::RoundThenZp || by.sat != Sat::Clamp)
+      return fail("a quantization that does not round to the nearest code and clamp");
+    low = double(by.low(format.elem)), high = double(by.high(format.elem));
+  }
+  ValueRange planes = quantize.getPlanes();
+  int zero = planes.size() > 1 ? code(planes[1], isSigned ? Bytes::Number : Bytes::UnsignedCode) : node(NdOp::Constant, Elem::I32, {});
+  int number = node(NdOp::Quantize, Elem::I32, {valueOf(quantize.getX()), valueOf(planes[0]), zero}, low, high);
+  return isSigned ? node(NdOp::Add, Elem::I32, {number, node(NdOp::Constant, Elem::I32, {}, 0, 0, 128)}) : number;
+}
+
 int NestBuilder::valueOf(Value value) {
   if (auto found = known.find(value); found != known.end())
     return found->second;
-  int number = -1;
-  if (isa<BlockArgument>(value)) {
-    std::optional<View> view = programElem(elementOf(value)) ? input(value) : std::nullopt;
-    if (!view)
-      return fail("an operand that a loop nest does not read");
-    problem.inputs.push_back(*view);
-    arguments.push_back(value);
-    number = int(problem.inputs.size()) - 1;
-  } else {
-    number = opResult(value.getDefiningOp(), value);
-  }
+  int number = isa<BlockArgument>(value) ? argument(value, Bytes::Number) : opResult(value.getDefiningOp(), value);
   if (number >= 0)
     known[value] = number;
   return number;

@@ -13,8 +13,11 @@ namespace tern::cpu {
 /// Collects the program that computes one value of a kernel function at each position of its shape.
 class NestBuilder {
 public:
-  /// `input` answers the view of a block argument that is broadcast to the shape; nullopt: it has none.
-  NestBuilder(NdProblem &problem, llvm::function_ref<std::optional<View>(mlir::Value)> input) : problem(problem), input(input) {}
+  /// What the bytes of an operand are.
+  enum class Bytes : uint8_t { Number, SignedCode, UnsignedCode };
+  /// `input` answers the view of a block argument that is broadcast to the shape, `bytes` of 8-bit elements; nullopt: it has none.
+  using Input = llvm::function_ref<std::optional<View>(mlir::Value, Bytes bytes)>;
+  NestBuilder(NdProblem &problem, Input input) : problem(problem), input(input) {}
 
   /// False: error() says which op has no form.
   bool finish(mlir::Value result);
@@ -25,6 +28,10 @@ public:
 private:
   int fail(const llvm::Twine &reason);
   int valueOf(mlir::Value value);
+  int argument(mlir::Value value, Bytes bytes);
+  int code(mlir::Value plane, Bytes bytes);
+  int dequantized(mlir::Value quantized);
+  int quantized(mlir::Value codes);
   int opResult(mlir::Operation *op, mlir::Value value);
   int node(NdNode node);
   int node(NdOp op, Elem elem, llvm::ArrayRef<int> args, double a = 0, double b = 0, int64_t i = 0);
@@ -33,10 +40,10 @@ private:
   int constant(mlir::Value value, mlir::Attribute attr);
 
   NdProblem &problem;
-  llvm::function_ref<std::optional<View>(mlir::Value)> input;
+  Input input;
   llvm::SmallVector<mlir::Value> arguments;
   llvm::SmallVector<Elem> nodeElems;
-  llvm::DenseMap<mlir::Value, int> known;
+  llvm::DenseMap<mlir::Value, int> known, knownCodes;
   std::string why;
 };
 
