@@ -42,7 +42,7 @@ public:
   Layer(nn::RnnOp op, int64_t direction, int64_t inputs)
       : op(op), direction(direction), n(op.getHidden()), in(inputs) {}
 
-  const double *w, *r, *bias = nullptr, *peephole = nullptr;
+  const double *w = nullptr, *r, *bias = nullptr, *peephole = nullptr;
 
   /// h (and c) of the next step from x, h and c; c is unused outside lstm.
   void step(const double *x, std::vector<double> &h, std::vector<double> &c) const {
@@ -75,8 +75,8 @@ private:
   /// Row j of gate g times x, with the bias of w.
   double gate(int64_t g, int64_t j, const double *x) const {
     int64_t row = g * n + j;
-    double sum = 0;
-    for (int64_t i = 0; i < in; ++i)
+    double sum = w ? 0 : x[direction * nn::RnnOp::gatesOf(op.getKind()) * n + row];
+    for (int64_t i = 0; w && i < in; ++i)
       sum += w[row * in + i] * x[i];
     return sum + (bias ? bias[row] : 0);
   }
@@ -120,15 +120,27 @@ private:
 };
 } // namespace
 
+/// What DynamicQuantizeLinear and back makes of all these states, in f32 as it does.
+static void roundStates(ArrayRef<std::vector<double> *> states) {
+  float least = 0, most = 0;
+  for (const std::vector<double> *state : states)
+    for (double v : *state)
+      least = std::min(least, float(v)), most = std::max(most, float(v));
+  float scale = most == least ? 1 : (most - least) / 255, zero = std::nearbyint(-least / scale);
+  for (std::vector<double> *state : states)
+    for (double &v : *state)
+      v = double(std::min(std::max(std::nearbyint(float(v) / scale) + zero, 0.0f), 255.0f) - zero) * scale;
+}
+
 Results evaluateRnn(nn::RnnOp op, Operands in) {
   const Tensor &xTensor = asTensor(in[0]);
   bool batchFirst = op.getLayout() == 1;
   int64_t steps = xTensor.getShape()[batchFirst], batch = xTensor.getShape()[!batchFirst];
   int64_t inputs = xTensor.getShape()[2], n = op.getHidden(), directions = op.getDirections();
   // Operands that are absent leave no gap.
-  size_t next = 3;
+  size_t next = op.getW() ? 3 : 2;
   auto optional = [&](mlir::Value operand) { return operand ? toReals(asTensor(in[next++])) : std::vector<double>(); };
-  std::vector<double> x = toReals(xTensor), w = toReals(asTensor(in[1])), r = toReals(asTensor(in[2]));
+  std::vector<double> x = toReals(xTensor), w = op.getW() ? toReals(asTensor(in[1])) : std::vector<double>(), r = toReals(asTensor(in[next - 1]));
   std::vector<double> bias = optional(op.getB());
   std::vector<int64_t> lens(batch, steps);
   if (op.getLens())
@@ -141,26 +153,38 @@ Results evaluateRnn(nn::RnnOp op, Operands in) {
   int64_t rows = nn::RnnOp::gatesOf(op.getKind()) * n;
   for (int64_t d = 0; d < directions; ++d) {
     Layer layer(op, d, inputs);
-    layer.w = w.data() + d * rows * inputs;
+    layer.w = op.getW() ? w.data() + d * rows * inputs : nullptr;
     layer.r = r.data() + d * rows * n;
     layer.bias = bias.empty() ? nullptr : bias.data() + d * 2 * rows;
     layer.peephole = peephole.empty() ? nullptr : peephole.data() + d * 3 * n;
     bool backward = d == 1 || op.getDirection() == nn::RnnDirection::reverse;
+    auto stateOf = [&](int64_t b) { return (batchFirst ? b * directions + d : d * batch + b) * n; };
+    std::vector<std::vector<double>> h(batch, std::vector<double>(n)), c = h;
     for (int64_t b = 0; b < batch; ++b) {
-      int64_t state = (batchFirst ? b * directions + d : d * batch + b) * n;
-      std::vector<double> h(n), c(n);
       if (!h0.empty())
-        h.assign(h0.begin() + state, h0.begin() + state + n);
+        h[b].assign(h0.begin() + stateOf(b), h0.begin() + stateOf(b) + n);
       if (!c0.empty())
-        c.assign(c0.begin() + state, c0.begin() + state + n);
-      for (int64_t t = 0; t < lens[b]; ++t) {
+        c[b].assign(c0.begin() + stateOf(b), c0.begin() + stateOf(b) + n);
+    }
+    for (int64_t t = 0; t < steps; ++t) {
+      SmallVector<std::vector<double> *> running;
+      for (int64_t b = 0; b < batch; ++b)
+        if (t < lens[b])
+          running.push_back(&h[b]);
+      if (op.getRoundState())
+        roundStates(running); // every use of h is a product with r
+      for (int64_t b = 0; b < batch; ++b) {
+        if (t >= lens[b])
+          continue;
         int64_t at = backward ? lens[b] - 1 - t : t;
-        layer.step(x.data() + (batchFirst ? b * steps + at : at * batch + b) * inputs, h, c);
+        layer.step(x.data() + (batchFirst ? b * steps + at : at * batch + b) * inputs, h[b], c[b]);
         int64_t to = batchFirst ? (b * steps + at) * directions + d : (at * directions + d) * batch + b;
-        std::copy(h.begin(), h.end(), y.begin() + to * n);
+        std::copy(h[b].begin(), h[b].end(), y.begin() + to * n);
       }
-      std::copy(h.begin(), h.end(), yh.begin() + state);
-      std::copy(c.begin(), c.end(), yc.begin() + state);
+    }
+    for (int64_t b = 0; b < batch; ++b) {
+      std::copy(h[b].begin(), h[b].end(), yh.begin() + stateOf(b));
+      std::copy(c[b].begin(), c[b].end(), yc.begin() + stateOf(b));
     }
   }
   auto result = [&](mlir::Value value, const std::vector<double> &values) {

@@ -47,8 +47,8 @@ LogicalResult RnnCheck::attributes() {
   if (op.getLinearBeforeReset() && op.getKind() != RnnKind::gru)
     return check.fail("linear_before_reset is of gru; this layer is ", kind);
   bool isLstm = op.getKind() == RnnKind::lstm;
-  if (!isLstm && (op.getInputForget() || op.getC0() || op.getPeephole()))
-    return check.fail(op.getInputForget() ? "input_forget" : op.getC0() ? "c0" : "peephole",
+  if (!isLstm && (op.getInputForget() || op.getRoundState() || op.getC0() || op.getPeephole()))
+    return check.fail(op.getInputForget() ? "input_forget" : op.getRoundState() ? "round_state" : op.getC0() ? "c0" : "peephole",
                       " is of lstm; this layer is ", kind);
   if (op.getClipAttr() && !(op.getClipAttr().getValueAsDouble() > 0))
     return check.fail("clip is ", op.getClipAttr().getValueAsDouble(), "; it must be positive");
@@ -83,6 +83,8 @@ LogicalResult RnnOp::inferReturnTypes(MLIRContext *context, std::optional<Locati
     state = {n.batch, n.directions, hidden};
     y = {n.batch, n.steps, n.directions, hidden};
   }
+  if (!op.getW() && differ(n.inputs, n.directions * rows)) // nn_n26
+    return check.fail("x has ", n.inputs, " columns and there is no w; products with w of ", n.directions, " directions have ", n.directions * rows);
   if (failed(layer.attributes()) || failed(layer.operand(op.getW(), "w", {n.directions, rows, n.inputs}, element)) ||
       failed(layer.operand(op.getR(), "r", {n.directions, rows, hidden}, element)) ||
       failed(layer.operand(op.getB(), "bias", {n.directions, 2 * rows}, element)) ||

@@ -153,17 +153,20 @@ def NN_RnnOp : NN_Op<"rnn", [NN_Infer, AttrSizedOperandSegments]> {
     x: [S, B, I], w: [D, G * H, I], r: [D, G * H, H], b: [D, 2 * G * H] (of w, then of r), lens: [B] steps of each sequence (i32), h0, c0: [D, B, H],
     peephole: [D, 3 * H] (i o f; lstm). Results: y [S, D, B, H] (0 after the end of a sequence), y_h [D, B, H], lstm also y_c [D, B, H].
     `layout` 1 puts B first: x [B, S, I], h0, c0, y_h, y_c [B, D, H], y [B, S, D, H].
+    Without w, x is [S, B, D * G * H]: the products of the inputs with w.
     `activations`: for each direction f, g, h (lstm), f, g (gru), f (rnn); `alpha` and `beta` have one entry each.
     linear_before_reset: of gru, as ONNX; input_forget: lstm with f = 1 - i; `clip` bounds the arguments of the activations.
+    round_state (lstm; com.microsoft's DynamicQuantizeLSTM): at every step r multiplies the h of all sequences that still run rounded to 256
+    codes; scale and zero point are those that DynamicQuantizeLinear takes from all of it.
   }];
-  let arguments = (ins NN_Rnn:$kind, NN_Tensor:$x, NN_Tensor:$w, NN_Tensor:$r, Optional<NN_Tensor>:$b, Optional<NN_Tensor>:$lens,
+  let arguments = (ins NN_Rnn:$kind, NN_Tensor:$x, Optional<NN_Tensor>:$w, NN_Tensor:$r, Optional<NN_Tensor>:$b, Optional<NN_Tensor>:$lens,
                        Optional<NN_Tensor>:$h0, Optional<NN_Tensor>:$c0, Optional<NN_Tensor>:$peephole, I64Attr:$hidden,
                        DefaultValuedAttr<NN_RnnDirectionAttr, "RnnDirection::forward">:$direction,
                        TypedArrayAttrBase<NN_RnnActivationAttr, "activations of the gates">:$activations,
                        OptionalAttr<DenseF32ArrayAttr>:$alpha, OptionalAttr<DenseF32ArrayAttr>:$beta, UnitAttr:$linear_before_reset,
-                       UnitAttr:$input_forget, OptionalAttr<F32Attr>:$clip, DefaultValuedAttr<I64Attr, "0">:$layout, NN_Name:$name);
+                       UnitAttr:$input_forget, UnitAttr:$round_state, OptionalAttr<F32Attr>:$clip, DefaultValuedAttr<I64Attr, "0">:$layout, NN_Name:$name);
   let results = (outs NN_Tensor:$y, NN_Tensor:$y_h, Optional<NN_Tensor>:$y_c);
-  let assemblyFormat = [{ `` $kind $x `,` $w `,` $r (`bias` $b^)? (`lens` $lens^)? (`h0` $h0^)? (`c0` $c0^)? (`peephole` $peephole^)? attr-dict `:`
+  let assemblyFormat = [{ `` $kind $x (`by` $w^)? `,` $r (`bias` $b^)? (`lens` $lens^)? (`h0` $h0^)? (`c0` $c0^)? (`peephole` $peephole^)? attr-dict `:`
                           functional-type(operands, results) }];
   let extraClassDeclaration = [{
     int64_t getDirections() { return getDirection() == RnnDirection::bidirectional ? 2 : 1; }

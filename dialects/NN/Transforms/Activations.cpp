@@ -26,7 +26,8 @@ bool keepsCodes(Operation *op) {
 
 ArrayRef<unsigned> weightOperands(Operation *op) {
   static constexpr unsigned table[] = {0}, one[] = {1}, recurrent[] = {1, 2};
-  return isa<GatherOp>(op) ? ArrayRef(table) : isa<RnnOp>(op) ? ArrayRef(recurrent) : ArrayRef(one);
+  auto rnn = dyn_cast<RnnOp>(op);
+  return isa<GatherOp>(op) ? ArrayRef(table) : rnn && rnn.getW() ? ArrayRef(recurrent) : ArrayRef(one);
 }
 
 /// Smaller tables save nothing.
@@ -42,7 +43,8 @@ bool isEmbedding(Operation *op) {
 
 /// Weights of all gates, for the inputs and for the state.
 static std::string whyNotQuantizable(RnnOp op) {
-  for (Value w : {op.getW(), op.getR()}) {
+  for (unsigned operand : weightOperands(op)) {
+    Value w = op->getOperand(operand);
     if (!isF32(w) || !isF32(op.getX()))
       return "its tensors are not f32";
     if (w.getDefiningOp<DequantizeOp>())

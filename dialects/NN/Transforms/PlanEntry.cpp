@@ -11,10 +11,10 @@ OpShape::OpShape(Operation *op) {
     weights.push_back(cast<RankedTensorType>(op->getOperand(operand).getType()));
   if (auto rnn = dyn_cast<RnnOp>(op)) {
     // One output for each row of the gates, of inputs and state together.
-    w = cast<RankedTensorType>(rnn.getW().getType());
+    w = weights.front();
     auto x = cast<RankedTensorType>(rnn.getX().getType());
     outAxis = 1, inAxis = 2;
-    n = w.getDimSize(0) * w.getDimSize(1), k = w.getDimSize(2) + rnn.getHidden();
+    n = w.getDimSize(0) * w.getDimSize(1), k = (rnn.getW() ? w.getDimSize(2) : 0) + rnn.getHidden();
     m = x.isDynamicDim(0) || x.isDynamicDim(1) ? -1 : x.getDimSize(0) * x.getDimSize(1);
     row = RowOp::Rnn;
     return;

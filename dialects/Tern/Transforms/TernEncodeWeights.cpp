@@ -227,6 +227,11 @@ private:
     llvm::DenseMap<Value, Value> done;
     for (auto [operand, name] : wanted) {
       Value value = operand->get();
+      // Recurrent layers read codes: only these are computed.
+      auto dequantize = value.getDefiningOp<DequantizeOp>();
+      bool staysCodes = dequantize && isa<nn::RnnOp>(operand->getOwner());
+      if (staysCodes)
+        value = dequantize.getQ();
       Value &constant = done[value];
       if (!constant) {
         reference::ConstantEvaluator evaluator;
@@ -237,7 +242,8 @@ private:
         builder.setInsertionPointAfterValue(value);
         constant = asConstant(builder, value.getLoc(), *result, name);
       }
-      operand->set(constant);
+      OpBuilder builder(operand->getOwner());
+      operand->set(staysCodes ? DequantizeOp::create(builder, value.getLoc(), operand->get().getType(), constant, StringAttr()).getResult() : constant);
     }
     SmallVector<Operation *> all;
     function.walk([&](Operation *op) { all.push_back(op); });

@@ -75,7 +75,7 @@ public:
       value = build.create<bufferization::AllocTensorOp>(cast<RankedTensorType>(value.getType()), ValueRange(), value);
     SmallVector<Value> last = repeat(build, steps, init, [&](const Build &in, Value t, ValueRange carried) {
       Value x = row(in, products, t);
-      SmallVector<Value> next = step(in, x, carried[1], isLstm ? carried[2] : Value());
+      SmallVector<Value> next = step(in, t, x, carried[1], isLstm ? carried[2] : Value());
       if (operands.getLens())
         for (auto [value, old] : llvm::zip(next, carried.drop_front()))
           value = whileRunning(in, t, value, old);
@@ -125,6 +125,9 @@ private:
   /// x w' of every step in the order of computation: [steps, batch, gates * n]. With both biases, except the recurrent
   /// one that linear_before_reset multiplies.
   Value inputProducts() {
+    Value bias = gateBias();
+    if (!operands.getW())
+      return givenProducts(bias);
     Value x = build.elementwise(
         Shaped({steps, batch, inputs}, elementOf(operands.getX())), ValueRange(), ArrayRef<AffineMap>(),
         [&](const Build &in, ValueRange) {
@@ -133,28 +136,39 @@ private:
           return in.extract(operands.getX(), op.getLayout() == 1 ? ValueRange{b, t, i} : ValueRange{t, b, i});
         });
     OpFoldResult rows = build.times(steps, batch), columns = build.number(gates * n);
-    Value bias;
-    if (operands.getB()) {
-      Value both = part(operands.getB(), {build.number(2), build.number(gates), build.number(n)});
-      bias = build.elementwise(RankedTensorType::get({gates * n}, wide), ValueRange(), ArrayRef<AffineMap>(),
-                               [&](const Build &in, ValueRange) {
-                                 Value row = in.create<linalg::IndexOp>(0), of = in.index(n);
-                                 Value g = in.create<arith::DivUIOp>(row, of), j = in.create<arith::RemUIOp>(row, of);
-                                 Value own = in.widen(in.extract(both, {in.index(0), g, j}));
-                                 Value other = in.widen(in.extract(both, {in.index(1), g, j}));
-                                 Value sum = in.add(own, other);
-                                 if (!op.getLinearBeforeReset())
-                                   return sum;
-                                 Value isHidden = in.create<arith::CmpIOp>(arith::CmpIPredicate::eq, g, in.index(2));
-                                 return in.select(isHidden, own, sum);
-                               });
-      if (op.getLinearBeforeReset())
-        resetBias = both;
-    }
     Value w = part(operands.getW(), {columns, inputs});
     Value products = buildMatmul(build, Shaped({rows, columns}, wide), widened(build.reshape(x, {rows, inputs})), widened(w), bias,
                                  /*transposeA=*/false, /*transposeB=*/true);
     return build.reshape(products, {steps, batch, columns});
+  }
+
+  /// Both biases of the gates [gates * n], except the recurrent one that linear_before_reset multiplies; null: none.
+  Value gateBias() {
+    if (!operands.getB())
+      return {};
+    Value both = part(operands.getB(), {build.number(2), build.number(gates), build.number(n)});
+    if (op.getLinearBeforeReset())
+      resetBias = both;
+    return build.elementwise(RankedTensorType::get({gates * n}, wide), ValueRange(), ArrayRef<AffineMap>(), [&](const Build &in, ValueRange) {
+      Value row = in.create<linalg::IndexOp>(0), of = in.index(n);
+      Value g = in.create<arith::DivUIOp>(row, of), j = in.create<arith::RemUIOp>(row, of);
+      Value own = in.widen(in.extract(both, {in.index(0), g, j}));
+      Value sum = in.add(own, in.widen(in.extract(both, {in.index(1), g, j})));
+      if (!op.getLinearBeforeReset())
+        return sum;
+      Value isHidden = in.create<arith::CmpIOp>(arith::CmpIPredicate::eq, g, in.index(2));
+      return in.select(isHidden, own, sum);
+    });
+  }
+
+  /// The products that x holds already, those of this direction, with the bias.
+  Value givenProducts(Value bias) const {
+    return build.elementwise(Shaped({steps, batch, build.number(gates * n)}, wide), ValueRange(), ArrayRef<AffineMap>(), [&](const Build &in, ValueRange) {
+      Value b = in.create<linalg::IndexOp>(1), i = in.create<linalg::IndexOp>(2);
+      Value t = placeOf(in, in.create<linalg::IndexOp>(0), b), column = in.create<arith::AddIOp>(i, in.index(d * gates * n));
+      Value x = in.widen(in.extract(operands.getX(), op.getLayout() == 1 ? ValueRange{b, t, column} : ValueRange{t, b, column}));
+      return bias ? in.add(x, in.extract(bias, i)) : x;
+    });
   }
 
   Value widened(Value tensor) const {
@@ -193,6 +207,25 @@ private:
       return body(at, at.create<linalg::IndexOp>(0), at.create<linalg::IndexOp>(1));
     });
   }
+  /// What DynamicQuantizeLinear and back makes of h of the sequences that still run.
+  Value rounded(const Build &in, Value t, Value h) const {
+    Value zero = in.number(wide, 0);
+    if (operands.getLens())
+      h = map(in, [&](const Build &at, Value b, Value j) {
+        Value runs = at.create<arith::CmpIOp>(arith::CmpIPredicate::slt, t, length(at, b));
+        return at.select(runs, at.extract(h, {b, j}), at.number(wide, 0));
+      });
+    Value least = in.extract(in.reduce(h, {0, 1}, zero, [](const Build &at, ValueRange s) { return at.min(s[0], s[1]); }), {});
+    Value most = in.extract(in.reduce(h, {0, 1}, zero, [](const Build &at, ValueRange s) { return at.max(s[0], s[1]); }), {});
+    Value range = in.create<arith::SubFOp>(most, least), last = in.number(wide, 255);
+    Value isEmpty = in.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, range, zero);
+    Value scale = in.select(isEmpty, in.number(wide, 1), in.create<arith::DivFOp>(range, last));
+    auto round = [&](const Build &at, Value v) { return at.create<math::RoundEvenOp>(at.create<arith::DivFOp>(v, scale)).getResult(); };
+    Value low = round(in, least), high = in.add(last, low);
+    return map(in, [&](const Build &at, Value b, Value j) {
+      return at.mul(at.min(at.max(round(at, at.extract(h, {b, j})), low), high), scale);
+    });
+  }
   /// Column j of gate g of a tensor [batch, gates * n].
   Value gate(const Build &in, Value tensor, int64_t g, Value b, Value j) const {
     return in.extract(tensor, {b, g == 0 ? j : in.create<arith::AddIOp>(j, in.index(g * n)).getResult()});
@@ -215,7 +248,7 @@ private:
     return in.add(sum, in.mul(weight, cell));
   }
 
-  SmallVector<Value> step(const Build &in, Value x, Value h, Value c) {
+  SmallVector<Value> step(const Build &in, Value t, Value x, Value h, Value c) {
     switch (op.getKind()) {
     case nn::RnnKind::rnn: {
       Value sums = recurrent(in, h, 0, 1);
@@ -224,15 +257,16 @@ private:
       })};
     }
     case nn::RnnKind::lstm:
-      return lstm(in, x, h, c);
+      return lstm(in, x, c, op.getRoundState() ? rounded(in, t, h) : h);
     case nn::RnnKind::gru:
       return {gru(in, x, h)};
     }
     llvm_unreachable("unknown kind");
   }
 
-  SmallVector<Value> lstm(const Build &in, Value x, Value h, Value c) {
-    Value sums = recurrent(in, h, 0, 4);
+  /// `factor`: h as r multiplies it.
+  SmallVector<Value> lstm(const Build &in, Value x, Value c, Value factor) {
+    Value sums = recurrent(in, factor, 0, 4);
     auto sum = [&](const Build &at, int64_t g, Value b, Value j) {
       return at.add(gate(at, x, g, b, j), gate(at, sums, g, b, j));
     };

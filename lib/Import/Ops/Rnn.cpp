@@ -1,4 +1,5 @@
 // LSTM, GRU, RNN -> nn.rnn.
+#include "lib/Import/Ops/Rnn.h"
 #include "lib/Import/Ops/Rules.h"
 
 using namespace mlir;
@@ -64,13 +65,17 @@ struct Functions {
 } // namespace
 
 static LogicalResult importRnn(Node &n, RnnKind kind) {
+  if (n.rank(0) != 3 || n.rank(2) != 3)
+    return n.error() << "X and R have ranks " << n.rank(0) << " and " << n.rank(2) << "; both must be 3";
+  return importLayer(n, kind, n.operand(0), n.operand(1), n.operand(2), n.type(2).getDimSize(2));
+}
+
+LogicalResult importLayer(Node &n, RnnKind kind, Value x, Value w, Value r, int64_t hidden, bool roundState) {
   std::string name = n.string("direction", "forward");
   std::optional<RnnDirection> direction = symbolizeRnnDirection(name);
   if (!direction)
     return n.error() << "direction is '" << name << "'; forward, reverse and bidirectional are defined";
-  if (n.rank(0) != 3 || n.rank(2) != 3)
-    return n.error() << "X and R have ranks " << n.rank(0) << " and " << n.rank(2) << "; both must be 3";
-  int64_t hidden = n.integer("hidden_size", n.type(2).getDimSize(2));
+  hidden = n.integer("hidden_size", hidden);
   Functions functions;
   if (failed(functions.read(n, kind, *direction == RnnDirection::bidirectional ? 2 : 1)))
     return failure();
@@ -84,12 +89,12 @@ static LogicalResult importRnn(Node &n, RnnKind kind) {
     return functions.hasParameters ? b.getDenseF32ArrayAttr(values) : DenseF32ArrayAttr();
   };
   auto results = n.createAll<RnnOp>(
-      isLstm ? 3 : 2, RnnKindAttr::get(n.importer.context, kind), n.operand(0), n.operand(1), n.operand(2),
+      isLstm ? 3 : 2, RnnKindAttr::get(n.importer.context, kind), x, w, r,
       n.operand(3), lens, n.operand(5), isLstm ? n.operand(6) : Value(), isLstm ? n.operand(7) : Value(),
       b.getI64IntegerAttr(hidden), RnnDirectionAttr::get(n.importer.context, *direction),
       b.getArrayAttr(functions.kinds), numbers(functions.alpha), numbers(functions.beta),
       kind == RnnKind::gru && n.integer("linear_before_reset", 0) ? b.getUnitAttr() : UnitAttr(),
-      isLstm && n.integer("input_forget", 0) ? b.getUnitAttr() : UnitAttr(), clip,
+      isLstm && n.integer("input_forget", 0) ? b.getUnitAttr() : UnitAttr(), roundState ? b.getUnitAttr() : UnitAttr(), clip,
       b.getI64IntegerAttr(n.integer("layout", 0)), n.name());
   for (auto [i, value] : llvm::enumerate(results))
     if (failed(n.result(value, int(i))))

@@ -13,7 +13,7 @@
 // FLOAT-NOT: tern.choice
 // QDQ: tern.quantize %{{.*}} by <absmax, -127 to 127> {method = "rtn", name = "lstm"} : (tensor<1x8x5xf32>) -> !tern.quant<1x8x5xf32, #tern.format<si8, scale<f32, [1, 1, *]>>>
 // QDQ: tern.quantize %{{.*}} by <absmax, -127 to 127> {method = "rtn", name = "lstm.r"} : (tensor<1x8x2xf32>) -> !tern.quant<1x8x2xf32, #tern.format<si8, scale<f32, [1, 1, *]>>>
-// QDQ: nn.rnn lstm %arg0, %{{.*}}, %{{.*}}
+// QDQ: nn.rnn lstm %arg0 by %{{.*}}, %{{.*}}
 // JSON: "op": "rnn",
 // JSON-NEXT: "m": 3,
 // JSON-NEXT: "n": 8,
@@ -24,7 +24,7 @@
 func.func @main(%x: tensor<3x1x5xf32>) -> tensor<3x1x1x2xf32> {
   %w = arith.constant dense<0.5> : tensor<1x8x5xf32>
   %r = arith.constant dense<0.25> : tensor<1x8x2xf32>
-  %y:3 = nn.rnn lstm %x, %w, %r {activations = [#nn<rnn_activation sigmoid>, #nn<rnn_activation tanh>, #nn<rnn_activation tanh>], hidden = 2 : i64, name = "lstm"} :
+  %y:3 = nn.rnn lstm %x by %w, %r {activations = [#nn<rnn_activation sigmoid>, #nn<rnn_activation tanh>, #nn<rnn_activation tanh>], hidden = 2 : i64, name = "lstm"} :
     (tensor<3x1x5xf32>, tensor<1x8x5xf32>, tensor<1x8x2xf32>) -> (tensor<3x1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>)
   return %y#0 : tensor<3x1x1x2xf32>
 }

@@ -45,7 +45,7 @@ func.func @main(%ids: tensor<1x4xi64>, %table: tensor<10x16xf32>, %cos: tensor<4
   %steps = nn.reshape %c : (tensor<1x4x16xf32>) -> tensor<4x1x16xf32>
   %wx = arith.constant dense<0.5> : tensor<1x32x16xf32>
   %wh = arith.constant dense<0.25> : tensor<1x32x8xf32>
-  %y:3 = nn.rnn lstm %steps, %wx, %wh {hidden = 8 : i64, activations = [#nn<rnn_activation sigmoid>, #nn<rnn_activation tanh>, #nn<rnn_activation tanh>], name = "layer"}
+  %y:3 = nn.rnn lstm %steps by %wx, %wh {hidden = 8 : i64, activations = [#nn<rnn_activation sigmoid>, #nn<rnn_activation tanh>, #nn<rnn_activation tanh>], name = "layer"}
     : (tensor<4x1x16xf32>, tensor<1x32x16xf32>, tensor<1x32x8xf32>) -> (tensor<4x1x1x8xf32>, tensor<1x1x8xf32>, tensor<1x1x8xf32>)
   return %c, %s, %soft, %best, %positions, %w, %y#0, %y#1, %y#2 : tensor<1x4x16xf32>, tensor<1x16xf32>, tensor<1x4x16xf32>, tensor<1x4xi64>, tensor<4xi64>, tensor<2x4x16xf32>, tensor<4x1x1x8xf32>, tensor<1x1x8xf32>, tensor<1x1x8xf32>
 }

@@ -175,7 +175,7 @@ TEST(ProblemPrint, RowsAndHeads) {
   expectInjective<RnnProblem>({}, {SET(RnnProblem, kind = RnnKind::Gru), SET(RnnProblem, steps = 9), SET(RnnProblem, batch = 9), SET(RnnProblem, inputs = 9),
                                    SET(RnnProblem, hidden = 9), SET(RnnProblem, directions = 2), SET(RnnProblem, reverse = true), SET(RnnProblem, hasH0 = true),
                                    SET(RnnProblem, hasC0 = true), SET(RnnProblem, lens = true), SET(RnnProblem, peephole = true), SET(RnnProblem, linearBeforeReset = true),
-                                   SET(RnnProblem, inputForget = true), SET(RnnProblem, clip = 9), SET(RnnProblem, weight = Elem::S8), SET(RnnProblem, activations.resize(1))});
+                                   SET(RnnProblem, inputForget = true), SET(RnnProblem, roundState = true), SET(RnnProblem, computed = true), SET(RnnProblem, clip = 9), SET(RnnProblem, weight = Elem::S8), SET(RnnProblem, activations.resize(1))});
 }
 
 TEST(ProblemPrint, Gemm) {

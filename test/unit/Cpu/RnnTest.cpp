@@ -19,7 +19,8 @@ RnnProblem problem(RnnKind kind, int64_t steps, int64_t batch, int64_t inputs, i
   RnnProblem p;
   p.kind = kind;
   p.steps = steps, p.batch = batch, p.inputs = inputs, p.hidden = hidden, p.directions = directions;
-  p.x = view({batch * inputs, inputs});
+  int64_t columns = inputs ? inputs : directions * p.gates() * hidden;
+  p.x = view({batch * columns, columns});
   p.y = view({directions * batch * hidden, batch * hidden, hidden});
   p.h0 = p.c0 = p.yh = p.yc = view({batch * hidden, hidden});
   using A = RnnActivation;
@@ -48,6 +49,18 @@ double activate(const RnnActivation &f, double x, double clip) {
   }
 }
 
+/// What DynamicQuantizeLinear and back makes of these states.
+void roundStates(const std::vector<std::vector<double> *> &states) {
+  float least = 0, most = 0;
+  for (const std::vector<double> *state : states)
+    for (double v : *state)
+      least = std::min(least, float(v)), most = std::max(most, float(v));
+  float scale = most == least ? 1 : (most - least) / 255, zero = std::nearbyint(-least / scale);
+  for (std::vector<double> *state : states)
+    for (double &v : *state)
+      v = double(std::min(std::max(std::nearbyint(float(v) / scale) + zero, 0.0f), 255.0f) - zero) * scale;
+}
+
 void expectRnn(const RnnProblem &p, const RnnProblem &compiled, ArrayRef<int64_t> sizes) {
   ASSERT_EQ(refuse(compiled), "");
   Random random(3);
@@ -59,8 +72,8 @@ void expectRnn(const RnnProblem &p, const RnnProblem &compiled, ArrayRef<int64_t
   };
   int64_t S = p.steps, B = p.batch, I = p.inputs, H = p.hidden, D = p.directions, G = p.gates(), GH = G * H;
   bool apart = p.kind == RnnKind::Gru && p.linearBeforeReset, codes = p.weight == Elem::S8;
-  int64_t biasSize = GH + (apart ? H : 0);
-  std::vector<float> x = floats(S * B * I, 1), w = floats(D * I * GH, 0.5f), r = floats(D * H * GH, 0.5f), bias = floats(D * biasSize, 0.5f);
+  int64_t biasSize = p.biasSize(), columns = I ? I : D * GH;
+  std::vector<float> x = floats(S * B * columns, 1), w = floats(D * I * GH, 0.5f), r = floats(D * H * GH, 0.5f), bias = floats(D * biasSize, 0.5f);
   std::vector<float> peephole = floats(D * 3 * H, 0.5f), h0 = floats(D * B * H, 1), c0 = floats(D * B * H, 1);
   std::vector<float> wScale = floats(D * GH, 0), rScale = wScale;
   std::vector<int8_t> wCodes(w.size()), rCodes(r.size());
@@ -72,22 +85,39 @@ void expectRnn(const RnnProblem &p, const RnnProblem &compiled, ArrayRef<int64_t
         (*c)[i] = int8_t(random.integer(-128, 127));
         (*values)[i] = float((*c)[i]) * (*scale)[int64_t(i) / (rows * GH) * GH + int64_t(i) % GH];
       }
+  if (p.roundState) // zero points of columns
+    for (int64_t d = 0; d < D; d++)
+      for (int64_t n = 0; n < GH; n++)
+        for (int64_t i = 0; i < H; i++)
+          r[(d * H + i) * GH + n] = float(rCodes[(d * H + i) * GH + n] - (n % 5 - 2)) * rScale[d * GH + n];
   std::vector<int32_t> lens(B);
   for (int64_t b = 0; b < B; b++)
     lens[b] = int32_t(S - b % (S + 1));
   std::vector<float> wantY(S * D * B * H, 0), wantH(D * B * H), wantC(D * B * H);
-  for (int64_t d = 0; d < D; d++)
-    for (int64_t b = 0; b < B; b++) {
-      std::vector<double> h(H), c(H);
+  for (int64_t d = 0; d < D; d++) {
+    std::vector<std::vector<double>> hs(B, std::vector<double>(H)), cs = hs;
+    for (int64_t b = 0; b < B; b++)
       for (int64_t j = 0; j < H; j++) {
-        h[j] = p.hasH0 ? h0[(d * B + b) * H + j] : 0;
-        c[j] = p.hasC0 ? c0[(d * B + b) * H + j] : 0;
+        hs[b][j] = p.hasH0 ? h0[(d * B + b) * H + j] : 0;
+        cs[b][j] = p.hasC0 ? c0[(d * B + b) * H + j] : 0;
       }
-      int64_t count = p.lens ? lens[b] : S;
-      for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < S; i++) {
+      std::vector<std::vector<double> *> running;
+      for (int64_t b = 0; b < B; b++)
+        if (i < (p.lens ? lens[b] : S))
+          running.push_back(&hs[b]);
+      if (p.roundState)
+        roundStates(running);
+      for (int64_t b = 0; b < B; b++) {
+        int64_t count = p.lens ? lens[b] : S;
+        if (i >= count)
+          continue;
+        std::vector<double> &h = hs[b], &c = cs[b];
         int64_t t = p.reverse || d == 1 ? count - 1 - i : i;
         auto fx = [&](int64_t g, int64_t j) {
           double sum = bias[d * biasSize + g * H + j];
+          if (I == 0)
+            sum += x[(t * B + b) * columns + d * GH + g * H + j];
           for (int64_t n = 0; n < I; n++)
             sum += double(x[(t * B + b) * I + n]) * w[(d * I + n) * GH + g * H + j];
           return sum;
@@ -125,9 +155,31 @@ void expectRnn(const RnnProblem &p, const RnnProblem &compiled, ArrayRef<int64_t
         for (int64_t j = 0; j < H; j++)
           wantY[((t * D + d) * B + b) * H + j] = float(h[j]);
       }
+    }
+    for (int64_t b = 0; b < B; b++)
       for (int64_t j = 0; j < H; j++) {
-        wantH[(d * B + b) * H + j] = float(h[j]);
-        wantC[(d * B + b) * H + j] = float(c[j]);
+        wantH[(d * B + b) * H + j] = float(hs[b][j]);
+        wantC[(d * B + b) * H + j] = float(cs[b][j]);
+      }
+  }
+  if (p.computed) { // as ONNX has them
+    std::vector<float> turned(r.size());
+    for (int64_t d = 0; d < D; d++)
+      for (int64_t i = 0; i < H; i++)
+        for (int64_t n = 0; n < GH; n++)
+          turned[(d * GH + n) * H + i] = r[(d * H + i) * GH + n];
+    r = turned;
+  }
+  int64_t panels = (GH + kRnnPanel - 1) / kRnnPanel, quads = (H + 3) / 4;
+  std::vector<int8_t> packed(D * panels * quads * kRnnPanel * 4);
+  std::vector<int32_t> shifts(D * GH), zeros(D * GH);
+  for (int64_t d = 0; d < D; d++)
+    for (int64_t n = 0; n < GH; n++) {
+      zeros[d * GH + n] = int32_t(n % 5 - 2);
+      for (int64_t i = 0; i < H; i++) {
+        int8_t code = rCodes[(d * H + i) * GH + n];
+        packed[(((d * panels + n / kRnnPanel) * quads + i / 4) * kRnnPanel + n % kRnnPanel) * 4 + i % 4] = code;
+        shifts[d * GH + n] += code - zeros[d * GH + n];
       }
     }
   for (const Isa &isa : hostIsas()) {
@@ -136,9 +188,17 @@ void expectRnn(const RnnProblem &p, const RnnProblem &compiled, ArrayRef<int64_t
     Buffer xb = Buffer::of(x), wb = codes ? Buffer::of(wCodes) : Buffer::of(w), rb = codes ? Buffer::of(rCodes) : Buffer::of(r);
     Buffer ws = Buffer::of(wScale), rs = Buffer::of(rScale), bb = Buffer::of(bias), pb = Buffer::of(peephole), lb = Buffer::of(lens);
     Buffer h0b = Buffer::of(h0), c0b = Buffer::of(c0), y(wantY.size() * 4), yh(wantH.size() * 4), yc(wantC.size() * 4);
-    std::vector<Buffer *> args{&xb, &wb, &rb};
+    Buffer pr = Buffer::of(packed), sb = Buffer::of(shifts), zb = Buffer::of(zeros);
+    std::vector<Buffer *> args{&xb};
+    if (I)
+      args.push_back(&wb);
+    args.push_back(p.roundState ? &pr : &rb);
+    if (codes && I)
+      args.push_back(&ws);
     if (codes)
-      args.insert(args.end(), {&ws, &rs});
+      args.push_back(&rs);
+    if (p.roundState)
+      args.insert(args.end(), {&sb, &zb});
     args.push_back(&bb);
     if (p.peephole)
       args.push_back(&pb);
@@ -191,6 +251,46 @@ TEST(Rnn, CodesOfEightBits) {
     RnnProblem p = problem(kind, 5, 2, 19, 37, 2);
     p.weight = Elem::S8;
     run(p);
+  }
+}
+
+TEST(Rnn, ProductsOfTheInputs) {
+  for (RnnKind kind : {RnnKind::Lstm, RnnKind::Gru, RnnKind::Rnn})
+    for (bool computed : {false, true}) {
+      RnnProblem p = problem(kind, 5, 2, 0, 37, 2);
+      p.computed = computed;
+      p.r = view({p.gates() * 37 * 37, 37});
+      p.linearBeforeReset = kind == RnnKind::Gru;
+      run(p);
+      p.linearBeforeReset = false, p.lens = true;
+      run(p);
+    }
+  RnnProblem codes = problem(RnnKind::Lstm, 5, 2, 0, 16, 1);
+  codes.weight = Elem::S8;
+  run(codes);
+}
+
+TEST(Rnn, RoundedStates) {
+  for (auto [steps, batch, hidden, directions] :
+       {std::tuple<int64_t, int64_t, int64_t, int64_t>(5, 1, 37, 2), {4, 2, 16, 1}, {3, 7, 8, 2}, {2, 1, 1, 1}, {6, 5, 65, 2}}) {
+    RnnProblem p = problem(RnnKind::Lstm, steps, batch, 0, hidden, directions);
+    p.weight = Elem::S8;
+    p.roundState = true;
+    run(p);
+    p.hasH0 = p.hasC0 = p.peephole = true;
+    p.reverse = directions == 1;
+    run(p);
+    p.lens = true;
+    run(p);
+    RnnProblem compiled = p;
+    compiled.steps = dynamicSize(0), compiled.batch = dynamicSize(1);
+    for (View *v : {&compiled.y, &compiled.h0, &compiled.c0, &compiled.yh, &compiled.yc})
+      for (int64_t &stride : v->strides)
+        stride = stride == batch * hidden ? dynamicOffset(2) : stride == directions * batch * hidden ? dynamicOffset(3) : stride;
+    compiled.x.strides[0] = dynamicOffset(4);
+    int64_t sizes[] = {steps, batch, batch * hidden, directions * batch * hidden, batch * directions * 4 * hidden};
+    if (batch > 1 && directions > 1)
+      expectRnn(p, compiled, sizes);
   }
 }
 

@@ -140,7 +140,7 @@ TEST_F(OpenSizesTest, Recurrent) {
                       "(tensor<{s}x2x{b}x3xf64>, tensor<2x{b}x3xf64>, tensor<2x{b}x3xf64>)";
   lowIndex = 1;
   std::string body = "%l = nn.cast %4 : (tensor<{b}xi64>) -> tensor<{b}xi32>\n"
-                     "%y, %h, %c = nn.rnn lstm %0, %1, %2 bias %3 lens %l {hidden = 3 : i64, direction = #nn<rnn_direction bidirectional>, "
+                     "%y, %h, %c = nn.rnn lstm %0 by %1, %2 bias %3 lens %l {hidden = 3 : i64, direction = #nn<rnn_direction bidirectional>, "
                      "activations = [" + functions + ", " + functions + "]} : " + types +
                      "\nreturn %y, %h, %c : tensor<{s}x2x{b}x3xf64>, tensor<2x{b}x3xf64>, tensor<2x{b}x3xf64>";
   check(body, {"tensor<{s}x{b}x2xf64>", "tensor<2x12x2xf64>", "tensor<2x12x3xf64>", "tensor<2x24xf64>", "tensor<{b}xi64>"},

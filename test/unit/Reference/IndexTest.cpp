@@ -86,7 +86,7 @@ TEST_F(IndexTest, RnnOfTwoLengths) {
   std::string op = "func.func @main(%x: tensor<2x2x1xf32>, %w: tensor<2x1x1xf32>, %r: tensor<2x1x1xf32>, %l: "
                    "tensor<2xi32>) -> (tensor<2x2x2x1xf32>, "
                    "tensor<2x2x1xf32>) {\n"
-                   "  %0:2 = nn.rnn rnn %x, %w, %r lens %l {hidden = 1 : i64, direction = #nn<rnn_direction "
+                   "  %0:2 = nn.rnn rnn %x by %w, %r lens %l {hidden = 1 : i64, direction = #nn<rnn_direction "
                    "bidirectional>, activations = "
                    "[#nn<rnn_activation affine>, #nn<rnn_activation affine>], alpha = array<f32: 1.0, 1.0>, beta = "
                    "array<f32: 0.0, 0.0>} : "

@@ -73,18 +73,19 @@ TEST_F(IndexTest, Scatters) {
 struct RnnCase {
   const char *kind, *attributes;
   int gates, functions;
+  bool hasW = true;
 };
 
 class RnnTest : public ToLinalgTest, public testing::WithParamInterface<RnnCase> {};
 
 TEST_P(RnnTest, AgreesWithTheReference) {
-  auto [kind, attributes, gates, functions] = GetParam();
+  auto [kind, attributes, gates, functions, hasW] = GetParam();
   bool isLstm = llvm::StringRef(kind) == "lstm";
   low = -1, high = 1;
   for (llvm::StringRef direction : {"forward", "reverse", "bidirectional"})
     for (bool batchFirst : {false, true})
       for (bool lens : {false, true}) {
-        int d = direction == "bidirectional" ? 2 : 1, h = 3, s = 5, b = 2, in = 4;
+        int d = direction == "bidirectional" ? 2 : 1, h = 3, s = 5, b = 2, in = hasW ? 4 : d * gates * h;
         std::string activations;
         for (int i = 0; i < d * functions; ++i)
           activations += formatv("{0}#nn<rnn_activation {1}>", i ? ", " : "", i % functions ? "tanh" : "sigmoid");
@@ -102,14 +103,14 @@ TEST_P(RnnTest, AgreesWithTheReference) {
         std::string results = y + ", " + state + (isLstm ? ", " + state : "");
         check(formatv("func.func @main(%x: {0}, %w: {1}, %r: {2}, %b: {3}, %h: {4}, %c: {4}, %p: {5}) -> ({6}) {{\n"
                       "  %l = arith.constant dense<[5, 2]> : tensor<2xi32>\n"
-                      "  %0:{7} = nn.rnn {8} %x, %w, %r bias %b {9} h0 %h {10} {{hidden = 3 : i64, layout = {11} : "
+                      "  %0:{7} = nn.rnn {8} %x {18}, %r bias %b {9} h0 %h {10} {{hidden = 3 : i64, layout = {11} : "
                       "i64, activations = [{12}], "
-                      "direction = #nn<rnn_direction {13}>{14}} : ({0}, {1}, {2}, {3}{15}, {4}{16}) -> ({6})\n  return "
+                      "direction = #nn<rnn_direction {13}>{14}} : ({0}{19}, {2}, {3}{15}, {4}{16}) -> ({6})\n  return "
                       "{17} : {6}\n}",
                       x, w, r, bias, state, p, results, isLstm ? 3 : 2, kind, lens ? "lens %l" : "",
                       isLstm ? "c0 %c peephole %p" : "", int(batchFirst), activations, direction, attributes,
                       lens ? ", tensor<2xi32>" : "", isLstm ? ", " + state + ", " + p : "",
-                      isLstm ? "%0#0, %0#1, %0#2" : "%0#0, %0#1")
+                      isLstm ? "%0#0, %0#1, %0#2" : "%0#0, %0#1", hasW ? "by %w" : "", hasW ? ", " + w : "")
                   .str(),
               1e-5);
       }
@@ -118,7 +119,9 @@ TEST_P(RnnTest, AgreesWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(Kinds, RnnTest,
                          testing::Values(RnnCase{"rnn", "", 1, 1}, RnnCase{"rnn", ", clip = 0.2 : f32", 1, 1},
                                          RnnCase{"gru", "", 3, 2}, RnnCase{"gru", ", linear_before_reset", 3, 2},
-                                         RnnCase{"lstm", "", 4, 3}, RnnCase{"lstm", ", input_forget", 4, 3}));
+                                         RnnCase{"lstm", "", 4, 3}, RnnCase{"lstm", ", input_forget", 4, 3},
+                                         RnnCase{"lstm", ", round_state", 4, 3}, RnnCase{"lstm", ", round_state", 4, 3, false},
+                                         RnnCase{"gru", ", linear_before_reset", 3, 2, false}));
 
 TEST_F(IndexTest, ElementsOfLessThanAByte) {
   for (llvm::StringRef narrow :

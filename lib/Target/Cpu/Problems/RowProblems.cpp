@@ -282,18 +282,19 @@ std::string print(const GatherProblem &p) {
 void visitSizes(RnnProblem &p, SizeVisitor visit) {
   for (int64_t *size : {&p.steps, &p.batch, &p.inputs, &p.hidden, &p.directions})
     visit.size(*size);
-  for (View *view : {&p.x, &p.y, &p.h0, &p.c0, &p.yh, &p.yc})
+  for (View *view : {&p.x, &p.y, &p.h0, &p.c0, &p.yh, &p.yc, &p.r})
     visitSizes(*view, visit);
 }
 
 std::string print(const RnnProblem &p) {
   Line line("rnn");
   line.number("kind", int64_t(p.kind)).sizes("sizes", {p.steps, p.batch, p.inputs, p.hidden, p.directions}).number("reverse", p.reverse);
-  const std::pair<StringRef, const View *> views[] = {{"x", &p.x}, {"y", &p.y}, {"h0", &p.h0}, {"c0", &p.c0}, {"yh", &p.yh}, {"yc", &p.yc}};
+  const std::pair<StringRef, const View *> views[] = {{"x", &p.x}, {"y", &p.y}, {"h0", &p.h0}, {"c0", &p.c0}, {"yh", &p.yh}, {"yc", &p.yc}, {"r", &p.r}};
   for (auto [name, view] : views)
     line.nested(name, print(*view));
   line.number("has_h0", p.hasH0).number("has_c0", p.hasC0).number("lens", p.lens).number("peephole", p.peephole);
   line.number("linear_before_reset", p.linearBeforeReset).number("input_forget", p.inputForget).real("clip", p.clip);
+  line.number("round_state", p.roundState).number("computed", p.computed);
   line.word("weight", kElems[size_t(p.weight)]);
   for (const RnnActivation &f : p.activations)
     line.number("f", f.kind).real("a", f.a).real("b", f.b);

@@ -207,12 +207,17 @@ struct GatherProblem {
 /// Arguments: x, w [directions][inputs][G hidden], r [directions][hidden][G hidden] (f32, or s8 and then f32[directions][G
 /// hidden] scales of w and of r), bias f32[directions][G hidden] (what is added to the gates; [+ hidden], of GRU with
 /// linearBeforeReset the recurrent bias of h), [peephole f32[directions][3 hidden]], [lens i32[batch]], [h0], [c0], y, y_h,
-/// [y_c], task.
+/// [y_c], task. Without inputs there is no w (and no scale of it): x holds the products [directions][G hidden].
+/// `computed`: r is f32 [directions][G hidden][hidden] by strides.
+/// `roundState`: r multiplies the u8 codes of h, whose scale and zero point are those of the range of all sequences that still run. Then r is
+/// s8[directions][panels of kRnnPanel columns][hidden / 4, rounded up][kRnnPanel][4], behind it follow f32 scales, i32 shifts (sum of the codes of
+/// a column around its zero point) and i32 zero points, each [directions][G hidden]; a task runs a direction, the states are y_h and y_c.
 enum class RnnKind : uint8_t { Lstm, Gru, Rnn };
 struct RnnActivation {
   enum Kind : uint8_t { Relu, Tanh, Sigmoid, Affine, LeakyRelu, ThresholdedRelu, ScaledTanh, HardSigmoid, Elu, Softsign, Softplus } kind = Tanh;
   double a = 0, b = 0;
 };
+constexpr int64_t kRnnPanel = 64;
 struct RnnProblem {
   RnnKind kind = RnnKind::Lstm;
   int64_t steps = 1, batch = 1, inputs = 1, hidden = 1, directions = 1; ///< inputs, hidden, directions static
@@ -220,13 +225,15 @@ struct RnnProblem {
   View x;                      ///< strides of step, sequence
   View y;                      ///< strides of step, direction, sequence
   View h0, c0, yh, yc;         ///< strides of direction, sequence
+  View r;                      ///< computed: strides of direction, output; inputs lie side by side
   bool hasH0 = false, hasC0 = false, lens = false, peephole = false;
-  bool linearBeforeReset = false, inputForget = false;
+  bool linearBeforeReset = false, inputForget = false, roundState = false, computed = false;
   double clip = 0; ///< 0: none
   Elem weight = Elem::F32;
   llvm::SmallVector<RnnActivation, 6> activations; ///< 3, 2 or 1 a direction
   int64_t gates() const { return kind == RnnKind::Lstm ? 4 : kind == RnnKind::Gru ? 3 : 1; }
   int64_t functions() const { return kind == RnnKind::Lstm ? 3 : kind == RnnKind::Gru ? 2 : 1; }
+  int64_t biasSize() const { return gates() * hidden + (kind == RnnKind::Gru && linearBeforeReset ? hidden : 0); }
 };
 
 void visitSizes(View &, SizeVisitor);

@@ -1,9 +1,10 @@
 // Recurrent layers. A task runs all steps of one sequence (or some) of one direction: the projection of the inputs of
 // several steps shares its weights, then each step multiplies the state with the recurrent weights. The state never
-// leaves the stack.
-#include "lib/Target/Cpu/Emit.h"
+// leaves the stack. Recurrent weights that are computed are turned once a task, in its scratch memory.
+#include "lib/Target/Cpu/Builder/Transpose.h"
 #include "lib/Target/Cpu/Math/RowReduce.h"
-#include "lib/Target/Cpu/Math/VectorMath.h"
+#include "lib/Target/Cpu/Products/RnnCell.h"
+#include "lib/Target/Cpu/Products/RnnRounded.h"
 
 using namespace mlir;
 
@@ -19,7 +20,7 @@ struct RnnPlan {
       for (int64_t some : {4, 2})
         if (p.batch % some == 0 && sequences == 1)
           sequences = std::min(some, rows);
-    steps = rows / sequences;
+    steps = p.inputs ? rows / sequences : 1;
     int64_t gates = p.gates() * p.hidden;
     while (steps > 1 && steps * sequences * gates > 1 << 15)
       steps /= 2;
@@ -30,20 +31,20 @@ struct RnnPlan {
 class RnnEmitter {
 public:
   RnnEmitter(KernelBuilder &k, const RnnProblem &p, const RnnPlan &plan)
-      : k(k), p(p), plan(plan), H(p.hidden), GH(p.gates() * p.hidden), lanes(k.lanes()),
-        biasSize(GH + (p.kind == RnnKind::Gru && p.linearBeforeReset ? H : 0)) {
+      : k(k), p(p), plan(plan), cell{k, p, {}}, H(p.hidden), GH(p.gates() * p.hidden), lanes(k.lanes()) {
     unsigned at = 0;
     auto next = [&](bool given = true) { return given ? k.arg(at++) : Value(); };
     bool codes = p.weight != Elem::F32;
-    x = next(), w = next(), r = next();
-    wScale = next(codes), rScale = next(codes);
+    x = next(), w = next(p.inputs > 0), r = next();
+    wScale = next(codes && p.inputs > 0), rScale = next(codes);
     bias = next();
-    peephole = next(p.peephole);
+    cell.peephole = next(p.peephole);
     lens = next(p.lens);
     h0 = next(p.hasH0), c0 = next(p.hasC0);
     y = next(), yh = next();
     yc = next(p.kind == RnnKind::Lstm);
-    gates = k.stack(plan.steps * plan.sequences * GH);
+    if (p.inputs)
+      gates = k.stack(plan.steps * plan.sequences * GH);
     sums = k.stack(plan.sequences * GH);
     h = k.stack(plan.sequences * H);
     c = k.stack(plan.sequences * H);
@@ -52,7 +53,9 @@ public:
 
   /// Sequences first .. first + plan.sequences - 1 of direction d, which is known to run backwards or not.
   void run(const Index &first, int64_t d, bool backwards) {
-    direction = d;
+    direction = cell.direction = d;
+    if (p.computed)
+      turn();
     Index all = k.extent(p.steps), count = all;
     if (p.lens) {
       Value n = arith::IndexCastOp::create(k.builder(), k.loc(), k.builder().getIndexType(), k.load(lens, first));
@@ -68,7 +71,8 @@ public:
     k.loop(0, count, plan.steps, [&](Index i0) {
       Index some = min(Index(plan.steps), count - i0);
       auto timeOf = [&](const Index &i) { return backwards ? count - 1 - i : i; };
-      project(first, i0, count, timeOf);
+      if (p.inputs)
+        project(first, i0, count, timeOf);
       k.loop(0, some, 1, [&](Index s) { step(first, s, timeOf(i0 + s)); });
     });
     if (p.lens)
@@ -109,6 +113,34 @@ private:
     return k.fma(sum, k.load(scale, Index(direction * GH) + column, piece.lanes, piece.mask), start);
   }
 
+  /// scratch[input][output] = r[output][input] of the direction: rows as those of constant weights.
+  void turn() {
+    Index from = k.offset(p.r.base) + k.offset(p.r.strides[0]) * direction, row = k.offset(p.r.strides[1]);
+    Value to = k.scratch();
+    int64_t L = blockLanes(k.target(), 4), wholeRows = GH / L * L, whole = H / L * L;
+    k.loop(0, wholeRows, L, [&](Index o) {
+      k.loop(0, whole, L, [&](Index i) {
+        Values rows;
+        for (int64_t lane = 0; lane < L; lane++)
+          rows.push_back(k.load(r, from + (o + lane) * row + i, L));
+        for (auto [lane, v] : llvm::enumerate(transposeBlock(k, rows)))
+          k.store(v, to, (i + int64_t(lane)) * GH + o);
+      });
+    });
+    auto each = [&](Index fromRow, Index toRow, Index fromColumn) {
+      k.loop(fromRow, toRow, 1, [&](Index o) {
+        k.loop(fromColumn, H, 1, [&](Index i) { k.store(k.load(r, from + o * row + i), to, i * GH + o); });
+      });
+    };
+    each(0, wholeRows, whole);
+    each(wholeRows, GH, 0);
+  }
+
+  /// What is added to the gates, and with linearBeforeReset the recurrent bias of h behind it.
+  Value biasOf(const Index &column, const Piece &piece) {
+    return k.load(bias, Index(direction * p.biasSize()) + column, piece.lanes, piece.mask);
+  }
+
   /// gates[step][sequence] = bias + x w of the steps from i0 on; steps behind the last one repeat it.
   void project(const Index &first, const Index &i0, const Index &count, Time timeOf) {
     int64_t rows = plan.steps * plan.sequences;
@@ -120,7 +152,7 @@ private:
     }
     k.forRow(GH, width(GH), [&](Index column, const Piece &piece) {
       int64_t n = piece.lanes;
-      Value start = k.load(bias, Index(direction * biasSize) + column, n, piece.mask);
+      Value start = biasOf(column, piece);
       Values acc(rows, wScale ? k.f32(0, n) : start);
       acc = k.loop(0, p.inputs, 1, acc, [&](Index i, ValueRange a) {
         Value weight = weights(w, (i + direction * p.inputs) * GH + column, piece);
@@ -149,7 +181,7 @@ private:
       // Even and odd rows in sums of their own, for the same reason.
       acc.append(plan.sequences, k.f32(0, n));
       auto add = [&](const Index &row, MutableArrayRef<Value> sums) {
-        Value weight = weights(r, (row + direction * H) * GH + column, piece);
+        Value weight = weights(p.computed ? k.scratch() : r, (p.computed ? row : row + direction * H) * GH + column, piece);
         for (int64_t i = 0; i < plan.sequences; i++)
           sums[i] = k.fma(k.broadcast(k.load(state, row + i * H), n), weight, sums[i]);
       };
@@ -167,55 +199,24 @@ private:
     });
   }
 
-  Value activate(int64_t which, Value v) {
-    const RnnActivation &f = p.activations[direction * p.functions() + which];
-    int64_t n = KernelBuilder::lanesOf(v);
-    auto number = [&](double c) { return k.f32(c, n); };
-    if (p.clip > 0)
-      v = k.fmin(number(p.clip), k.fmax(number(-p.clip), v));
-    auto negative = [&] { return k.compare(arith::CmpFPredicate::OLT, v, number(0)); };
-    switch (f.kind) {
-    case RnnActivation::Relu:
-      return k.fmax(number(0), v);
-    case RnnActivation::Tanh:
-      return vmath::tanh(k, v);
-    case RnnActivation::Sigmoid:
-      return vmath::sigmoid(k, v);
-    case RnnActivation::Affine:
-      return k.add(k.mul(v, number(f.a)), number(f.b));
-    case RnnActivation::LeakyRelu:
-      return k.select(negative(), k.mul(v, number(f.a)), v);
-    case RnnActivation::ThresholdedRelu:
-      return k.select(k.compare(arith::CmpFPredicate::OGT, v, number(f.a)), v, number(0));
-    case RnnActivation::ScaledTanh:
-      return k.mul(vmath::tanh(k, k.mul(v, number(f.b))), number(f.a));
-    case RnnActivation::HardSigmoid:
-      return vmath::hardSigmoid(k, v, f.a, f.b);
-    case RnnActivation::Elu:
-      return k.select(negative(), k.mul(number(f.a), k.sub(vmath::expNegative(k, k.fmin(number(0), v)), number(1))), v);
-    case RnnActivation::Softsign:
-      return k.div(v, k.add(number(1), k.abs(v)));
-    case RnnActivation::Softplus:
-      return vmath::softplus(k, v);
-    }
-    llvm_unreachable("an activation without code");
-  }
-
   void step(const Index &first, const Index &s, const Index &t) {
     Index row = s * (plan.sequences * GH);
-    auto projected = [&](int64_t i, const Index &column, const Piece &piece) {
-      return k.load(gates, row + i * GH + column, piece.lanes, piece.mask);
+    auto projected = [&](const Index &i, const Index &column, const Piece &piece) {
+      if (p.inputs)
+        return k.load(gates, row + i * GH + column, piece.lanes, piece.mask);
+      Index from = k.offset(p.x.base) + t * k.offset(p.x.strides[0]) + (first + i) * k.offset(p.x.strides[1]) + direction * GH;
+      return k.add(k.load(x, from + column, piece.lanes, piece.mask), biasOf(column, piece));
     };
     bool gru = p.kind == RnnKind::Gru;
     if (gru && p.linearBeforeReset) {
       recur(h, 0, 2 * H, projected);
       recur(h, 2 * H, 3 * H, [&](int64_t, const Index &column, const Piece &piece) {
-        return k.load(bias, Index(direction * biasSize + H) + column, piece.lanes, piece.mask); // behind the bias of h
+        return biasOf(column + H, piece); // behind the bias of h
       });
     } else if (gru) {
       recur(h, 0, 2 * H, projected);
       forState([&](const Index &i, const Index &at, const Piece &piece) {
-        Value open = activate(0, k.load(sums, i * GH + H + at, piece.lanes, piece.mask));
+        Value open = cell.activate(0, k.load(sums, i * GH + H + at, piece.lanes, piece.mask));
         k.store(k.mul(open, k.load(h, i * H + at, piece.lanes, piece.mask)), reset, i * H + at, piece.mask);
       });
       recur(reset, 2 * H, 3 * H, projected);
@@ -227,24 +228,17 @@ private:
       auto gate = [&](int64_t g) { return k.load(sums, i * GH + g * H + at, n, piece.mask); };
       Value next;
       if (p.kind == RnnKind::Rnn) {
-        next = activate(0, gate(0));
+        next = cell.activate(0, gate(0));
       } else if (gru) {
-        Value z = activate(0, gate(0)), old = k.load(h, i * H + at, n, piece.mask), candidate = gate(2);
+        Value z = cell.activate(0, gate(0)), old = k.load(h, i * H + at, n, piece.mask), candidate = gate(2);
         if (p.linearBeforeReset)
-          candidate = k.fma(activate(0, gate(1)), candidate, k.load(gates, row + i * GH + 2 * H + at, n, piece.mask));
-        candidate = activate(1, candidate);
+          candidate = k.fma(cell.activate(0, gate(1)), candidate, projected(i, at + 2 * H, piece));
+        candidate = cell.activate(1, candidate);
         next = k.add(k.mul(k.sub(k.f32(1, n), z), candidate), k.mul(z, old));
       } else {
-        Value old = k.load(c, i * H + at, n, piece.mask);
-        auto peep = [&](int64_t which, Value v, Value cell) {
-          return peephole ? k.fma(k.load(peephole, Index(direction * 3 * H + which * H) + at, n, piece.mask), cell, v) : v;
-        };
-        Value in = activate(0, peep(0, gate(0), old));
-        Value forget = p.inputForget ? k.sub(k.f32(1, n), in) : activate(0, peep(2, gate(2), old));
-        Value cell = k.add(k.mul(forget, old), k.mul(in, activate(1, gate(3))));
-        Value out = activate(0, peep(1, gate(1), cell));
-        k.store(cell, c, i * H + at, piece.mask);
-        next = k.mul(out, activate(2, cell));
+        Value newCell;
+        std::tie(newCell, next) = this->cell.lstm(gate, k.load(c, i * H + at, n, piece.mask), at, piece);
+        k.store(newCell, c, i * H + at, piece.mask);
       }
       k.store(next, h, i * H + at, piece.mask);
       k.store(next, y, yPlace(t, first + i) + at, piece.mask);
@@ -254,8 +248,9 @@ private:
   KernelBuilder &k;
   const RnnProblem &p;
   const RnnPlan &plan;
-  int64_t H, GH, lanes, biasSize, direction = 0;
-  Value x, w, r, wScale, rScale, bias, peephole, lens, h0, c0, y, yh, yc;
+  RnnCell cell;
+  int64_t H, GH, lanes, direction = 0;
+  Value x, w, r, wScale, rScale, bias, lens, h0, c0, y, yh, yc;
   Value gates, sums, h, c, reset;
 };
 
@@ -268,9 +263,12 @@ double estimateUs(const RnnProblem &problem, const Isa &isa) {
 }
 
 Kernel emitRnn(ModuleOp module, StringRef name, const RnnProblem &p, const Isa &isa) {
-  SmallVector<Elem> args{Elem::F32, p.weight, p.weight};
-  if (p.weight != Elem::F32)
-    args.append({Elem::F32, Elem::F32});
+  SmallVector<Elem> args{Elem::F32};
+  args.append(1 + (p.inputs > 0), p.weight);
+  if (p.roundState)
+    args.append({Elem::F32, Elem::I32, Elem::I32});
+  else if (p.weight != Elem::F32)
+    args.append(1 + (p.inputs > 0), Elem::F32);
   args.push_back(Elem::F32);
   if (p.peephole)
     args.push_back(Elem::F32);
@@ -278,7 +276,11 @@ Kernel emitRnn(ModuleOp module, StringRef name, const RnnProblem &p, const Isa &
     args.push_back(Elem::I32);
   args.append(p.hasH0 + p.hasC0 + 2 + (p.kind == RnnKind::Lstm), Elem::F32);
   RnnPlan plan(p, isa);
-  KernelBuilder k(module, name, args, isa, std::nullopt, hasDynamicSizes(p));
+  KernelBuilder k(module, name, args, isa, p.computed ? std::optional(Elem::F32) : std::nullopt, hasDynamicSizes(p));
+  if (p.roundState) {
+    emitRounded(k, p);
+    return {k.finish(), TaskCount(p.directions)};
+  }
   RnnEmitter emitter(k, p, plan);
   if (p.directions == 1) {
     emitter.run(k.task() * plan.sequences, 0, p.reverse);
@@ -287,16 +289,20 @@ Kernel emitRnn(ModuleOp module, StringRef name, const RnnProblem &p, const Isa &
     k.when(
         k.equal(direction, 0), [&] { emitter.run(first, 0, p.reverse); }, [&] { emitter.run(first, 1, true); });
   }
-  return {k.finish(), TaskCount::of({p.batch}, plan.sequences) * TaskCount(p.directions)};
+  return {k.finish(), TaskCount::of({p.batch}, plan.sequences) * TaskCount(p.directions), p.computed ? p.gates() * p.hidden * p.hidden * 4 : 0};
 }
 
 std::string refuse(const RnnProblem &p) {
-  if (isDynamic(p.inputs) || isDynamic(p.hidden) || isDynamic(p.directions) || p.inputs < 1 || p.hidden < 1)
+  if (isDynamic(p.inputs) || isDynamic(p.hidden) || isDynamic(p.directions) || p.inputs < 0 || p.hidden < 1)
     return "a number of inputs or of hidden values that is only known at run time";
   if (p.hidden > 4096)
     return "more than 4096 hidden values";
   if (p.weight != Elem::F32 && p.weight != Elem::S8)
     return "weights that are neither f32 nor s8";
+  if (p.roundState && (p.kind != RnnKind::Lstm || p.weight != Elem::S8 || p.inputs || p.computed))
+    return "rounded states beside recurrent weights that are not constant 8-bit codes, or inputs that are not multiplied yet";
+  if (p.computed && (p.weight != Elem::F32 || p.inputs))
+    return "computed recurrent weights that are not f32, or inputs that are not multiplied yet";
   if (int64_t(p.activations.size()) != p.directions * p.functions())
     return "another number of activations";
   return "";

@@ -1,6 +1,7 @@
 // Symmetric quantization with a scale from the data: u8 = 128 + clamp(round(x / s), -127, 127), s = max |x| / 127, or 1
 // where all is zero. Per row in one pass over a row that stays in the cache; per tensor in two kernels. The latter also with a zero point.
 #include "lib/Target/Cpu/Emit.h"
+#include "lib/Target/Cpu/Math/DynamicRange.h"
 #include "lib/Target/Cpu/Math/ExprVector.h"
 #include "lib/Target/Cpu/Math/RowReduce.h"
 
@@ -39,22 +40,11 @@ public:
             reduceRow(k, count, 0, element, [&](Value acc, Value v) { return k.fmax(v, acc); })};
   }
 
-  /// Scale and zero point (f32) of a range that holds 0.
-  std::pair<Value, Value> parameters(Value min, Value max) {
-    // The difference may overflow.
-    Value range = k.fmin(k.f32(std::numeric_limits<float>::max()), k.sub(max, min));
-    Value zero = k.compare(arith::CmpFPredicate::OEQ, range, k.f32(0));
-    Value scale = k.select(zero, k.f32(1), k.div(range, k.f32(255)));
-    Value point = k.roundEven(k.div(k.neg(min), scale));
-    return {scale, k.fmin(k.f32(255), k.fmax(k.f32(0), point))};
-  }
-
   void quantizeAround(const Index &i, Value scale, Value zero, Value codes) {
     Index from = at(p.in, i), to = at(p.out, i);
     k.forRow(count, width, [&](Index c, const Piece &piece) {
       Value x = k.load(k.arg(0), from + c, piece.lanes, piece.mask);
-      Value q = k.roundToInt(k.div(x, k.broadcast(scale, piece.lanes)), 0, -512, 512);
-      k.store(k.saturateU8(k.addi(q, k.broadcast(zero, piece.lanes))), codes, to + c, piece.mask);
+      k.store(k.saturateU8(dynamicCodes(k, x, scale, zero)), codes, to + c, piece.mask);
     });
   }
 
@@ -180,7 +170,7 @@ Kernel emitDynamicQuant(ModuleOp module, StringRef name, const DynamicQuantProbl
   Value scale, zero;
   if (p.minmax) {
     Value point;
-    std::tie(scale, point) = emitter.parameters(found[0], found[1]);
+    std::tie(scale, point) = dynamicParameters(k, found[0], found[1]);
     zero = arith::FPToSIOp::create(k.builder(), k.loc(), k.i32Type(), point);
   } else {
     scale = emitter.scaleOf(found[0]);

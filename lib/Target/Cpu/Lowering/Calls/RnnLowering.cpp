@@ -10,10 +10,21 @@ using namespace mlir;
 namespace tern::cpu {
 namespace {
 
-/// The weights of all directions and gates: f32, or codes with one scale for each output.
+/// The weights of all directions and gates: f32, or 8-bit codes with one scale for each output.
 struct RnnWeights {
   std::vector<double> values; ///< [directions][outputs][inputs], values or codes
   std::vector<double> scales; ///< [directions][outputs] of s8 codes; empty: values are values
+  std::vector<double> zeros;  ///< the same; empty: 0
+
+  bool areCodes() const { return !scales.empty(); }
+  /// Codes become values.
+  void dequantize() {
+    for (size_t i = 0; i < values.size() && areCodes(); ++i) {
+      size_t output = i / (values.size() / scales.size());
+      values[i] = (values[i] - (zeros.empty() ? 0 : zeros[output])) * scales[output];
+    }
+    scales.clear(), zeros.clear();
+  }
 };
 
 template <typename T> KernelArg numbersArg(const std::vector<double> &values, Elem elem) {
@@ -72,21 +83,47 @@ static bool readWeights(Value value, ArrayRef<CallOperand> operands, RnnWeights 
   auto of = [&](const std::vector<double> &all, int64_t output) {
     return all.size() == 1 ? all[0] : int64_t(all.size()) == outputs ? all[output] : all[output / shape[1]];
   };
-  bool small = true;
-  for (size_t i = 0; i < c->size(); ++i) {
-    double code = (*c)[i] - (zeros ? of(*zeros, int64_t(i) / shape[2]) : 0);
-    small &= code >= -128 && code <= 127;
-    weights.values.push_back(code);
-  }
-  for (int64_t o = 0; o < outputs; ++o)
+  for (int64_t o = 0; o < outputs; ++o) {
     weights.scales.push_back(of(*s, o));
-  if (small)
-    return true;
-  // Codes around an uneven zero point do not fit into a signed byte.
+    if (zeros)
+      weights.zeros.push_back(of(*zeros, o));
+  }
+  // A byte holds the codes around their zero points, or around 128.
+  weights.values = std::move(*c);
+  bool small = true;
+  auto around = [&](size_t i) { return weights.values[i] - (zeros ? weights.zeros[int64_t(i) / shape[2]] : 0); };
   for (size_t i = 0; i < weights.values.size(); ++i)
-    weights.values[i] *= weights.scales[int64_t(i) / shape[2]];
-  weights.scales.clear();
+    small &= around(i) >= -128 && around(i) <= 127;
+  if (small) {
+    for (size_t i = 0; i < weights.values.size(); ++i)
+      weights.values[i] = around(i);
+    weights.zeros.clear();
+  } else if (!isSigned) {
+    weights.zeros.resize(outputs);
+    for (double &value : weights.values)
+      value -= 128;
+    for (double &zero : weights.zeros)
+      zero -= 128;
+  }
   return true;
+}
+
+/// s8 [directions][panels][quads][kRnnPanel][4] and what follows it, as RnnProblem says for roundState.
+static void packRounded(const RnnWeights &r, int64_t directions, int64_t outputs, int64_t inputs, SmallVectorImpl<KernelArg> &args) {
+  int64_t panels = (outputs + kRnnPanel - 1) / kRnnPanel, quads = (inputs + 3) / 4;
+  std::vector<int8_t> codes(directions * panels * quads * kRnnPanel * 4);
+  std::vector<float> scales(r.scales.begin(), r.scales.end());
+  std::vector<int32_t> shifts(directions * outputs), zeros(directions * outputs);
+  for (int64_t row = 0; row < directions * outputs; ++row) {
+    int64_t panel = row / outputs * panels + row % outputs / kRnnPanel, column = row % outputs % kRnnPanel;
+    zeros[row] = r.zeros.empty() ? 0 : int32_t(r.zeros[row]);
+    for (int64_t i = 0; i < inputs; ++i) {
+      int64_t code = int64_t(r.values[row * inputs + i]);
+      codes[((panel * quads + i / 4) * kRnnPanel + column) * 4 + i % 4] = int8_t(code);
+      shifts[row] += int32_t(code) - zeros[row];
+    }
+  }
+  args.append({arrayArg(Elem::S8, codes), arrayArg(Elem::F32, scales), arrayArg(Elem::I32, shifts), arrayArg(Elem::I32, zeros)});
 }
 
 bool RowLowering::rnn() {
@@ -154,27 +191,42 @@ bool RowLowering::rnn() {
   int64_t D = problem.directions, H = problem.hidden, GH = problem.gates() * H;
   RnnWeights w, r;
   std::string reason;
-  if (!readWeights(op.getW(), operands, w, reason) || !readWeights(op.getR(), operands, r, reason))
+  if (op.getW() && !readWeights(op.getW(), operands, w, reason))
     return refuse(reason);
-  bool codes = !w.scales.empty() && !r.scales.empty();
-  if (!codes)
-    for (RnnWeights *weights : {&w, &r})
-      if (!weights->scales.empty()) {
-        int64_t row = int64_t(weights->values.size()) / (D * GH);
-        for (size_t i = 0; i < weights->values.size(); ++i)
-          weights->values[i] *= weights->scales[int64_t(i) / row];
-      }
-  problem.weight = codes ? Elem::S8 : Elem::F32;
   SmallVector<KernelArg> args{operandArg(x)};
-  std::vector<double> packedW = turned(w.values, D, GH, problem.inputs), packedR = turned(r.values, D, GH, H);
-  if (codes) {
-    args.append({numbersArg<int8_t>(packedW, Elem::S8), numbersArg<int8_t>(packedR, Elem::S8)});
-    args.append({numbersArg<float>(w.scales, Elem::F32), numbersArg<float>(r.scales, Elem::F32)});
+  if (!op.getW())
+    problem.inputs = 0;
+  problem.roundState = op.getRoundState();
+  if (Strided computed; !readWeights(op.getR(), operands, r, reason)) {
+    // Computed weights as they lie.
+    if (!strided(op.getR(), computed) || computed.elem != Elem::F32 || computed.strides[2] != 1)
+      return refuse(reason);
+    problem.computed = true;
+    problem.r = viewOf(computed, {0u, 1u});
+    args.push_back(operandArg(computed));
+  } else if (problem.roundState && r.areCodes()) {
+    problem.weight = Elem::S8;
+    packRounded(r, D, GH, H, args);
   } else {
-    args.append({numbersArg<float>(packedW, Elem::F32), numbersArg<float>(packedR, Elem::F32)});
+    bool codes = r.areCodes() && r.zeros.empty() && (!op.getW() || (w.areCodes() && w.zeros.empty()));
+    if (!codes) {
+      w.dequantize();
+      r.dequantize();
+    }
+    problem.weight = codes ? Elem::S8 : Elem::F32;
+    SmallVector<std::pair<RnnWeights *, int64_t>, 2> all{{&r, H}};
+    if (op.getW())
+      all.insert(all.begin(), {&w, problem.inputs});
+    for (auto [weights, inputs] : all) {
+      std::vector<double> packed = turned(weights->values, D, GH, inputs);
+      args.push_back(codes ? numbersArg<int8_t>(packed, Elem::S8) : numbersArg<float>(packed, Elem::F32));
+    }
+    for (auto [weights, inputs] : all)
+      if (codes)
+        args.push_back(numbersArg<float>(weights->scales, Elem::F32));
   }
   bool apart = problem.kind == RnnKind::Gru && problem.linearBeforeReset;
-  int64_t biasSize = GH + (apart ? H : 0);
+  int64_t biasSize = problem.biasSize();
   std::vector<double> bias(D * biasSize, 0);
   if (op.getB()) {
     int index = operandIndex(op.getB());
