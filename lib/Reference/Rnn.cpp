@@ -120,16 +120,19 @@ private:
 };
 } // namespace
 
-/// What DynamicQuantizeLinear and back makes of all these states, in f32 as it does.
-static void roundStates(ArrayRef<std::vector<double> *> states) {
+/// What DynamicQuantizeLinear and back makes of states in step t, in f32 as it does. The range is that of the sequences that ran the step before,
+/// those that go on are rounded.
+static void roundStates(MutableArrayRef<std::vector<double>> states, ArrayRef<int64_t> lens, int64_t t) {
   float least = 0, most = 0;
-  for (const std::vector<double> *state : states)
-    for (double v : *state)
-      least = std::min(least, float(v)), most = std::max(most, float(v));
+  for (auto [state, length] : llvm::zip(states, lens))
+    for (double v : state)
+      if (t <= length)
+        least = std::min(least, float(v)), most = std::max(most, float(v));
   float scale = most == least ? 1 : (most - least) / 255, zero = std::nearbyint(-least / scale);
-  for (std::vector<double> *state : states)
-    for (double &v : *state)
-      v = double(std::min(std::max(std::nearbyint(float(v) / scale) + zero, 0.0f), 255.0f) - zero) * scale;
+  for (auto [state, length] : llvm::zip(states, lens))
+    for (double &v : state)
+      if (t < length)
+        v = double(std::min(std::max(std::nearbyint(float(v) / scale) + zero, 0.0f), 255.0f) - zero) * scale;
 }
 
 Results evaluateRnn(nn::RnnOp op, Operands in) {
@@ -167,12 +170,8 @@ Results evaluateRnn(nn::RnnOp op, Operands in) {
         c[b].assign(c0.begin() + stateOf(b), c0.begin() + stateOf(b) + n);
     }
     for (int64_t t = 0; t < steps; ++t) {
-      SmallVector<std::vector<double> *> running;
-      for (int64_t b = 0; b < batch; ++b)
-        if (t < lens[b])
-          running.push_back(&h[b]);
       if (op.getRoundState())
-        roundStates(running); // every use of h is a product with r
+        roundStates(h, lens, t); // every use of h is a product with r
       for (int64_t b = 0; b < batch; ++b) {
         if (t >= lens[b])
           continue;

@@ -60,7 +60,7 @@ def of(dtype):
 
 
 def dynamic_lstm(rng, i):
-    steps, batch, inputs, hidden, directions = int(rng.integers(1, 6)), 1, 5, 4, 1 + i % 2
+    steps, batch, inputs, hidden, directions = int(rng.integers(1, 6)), 1 + i // 4 * 2, 5, 4, 1 + i % 2
     dtype = [np.int8, np.uint8][i // 2 % 2]
     columns = 4 * hidden
     per_column = i % 4 == 3
@@ -71,8 +71,10 @@ def dynamic_lstm(rng, i):
         zeros = np.zeros(shape, dtype) if per_column or dtype == np.int8 else codes(rng, dtype, shape)
         parameters += [(name + "s", scale(rng, *shape)), (name + "z", zeros)]
     state = [("h", f32(rng.normal(size=(directions, batch, hidden)))), ("c", f32(rng.normal(size=(directions, batch, hidden))))] if i % 3 else [None, None]
-    arrays = [("x", f32(rng.normal(size=(steps, batch, inputs)))), ("w", w), ("r", r), ("b", f32(rng.normal(size=(directions, 2 * columns)))), None, *state, None,
-              *parameters]
+    lens = ("lens", np.array([1 + k % steps for k in range(batch)], np.int32)) if i > 5 else None
+    peepholes = ("p", f32(rng.normal(size=(directions, 3 * hidden)))) if i in (2, 5, 7) else None
+    arrays = [("x", f32(rng.normal(size=(steps, batch, inputs)))), ("w", w), ("r", r), ("b", f32(rng.normal(size=(directions, 2 * columns)))), lens, *state,
+              peepholes, *parameters]
     return Model("DynamicQuantizeLSTM", arrays, [("y", TensorProto.FLOAT), ("yh", TensorProto.FLOAT), ("yc", TensorProto.FLOAT)], hidden_size=hidden,
                  direction=["forward", "bidirectional", "reverse", "bidirectional"][i % 4]), 1e-5
 
@@ -279,7 +281,8 @@ class QuantizedImport(unittest.TestCase):
             with self.subTest(case=i):
                 case, close = CASES[name](np.random.default_rng(100 + i), i)
                 path = case.save(f"{name}{i}")
-                want = programs.ort_runner(path)(case.feeds)
+                # With more threads ONNX Runtime gives each of them sequences of an LSTM, which then have ranges of their own.
+                want = programs.ort_runner(path, threads=1)(case.feeds)
                 reference = tern.Reference(path)
                 self.assertEqual(reference.kept, [])
                 got = list(reference.run(case.feeds).values())

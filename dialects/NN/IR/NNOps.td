@@ -156,8 +156,8 @@ def NN_RnnOp : NN_Op<"rnn", [NN_Infer, AttrSizedOperandSegments]> {
     Without w, x is [S, B, D * G * H]: the products of the inputs with w.
     `activations`: for each direction f, g, h (lstm), f, g (gru), f (rnn); `alpha` and `beta` have one entry each.
     linear_before_reset: of gru, as ONNX; input_forget: lstm with f = 1 - i; `clip` bounds the arguments of the activations.
-    round_state (lstm; com.microsoft's DynamicQuantizeLSTM): at every step r multiplies the h of all sequences that still run rounded to 256
-    codes; scale and zero point are those that DynamicQuantizeLinear takes from all of it.
+    round_state (lstm; com.microsoft's DynamicQuantizeLSTM): at every step r multiplies h rounded to 256 codes; scale and zero point are those
+    that DynamicQuantizeLinear takes from the h of all sequences that ran the step before.
   }];
   let arguments = (ins NN_Rnn:$kind, NN_Tensor:$x, Optional<NN_Tensor>:$w, NN_Tensor:$r, Optional<NN_Tensor>:$b, Optional<NN_Tensor>:$lens,
                        Optional<NN_Tensor>:$h0, Optional<NN_Tensor>:$c0, Optional<NN_Tensor>:$peephole, I64Attr:$hidden,

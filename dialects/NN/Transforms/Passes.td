@@ -157,9 +157,9 @@ def NNSinkTransposes : NNPass<"nn-sink-transposes", "::mlir::func::FuncOp"> {
 }
 
 def NNNormalizeWeights : NNPass<"nn-normalize-weights", "::mlir::func::FuncOp"> {
-  let summary = "constant right operands of matmul become [out, in] (N2)";
+  let summary = "constant right operands of matmul become [out, in] (N2), computed weights of recurrent layers products in front of them";
   let description = [{
-    The weight gets an nn.transpose (an expression, W2) and the op `transpose_b`.
+    The weight gets an nn.transpose (an expression, W2) and the op `transpose_b`. An nn.rnn whose w is computed reads an nn.matmul instead.
 
     Test: test/dialects/NN/nn-normalize-weights.mlir
 

@@ -207,13 +207,13 @@ private:
       return body(at, at.create<linalg::IndexOp>(0), at.create<linalg::IndexOp>(1));
     });
   }
-  /// What DynamicQuantizeLinear and back makes of h of the sequences that still run.
+  /// What DynamicQuantizeLinear and back makes of h; the range is that of the sequences that ran the step before.
   Value rounded(const Build &in, Value t, Value h) const {
     Value zero = in.number(wide, 0);
     if (operands.getLens())
       h = map(in, [&](const Build &at, Value b, Value j) {
-        Value runs = at.create<arith::CmpIOp>(arith::CmpIPredicate::slt, t, length(at, b));
-        return at.select(runs, at.extract(h, {b, j}), at.number(wide, 0));
+        Value ran = at.create<arith::CmpIOp>(arith::CmpIPredicate::sle, t, length(at, b));
+        return at.select(ran, at.extract(h, {b, j}), at.number(wide, 0));
       });
     Value least = in.extract(in.reduce(h, {0, 1}, zero, [](const Build &at, ValueRange s) { return at.min(s[0], s[1]); }), {});
     Value most = in.extract(in.reduce(h, {0, 1}, zero, [](const Build &at, ValueRange s) { return at.max(s[0], s[1]); }), {});

@@ -1,7 +1,7 @@
 // DynamicQuantizeLSTM of com.microsoft: x is quantized at run time as a whole, h at every step over all sequences; products with the
 // weights are integers. The products of x are a matrix product in front of a recurrent layer that rounds its state.
-// Source: onnxruntime/contrib_ops/cpu/quantization/dynamic_quantize_lstm.cc, with one range for all sequences of a step (as it does
-// for up to 4 of them, or with one thread).
+// Source: onnxruntime/contrib_ops/cpu/quantization/dynamic_quantize_lstm.cc, with one range for all sequences of a step, as it has with one
+// thread (more threads share the sequences out, and each has a range of its own).
 #include "lib/Import/Ops/Compose.h"
 #include "lib/Import/Ops/Quantized.h"
 #include "lib/Import/Ops/Rnn.h"

@@ -49,10 +49,10 @@ double activate(const RnnActivation &f, double x, double clip) {
   }
 }
 
-/// What DynamicQuantizeLinear and back makes of these states.
-void roundStates(const std::vector<std::vector<double> *> &states) {
+/// What DynamicQuantizeLinear and back makes of `states`, by the range of `all`.
+void roundStates(const std::vector<std::vector<double> *> &states, const std::vector<std::vector<double> *> &all) {
   float least = 0, most = 0;
-  for (const std::vector<double> *state : states)
+  for (const std::vector<double> *state : all)
     for (double v : *state)
       least = std::min(least, float(v)), most = std::max(most, float(v));
   float scale = most == least ? 1 : (most - least) / 255, zero = std::nearbyint(-least / scale);
@@ -102,12 +102,16 @@ void expectRnn(const RnnProblem &p, const RnnProblem &compiled, ArrayRef<int64_t
         cs[b][j] = p.hasC0 ? c0[(d * B + b) * H + j] : 0;
       }
     for (int64_t i = 0; i < S; i++) {
-      std::vector<std::vector<double> *> running;
-      for (int64_t b = 0; b < B; b++)
-        if (i < (p.lens ? lens[b] : S))
+      std::vector<std::vector<double> *> running, ran;
+      for (int64_t b = 0; b < B; b++) {
+        int64_t count = p.lens ? lens[b] : S;
+        if (i < count)
           running.push_back(&hs[b]);
+        if (i <= count)
+          ran.push_back(&hs[b]);
+      }
       if (p.roundState)
-        roundStates(running);
+        roundStates(running, ran);
       for (int64_t b = 0; b < B; b++) {
         int64_t count = p.lens ? lens[b] : S;
         if (i >= count)

@@ -209,7 +209,7 @@ struct GatherProblem {
 /// linearBeforeReset the recurrent bias of h), [peephole f32[directions][3 hidden]], [lens i32[batch]], [h0], [c0], y, y_h,
 /// [y_c], task. Without inputs there is no w (and no scale of it): x holds the products [directions][G hidden].
 /// `computed`: r is f32 [directions][G hidden][hidden] by strides.
-/// `roundState`: r multiplies the u8 codes of h, whose scale and zero point are those of the range of all sequences that still run. Then r is
+/// `roundState`: r multiplies the u8 codes of h, whose scale and zero point are those of the range of all sequences that ran the step before. Then r is
 /// s8[directions][panels of kRnnPanel columns][hidden / 4, rounded up][kRnnPanel][4], behind it follow f32 scales, i32 shifts (sum of the codes of
 /// a column around its zero point) and i32 zero points, each [directions][G hidden]; a task runs a direction, the states are y_h and y_c.
 enum class RnnKind : uint8_t { Lstm, Gru, Rnn };

@@ -88,7 +88,7 @@ private:
     return max(min(Index(k, n), k.extent(p.steps)), 0);
   }
 
-  /// scale and zero of h of the sequences that run in step i.
+  /// scale and zero of h of the sequences that ran the step before step i.
   void range(const Index &i, const Index &batch) {
     Values found = k.loop(0, batch, 1, {k.f32(0), k.f32(0)}, [&](Index b, ValueRange v) -> Values {
       auto element = [&](Index at, const Piece &piece) { return k.load(yh, place(p.yh, b) + at, piece.lanes, piece.mask); };
@@ -96,8 +96,8 @@ private:
       Value largest = k.fmax(v[1], reduceRow(k, H, 0, element, [&](Value acc, Value h) { return k.fmax(h, acc); }));
       if (!lens)
         return {least, largest};
-      Value runs = k.less(i, length(b));
-      return {k.select(runs, least, v[0]), k.select(runs, largest, v[1])};
+      Value ran = k.less(i, length(b) + 1);
+      return {k.select(ran, least, v[0]), k.select(ran, largest, v[1])};
     });
     Value point;
     std::tie(scale, point) = dynamicParameters(k, found[0], found[1]);

@@ -90,6 +90,24 @@ bool RowLowering::rope() {
 }
 
 /// Both operands are activations.
+/// Outer dimensions that only continue the rows of x and of the result are rows: w is read once for all of them.
+static void mergeRows(MatmulProblem &p) {
+  while (!p.outer.empty()) {
+    size_t d = p.outer.size() - 1;
+    int64_t size = p.outer[d];
+    auto continues = [&](const View &view) {
+      int64_t outer = view.strides[d], row = view.strides[d + 1];
+      return p.m == 1 || (!isDynamic(p.m) && !isDynamic(outer) && !isDynamic(row) && outer == p.m * row);
+    };
+    if (size != 1 && (p.w.strides[d] != 0 || !continues(p.x) || !continues(p.out)))
+      return;
+    for (View *view : {&p.x, &p.w, &p.out})
+      view->strides.erase(view->strides.begin() + (size != 1 && p.m == 1 && view != &p.w ? d + 1 : d));
+    p.m = times(p.m, size);
+    p.outer.pop_back();
+  }
+}
+
 bool RowLowering::matmul() {
   auto op = cast<nn::MatmulOp>(info.anchor);
   Strided x, w, out, bias;
@@ -117,6 +135,7 @@ bool RowLowering::matmul() {
   problem.x = spread(x, op.getTransposeA());
   problem.w = spread(w, op.getTransposeB());
   problem.out = spread(out, false);
+  mergeRows(problem);
   SmallVector<KernelArg> args{operandArg(x), operandArg(w)};
   if (op.getBias()) {
     if (!strided(op.getBias(), bias))

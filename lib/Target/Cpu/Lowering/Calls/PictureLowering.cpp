@@ -20,6 +20,14 @@ static std::string refusal(const PoolProblem &problem) { return cpu::refuse(oneP
 static std::string refusal(const ResizeProblem &problem) { return cpu::refuse(onePicture(problem)); }
 static std::string refusal(const GlobalReduceProblem &problem) { return cpu::refuse(onePicture(problem)); }
 
+/// Accumulators of codes are shifted by a number.
+static bool hasComputedZero(Value input) {
+  auto dequantize = input.getDefiningOp<DequantizeOp>();
+  auto bundle = dequantize ? dequantize.getQ().getDefiningOp<BundleOp>() : BundleOp();
+  return bundle && !storedZero(bundle);
+}
+static constexpr StringLiteral kComputedZero = "codes whose zero point is computed";
+
 template <typename Problem> bool CallLowering::picture(Problem &problem, Value input, StringLiteral row) {
   int index;
   const CallOperand *x = activation(input, index);
@@ -29,6 +37,8 @@ template <typename Problem> bool CallLowering::picture(Problem &problem, Value i
     return refuse("its operands are not placed as pictures");
   problem.in = x->place.map;
   problem.out = results[0].map;
+  if (hasComputedZero(input))
+    return refuse(kComputedZero.str());
   bool dequantized = input.getDefiningOp<DequantizeOp>() != nullptr;
   if (problem.in.elem != (dequantized ? Elem::U8 : Elem::F32) && !isa<nn::ResizeOp>(info.anchor))
     return refuse("arithmetic on plain integers");
@@ -112,6 +122,8 @@ bool CallLowering::globalReduce() {
   bool isOpen = operands[0].place.form == Form::Channels && (isDynamic(operands[0].place.map.h) || isDynamic(operands[0].place.map.w));
   if (op.getKind() == K::sum && isOpen && op.getX().getDefiningOp<DequantizeOp>())
     return refuse("a sum of codes over a picture whose size is only known at run time");
+  if (hasComputedZero(op.getX()))
+    return refuse(kComputedZero.str());
   problem.kind = op.getKind() == K::sum ? ReduceKind::Sum : op.getKind() == K::mean ? ReduceKind::Mean : op.getKind() == K::max ? ReduceKind::Max : ReduceKind::Min;
   if (!op.getKeepdims()) {
     // [N, C]: the same bytes as [N, C, 1, 1].
