@@ -1,6 +1,6 @@
 // Recurrent layers for the rules of several operators.
-#ifndef TERN_LIB_IMPORT_OPS_RNN_H
-#define TERN_LIB_IMPORT_OPS_RNN_H
+#ifndef TERN_IMPORT_OPS_RNN_H
+#define TERN_IMPORT_OPS_RNN_H
 
 #include "lib/Import/Node.h"
 

@@ -83,6 +83,8 @@ std::vector<std::pair<std::string, Problem>> rowProblems() {
   axes.sizes = {4, 9}, axes.reduced = {false, true};
   AxisProblem axis;
   axis.count = 4, axis.inner = 9;
+  CumulateProblem cumulate;
+  cumulate.count = 4, cumulate.inner = 9;
   TopkProblem topk;
   topk.outer = 2, topk.count = 9, topk.k = 3;
   GatherProblem gather;
@@ -96,7 +98,8 @@ std::vector<std::pair<std::string, Problem>> rowProblems() {
   matmul.m = 3, matmul.n = 5, matmul.k = 7;
   matmul.x = view({7, 1}), matmul.w = view({5, 1}), matmul.out = view({5, 1});
   return {{"cpu.norm", norm}, {"cpu.group_norm", groups}, {"cpu.attention", attention}, {"cpu.rope", rope}, {"cpu.nd", nest},
-          {"cpu.axes_reduce", axes}, {"cpu.axis", axis}, {"cpu.topk", topk}, {"cpu.gather", gather}, {"cpu.rnn", rnn}, {"cpu.matmul", matmul}};
+          {"cpu.axes_reduce", axes}, {"cpu.axis", axis}, {"cpu.cumulate", cumulate}, {"cpu.topk", topk}, {"cpu.gather", gather}, {"cpu.rnn", rnn},
+          {"cpu.matmul", matmul}};
 }
 
 TEST(OpRows, EveryRowServesItsProblem) {
