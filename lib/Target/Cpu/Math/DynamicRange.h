@@ -1,6 +1,6 @@
 //===- DynamicRange.h - scale and zero point of a range --------------------===//
-#ifndef TERN_TARGET_CPU_DYNAMICRANGE_H
-#define TERN_TARGET_CPU_DYNAMICRANGE_H
+#ifndef TERN_TARGET_CPU_MATH_DYNAMICRANGE_H
+#define TERN_TARGET_CPU_MATH_DYNAMICRANGE_H
 
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"
 

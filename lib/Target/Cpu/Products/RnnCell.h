@@ -1,6 +1,6 @@
 //===- RnnCell.h - the functions of recurrent layers -----------------------===//
-#ifndef TERN_TARGET_CPU_RNNCELL_H
-#define TERN_TARGET_CPU_RNNCELL_H
+#ifndef TERN_TARGET_CPU_PRODUCTS_RNNCELL_H
+#define TERN_TARGET_CPU_PRODUCTS_RNNCELL_H
 
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"
 #include "lib/Target/Cpu/Emit.h"

@@ -1,6 +1,6 @@
 //===- RnnRounded.h - an LSTM that rounds its state ------------------------===//
-#ifndef TERN_TARGET_CPU_RNNROUNDED_H
-#define TERN_TARGET_CPU_RNNROUNDED_H
+#ifndef TERN_TARGET_CPU_PRODUCTS_RNNROUNDED_H
+#define TERN_TARGET_CPU_PRODUCTS_RNNROUNDED_H
 
 #include "lib/Target/Cpu/Builder/KernelBuilder.h"
 #include "lib/Target/Cpu/Emit.h"

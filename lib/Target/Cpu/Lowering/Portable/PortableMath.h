@@ -1,6 +1,6 @@
 //===- PortableMath.h - functions of floats inside portable kernels --------===//
-#ifndef TERN_TARGET_CPU_LOWERING_PORTABLEMATH_H
-#define TERN_TARGET_CPU_LOWERING_PORTABLEMATH_H
+#ifndef TERN_TARGET_CPU_LOWERING_PORTABLE_PORTABLEMATH_H
+#define TERN_TARGET_CPU_LOWERING_PORTABLE_PORTABLEMATH_H
 
 #include "lib/Target/Cpu/Isa.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
