@@ -9,6 +9,17 @@ using namespace mlir;
 namespace tern {
 namespace {
 
+/// tern.bundle: the sizes of the type, which are not those of the planes (two codes of 4 bits lie in a byte); open ones are those of the codes.
+struct BundleSizes : nn::SizesOpInterface::ExternalModel<BundleSizes, BundleOp> {
+  void inferSizes(Operation *op, nn::SizeAnalysis &analysis, SmallVectorImpl<nn::Sizes> &results) const {
+    auto bundle = cast<BundleOp>(op);
+    nn::Sizes codes = analysis.shapeOf(bundle.getPlanes().front()), sizes;
+    for (auto [axis, size] : llvm::enumerate(bundle.getResult().getType().getShape()))
+      sizes.push_back(!ShapedType::isDynamic(size) ? analysis.table.constant(size) : axis < codes.size() ? codes[axis] : nn::SizeExpr());
+    results.push_back(sizes);
+  }
+};
+
 /// tern.conv: the spatial sizes are those of the windows. All other ops keep the axes of their first operand.
 struct ConvSizes : nn::SizesOpInterface::ExternalModel<ConvSizes, ConvOp> {
   void inferSizes(Operation *op, nn::SizeAnalysis &analysis, SmallVectorImpl<nn::Sizes> &results) const {
@@ -28,6 +39,9 @@ struct ConvSizes : nn::SizesOpInterface::ExternalModel<ConvSizes, ConvOp> {
 };
 } // namespace
 
-void attachSizes(MLIRContext *context) { ConvOp::attachInterface<ConvSizes>(*context); }
+void attachSizes(MLIRContext *context) {
+  BundleOp::attachInterface<BundleSizes>(*context);
+  ConvOp::attachInterface<ConvSizes>(*context);
+}
 
 } // namespace tern
