@@ -109,6 +109,14 @@ class Dynamic(unittest.TestCase):
         self.assertEqual(model.dims, {"n": (1, 4), "t": (5, 4000)})
         self.agrees(path, model, {"n": [1, 3], "t": [5, 6, 7, 64, 333, 4000]})
 
+    def test_windows_of_packed_weights(self):
+        """Two codes of 4 bits lie in a byte: the windows are those of the weights, not of their bytes."""
+        path = save(self.folder, "packed", [("Conv", ["x", "k"], ["a"], {"pads": [2, 2]}), ("Conv", ["a", "g"], ["y"], {"strides": [2]})],
+                    [("x", ["n", 17, "t"])], [("y", ["n", 32, "s"])], {"k": weights(24, 17, 5), "g": weights(32, 24, 3)})
+        for scheme in ("w4a8", "w4a16"):
+            model = self.compile(path, scheme=scheme, dims={"n": "1..2", "t": "3..400"})
+            self.agrees(path, model, {"n": [1, 2], "t": [3, 4, 33, 400]}, 0.15)
+
     def test_pictures_of_any_size(self):
         """Strided, depthwise and transposed convolutions, a gate, and a resize to the size of an earlier value."""
         path = save(self.folder, "pictures",
